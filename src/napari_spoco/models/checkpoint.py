@@ -1,0 +1,151 @@
+"""One safe model file: safetensors weights of student and teacher, and a JSON card in the header.
+
+Nothing in a model file is ever executed. Format: the metadata key `napari_spoco` holds the card; tensors are named
+`student.<parameter>` and `teacher.<parameter>`.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import torch
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from napari_spoco.config import NetworkConfig, Normalization, Parameters
+from napari_spoco.models.network import UNet
+
+_METADATA_KEY = "napari_spoco"
+
+
+class TrainingHistory(Parameters):
+    """What the model has been through; `losses` is the total loss at `loss_steps`."""
+
+    steps: int = 0
+    seconds: float = 0.0
+    n_images: int = 0
+    n_objects: int = 0
+    loss_steps: tuple[int, ...] = ()
+    losses: tuple[float, ...] = ()
+
+
+class ModelCard(Parameters):
+    """Everything but the weights that prediction and clustering need to know of a model."""
+
+    format_version: int = 1
+    network: NetworkConfig
+    normalization: Normalization = Normalization()
+    delta_var: float = Field(0.5, gt=0)
+    delta_dist: float = Field(2.0, gt=0)
+    kernel_threshold: float = Field(0.9, gt=0, lt=1)
+    patch_shape: tuple[int, ...] = ()
+    voxel_size: tuple[float, ...] | None = None
+    units: tuple[str, ...] | None = None
+    median_object_size: float | None = None
+    history: TrainingHistory = TrainingHistory()
+
+
+@dataclass(frozen=True)
+class EmbeddingModel:
+    """A network with its card; `teacher` is None where only the student was kept."""
+
+    network: nn.Module
+    card: ModelCard
+    teacher: nn.Module | None = None
+
+    @classmethod
+    def create(cls, card: ModelCard) -> Self:
+        """Make an untrained model with PyTorch's current random state."""
+        return cls(UNet(card.network), card)
+
+    @property
+    def config(self) -> NetworkConfig:
+        """Architecture of the network."""
+        return self.card.network
+
+    def to(self, device: torch.device | str) -> Self:
+        """Move the weights to a device, in place, and return the model."""
+        for network in (self.network, self.teacher):
+            if network is not None:
+                network.to(device)
+        return self
+
+
+def save_model(model: EmbeddingModel, path: str | os.PathLike[str]) -> Path:
+    """Write a model file, all or nothing.
+
+    Raises
+    ------
+    OSError
+        The folder does not exist or cannot be written.
+    """
+    path = Path(path)
+    tensors = {f"student.{name}": value for name, value in model.network.state_dict().items()}
+    if model.teacher is not None:
+        tensors |= {f"teacher.{name}": value for name, value in model.teacher.state_dict().items()}
+    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"path: the folder {path.parent} does not exist.")
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise type(error)(f"path: cannot write to the folder {path.parent} ({error.strerror}).") from error
+    os.close(handle)
+    try:
+        save_file(tensors, temporary, metadata={_METADATA_KEY: model.card.model_dump_json()})
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+    return path
+
+
+def load_model(path: str | os.PathLike[str]) -> EmbeddingModel:
+    """Read a model file onto the CPU, ready for prediction.
+
+    Parameters
+    ----------
+    path
+        A file that `save_model` wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ValueError
+        The file is truncated, is no model of this package, or its weights do not fit its card.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"path: there is no model file at {path}.")
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"path: {path} is truncated or not a model file ({error}).") from error
+    if _METADATA_KEY not in metadata:
+        raise ValueError(f"path: {path} is a safetensors file, but not a napari-spoco model: it has no model card.")
+    try:
+        card = ModelCard.model_validate_json(metadata[_METADATA_KEY])
+    except ValidationError as error:
+        raise ValueError(f"path: the model card in {path} cannot be read ({error}).") from error
+    student = _load_network(card, tensors, "student.", path)
+    has_teacher = any(name.startswith("teacher.") for name in tensors)
+    teacher = _load_network(card, tensors, "teacher.", path).requires_grad_(False) if has_teacher else None
+    return EmbeddingModel(student, card, teacher)
+
+
+def _load_network(card: ModelCard, tensors: dict[str, torch.Tensor], prefix: str, path: Path) -> nn.Module:
+    network = UNet(card.network)
+    weights = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(f"path: the weights in {path} do not fit its model card ({error}).") from error
+    return network.eval()

@@ -1,0 +1,222 @@
+"""The SPOCO loss: six terms that learn embeddings from masks of a few objects.
+
+Each term is a small function of one image; `spoco_loss` weights them and averages over the batch. Source: Wolny et
+al., CVPR 2022, equations named at each term; where the released code differs, `LossConfig` has the option and
+docs/method.md says why. Labels: instances > 0, `UNLABELED` = 0, `BACKGROUND` = -1 is one more cluster that is pulled
+together and pushed from the others but is no object (no Dice, no unlabeled push), `IGNORE` = -2 takes no part at all.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn.functional import relu
+
+from napari_spoco.data.annotations import BACKGROUND, IGNORE, UNLABELED
+
+if TYPE_CHECKING:
+    from napari_spoco.config import LossConfig
+
+_EPSILON = 1e-6
+_N_CANDIDATES = 1024
+"""Unlabeled pixels among which the anchors of the consistency term are drawn."""
+
+
+def spoco_loss(
+    student: torch.Tensor,
+    teacher: torch.Tensor | None,
+    labels: torch.Tensor,
+    config: LossConfig,
+    generator: torch.Generator,
+) -> dict[str, torch.Tensor]:
+    """Compute the weighted terms of the loss; their sum is the loss.
+
+    Parameters
+    ----------
+    student
+        Embeddings (B, E, *spatial) of the student, with gradient.
+    teacher
+        Embeddings of the teacher for the second view, same shape; None leaves the consistency term out.
+    labels
+        (B, *spatial), integers.
+    config
+        Weights, margins and options.
+    generator
+        Source of the random anchors, on the CPU.
+
+    Returns
+    -------
+    dict of str to torch.Tensor
+        Scalar per term: pull, push, regularizer, instance, unlabeled_push, consistency; each weighted and averaged over
+        the batch.
+    """
+    weights = {
+        "pull": config.pull_weight,
+        "push": config.push_weight,
+        "regularizer": config.regularizer_weight,
+        "instance": config.instance_weight,
+        "unlabeled_push": config.unlabeled_push_weight,
+        "consistency": config.consistency_weight,
+    }
+    sums = {name: student.new_zeros(()) for name in weights}
+    for index, image_labels in enumerate(labels.flatten(1)):  # (N,)
+        used = (image_labels != IGNORE).nonzero()[:, 0]
+        embeddings, image_labels = student[index].flatten(1)[:, used], image_labels[used]  # (E, N), (N,)
+        terms = annotated_terms(embeddings, image_labels, config, generator)
+        if teacher is not None and config.consistency_weight > 0:
+            other = teacher[index].flatten(1)[:, used].detach()
+            anchors = draw_anchors(embeddings.detach(), other, image_labels == UNLABELED, config, generator)
+            if len(anchors):
+                terms["consistency"] = consistency(embeddings, other, anchors, config)
+        for name, value in terms.items():
+            if weights[name]:
+                sums[name] = sums[name] + value
+    return {name: total * (weights[name] / len(labels)) for name, total in sums.items()}
+
+
+def annotated_terms(
+    embeddings: torch.Tensor, labels: torch.Tensor, config: LossConfig, generator: torch.Generator
+) -> dict[str, torch.Tensor]:
+    """Compute the terms that need annotations, unweighted; embeddings (E, N), labels (N,). Empty if there are none."""
+    clusters = labels.unique()
+    objects = clusters[clusters > 0]
+    clusters = torch.cat((objects, clusters[clusters == BACKGROUND]))
+    if not len(clusters):
+        return {}
+    masks = labels == clusters[:, None]  # (K, N)
+    indicators = masks.to(embeddings.dtype)
+    counts = indicators.sum(1)  # (K,)
+    means = indicators @ embeddings.T / counts[:, None]  # (K, E)
+    to_means = squared_distances(means, embeddings)  # (K, N)
+    cluster_of, pixel = masks.nonzero(as_tuple=True)
+    terms = {
+        "pull": pull(safe_sqrt(to_means[cluster_of, pixel]), cluster_of, counts, config.delta_var),
+        "push": push(means, config.delta_dist),
+        "regularizer": safe_sqrt(means.square().sum(1)).mean(),
+    }
+    if not len(objects):
+        return terms
+    n_objects = len(objects)
+    to_anchors = to_means[:n_objects]
+    if config.instance_anchor == "pixel":
+        pixels = pixel[random_member(counts[:n_objects], generator)]
+        to_anchors = squared_distances(embeddings[:, pixels].T, embeddings)
+    soft_masks = torch.exp(to_anchors / -two_sigma_squared(config))
+    terms["instance"] = dice_distance(soft_masks, indicators[:n_objects], pooled=config.instance_dice == "pooled")
+    unlabeled = (labels == UNLABELED).nonzero()[:, 0]
+    if len(unlabeled):
+        distances = safe_sqrt(to_means[:n_objects, unlabeled])
+        terms["unlabeled_push"] = unlabeled_push(distances, config.delta_dist, config.unlabeled_push_over)
+    return terms
+
+
+def pull(distances: torch.Tensor, cluster_of: torch.Tensor, counts: torch.Tensor, delta_var: float) -> torch.Tensor:
+    """Pull pixels to their cluster's mean (Eq. 1): distances (M,) of labelled pixels to their own mean."""
+    weight = 1.0 / (counts * len(counts))
+    return (relu(distances - delta_var).square() * weight[cluster_of]).sum()
+
+
+def push(means: torch.Tensor, delta_dist: float) -> torch.Tensor:
+    """Push the means (K, E) apart (Eq. 2), averaged over the ordered pairs of different clusters; 0 for one cluster."""
+    n_clusters = len(means)
+    if n_clusters < 2:
+        return means.sum() * 0.0
+    first, second = torch.triu_indices(n_clusters, n_clusters, offset=1, device=means.device)
+    distances = safe_sqrt((means[first] - means[second]).square().sum(1))
+    return relu(2 * delta_dist - distances).square().mean()
+
+
+def unlabeled_push(distances: torch.Tensor, delta_dist: float, over: str = "all") -> torch.Tensor:
+    """Push unlabeled pixels from the means (Eq. 6): distances (C, N_U) of the objects' means to unlabeled pixels.
+
+    `over="ball"` divides by the number of unlabeled pixels closer than `delta_dist` to the mean instead of all.
+    """
+    per_object = relu(delta_dist - distances).square().sum(1)
+    if over == "ball":
+        return (per_object / (distances < delta_dist).sum(1).clamp(min=1)).mean()
+    return per_object.mean() / distances.shape[1]
+
+
+def consistency(
+    student: torch.Tensor, teacher: torch.Tensor, anchors: torch.Tensor, config: LossConfig
+) -> torch.Tensor:
+    """Compare the soft masks that student and teacher grow from the same anchors (Eq. 7).
+
+    Student and teacher embeddings (E, N), anchors (K,) pixel indices; gradient flows through the student alone.
+    """
+    scale = -two_sigma_squared(config)
+    soft_student = torch.exp(squared_distances(student[:, anchors].T, student) / scale)
+    with torch.no_grad():
+        soft_teacher = torch.exp(squared_distances(teacher[:, anchors].T, teacher) / scale)
+    return dice_distance(soft_student, soft_teacher)
+
+
+@torch.no_grad()
+def draw_anchors(
+    student: torch.Tensor,
+    teacher: torch.Tensor,
+    unlabeled: torch.Tensor,
+    config: LossConfig,
+    generator: torch.Generator,
+) -> torch.Tensor:
+    """Draw unlabeled pixels until their balls cover the unlabeled region (Section 3.3); returns pixel indices (K,).
+
+    A pixel is covered when student or teacher embeds it within `delta_var` of a drawn anchor. Taking uniformly drawn
+    candidates in order and skipping covered ones equals drawing from the uncovered pixels one by one; the covered
+    share is estimated on the candidates.
+    """
+    pixels = unlabeled.nonzero()[:, 0]
+    share = len(pixels) / max(len(unlabeled), 1)
+    if share < config.min_unlabeled or not len(pixels):
+        return pixels[:0]
+    drawn = torch.randint(len(pixels), (_N_CANDIDATES,), generator=generator)
+    candidates = pixels[drawn.to(pixels.device)]
+    covers = torch.zeros((), dtype=torch.bool, device=pixels.device)
+    for embeddings in (student, teacher):
+        points = embeddings[:, candidates]
+        covers = covers | (squared_distances(points.T, points) < config.delta_var**2)
+    covers = covers.cpu()  # (candidates, candidates)
+    uncovered = torch.ones(_N_CANDIDATES, dtype=torch.bool)
+    chosen: list[int] = []
+    while len(chosen) < config.max_anchors and uncovered.any():
+        if uncovered.float().mean().item() * share < config.min_unlabeled:
+            break
+        chosen.append(int(uncovered.int().argmax()))
+        uncovered &= ~covers[chosen[-1]]
+        uncovered[chosen[-1]] = False
+    return candidates[torch.tensor(chosen, dtype=torch.long, device=candidates.device)]
+
+
+def dice_distance(masks: torch.Tensor, others: torch.Tensor, *, pooled: bool = False) -> torch.Tensor:
+    """Return 1 - 2 sum(S T) / max(sum S^2 + sum T^2, 1e-6), per row of (K, N) and averaged, or pooled over rows."""
+    overlap = (masks * others).sum(1)
+    sizes = masks.square().sum(1) + others.square().sum(1)
+    if pooled:
+        overlap, sizes = overlap.sum(), sizes.sum()
+    return (1.0 - 2.0 * overlap / sizes.clamp(min=_EPSILON)).mean()
+
+
+def two_sigma_squared(config: LossConfig) -> float:
+    """Return 2 sigma^2 of the Gaussian kernel that has the value `kernel_threshold` at distance `delta_var` (Eq. 3)."""
+    return config.delta_var**2 / -math.log(config.kernel_threshold)
+
+
+def squared_distances(points: torch.Tensor, embeddings: torch.Tensor) -> torch.Tensor:
+    """Return |p - e|^2 for points (K, E) and embeddings (E, N) as (K, N), by one matrix product."""
+    squares = points.square().sum(1)[:, None] + embeddings.square().sum(0)
+    return torch.addmm(squares, points, embeddings, alpha=-2.0).clamp(min=0.0)
+
+
+def safe_sqrt(squares: torch.Tensor) -> torch.Tensor:
+    """Take the root with gradient zero at zero."""
+    positive = squares > 0
+    return torch.where(positive, torch.where(positive, squares, 1.0).sqrt(), 0.0)
+
+
+def random_member(counts: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Draw one position per group out of groups of `counts` (K,) that lie one behind the other."""
+    ends = counts.cumsum(0)
+    drawn = torch.rand(len(counts), generator=generator, dtype=torch.float64).to(counts.device)
+    return (ends - counts + torch.minimum((drawn * counts).floor(), counts - 1)).long()

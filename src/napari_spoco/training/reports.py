@@ -1,0 +1,89 @@
+"""What a training tells the outside: frozen, plain messages that may cross a process boundary.
+
+This module alone knows their shape; who sends them (trainer, process) and who shows them (window, command
+line) meet only here. It imports no torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class LossTerms:
+    """Weighted terms of one step, averaged over the batch; their sum is the loss."""
+
+    pull: float
+    push: float
+    regularizer: float
+    instance: float
+    unlabeled_push: float
+    consistency: float
+
+    @property
+    def total(self) -> float:
+        """Return the loss: the sum of the terms."""
+        return sum(getattr(self, field.name) for field in fields(self))
+
+
+@dataclass(frozen=True)
+class TrainingStarted:
+    """Sent once, before the first step."""
+
+    device: str
+    precision: str
+    patch_shape: tuple[int, ...]
+    batch_size: int
+    n_objects: int
+    n_parameters: int
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """Sent after every step; `elapsed` and `remaining` in seconds."""
+
+    step: int
+    n_steps: int
+    terms: LossTerms
+    learning_rate: float
+    elapsed: float
+    remaining: float
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Embeddings of one box of one training image, projected to RGB.
+
+    `rgb` is uint8 of shape (*spatial, 3); `start` is the box's first pixel in image `image_index`. In 3D
+    the box is one or several whole planes.
+    """
+
+    step: int
+    image_index: int
+    start: tuple[int, ...]
+    rgb: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class TrainingFinished:
+    """Sent last. `stopped` says that the run was ended early; the model at `model_path` is complete either way."""
+
+    model_path: str
+    n_steps: int
+    stopped: bool
+
+
+@dataclass(frozen=True)
+class TrainingFailed:
+    """Sent last, instead of `TrainingFinished`: a sentence for the user, the traceback for a report."""
+
+    message: str
+    details: str
+
+
+TrainingMessage = TrainingStarted | StepReport | Preview | TrainingFinished | TrainingFailed
