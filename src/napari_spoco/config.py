@@ -84,6 +84,7 @@ class AugmentationConfig(Parameters):
     scaling: float = setting(0.2, "Scaling", "Largest relative change of size.", ge=0, lt=1)
     noise: float = setting(0.05, "Noise", "Largest standard deviation, in normalised intensity.", ge=0)
     blur: float = setting(1.0, "Blur", "Largest standard deviation.", unit="pixels", ge=0)
+    gamma: float = setting(0.0, "Gamma", "Exponents are drawn between 1 / (1 + this) and 1 + this.", ge=0)
     contrast: float = setting(0.25, "Contrast", "Largest relative change of contrast and brightness.", ge=0, lt=1)
 
 
@@ -116,13 +117,36 @@ class TrainingConfig(Parameters):
 class SegmentationConfig(Parameters):
     """From embeddings to objects by mutex watershed."""
 
-    delta_dist: float = setting(2.0, "Push margin", "Embeddings farther apart than twice this repel fully.", gt=0)
-    smoothing: float = setting(1.0, "Smoothing", "Gaussian smoothing of the embeddings.", unit="pixels", ge=0)
-    fragment_size: int = setting(0, "Fragment size", "Smaller segments grow into a neighbour.", unit="pixels", ge=0)
-    min_size: int = setting(0, "Smallest object", "Smaller objects are removed.", unit="pixels", ge=0)
+    foreground: Literal["none", "intensity", "embedding"] = setting(
+        "none",
+        "Foreground",
+        "Where objects may be: anywhere, where the image is bright (Otsu), or where embeddings are far from the "
+        "background's. A mask layer goes before it.",
+    )
+    foreground_radius: float | None = setting(
+        None,
+        "Foreground radius",
+        "Embeddings farther than this from the background's are foreground; taken from the annotated objects if empty.",
+        gt=0,
+    )
+    fragment_size: int | None = setting(
+        None,
+        "Fragment size",
+        "Smaller segments grow into a neighbour; a third of the median annotated object if empty.",
+        unit="pixels",
+        ge=0,
+    )
+    min_size: int | None = setting(
+        None,
+        "Smallest object",
+        "Smaller objects are removed; an eighth of the median annotated object if empty.",
+        unit="pixels",
+        ge=0,
+    )
     background: Literal["none", "largest", "mode"] = setting(
-        "largest", "Background", "Which segments are background: none, the largest, or all near its embedding."
+        "mode", "Background", "Which segments are background: none, the largest, or all near its embedding."
     )
     background_radius: float = setting(
         2.0, "Background radius", "Segments whose mean embedding is closer to the background's are background.", gt=0
     )
+    smoothing: float = setting(1.0, "Smoothing", "Gaussian smoothing of the embeddings.", unit="pixels", ge=0)

@@ -48,6 +48,7 @@ class ModelCard(Parameters):
     voxel_size: tuple[float, ...] | None = None
     units: tuple[str, ...] | None = None
     median_object_size: float | None = None
+    foreground_radius: float | None = None
     history: TrainingHistory = TrainingHistory()
 
 

@@ -7,6 +7,7 @@ Parameter names are those of the released SPOCO code and of pytorch-3dunet, so t
 from __future__ import annotations
 
 import copy
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -94,8 +95,9 @@ def _single_convolution(in_maps: int, out_maps: int, config: NetworkConfig) -> n
     if config.norm == "batch":
         layer.add_module("batchnorm", _BATCH_NORM[config.ndim](in_maps))
     else:
-        # Fewer maps than groups: one group, as pytorch-3dunet does.
-        layer.add_module("groupnorm", nn.GroupNorm(config.groups if in_maps >= config.groups else 1, in_maps))
+        # Fewer maps than groups: one group, as pytorch-3dunet does; where it refuses, the common divisor.
+        groups = math.gcd(config.groups, in_maps) if in_maps >= config.groups else 1
+        layer.add_module("groupnorm", nn.GroupNorm(groups, in_maps))
     layer.add_module("conv", _CONVOLUTION[config.ndim](in_maps, out_maps, kernel_size=3, padding=1, bias=False))
     layer.add_module("ReLU", nn.ReLU(inplace=True))
     return layer

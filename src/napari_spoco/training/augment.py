@@ -14,6 +14,7 @@ import torch
 from monai.data import set_track_meta
 from monai.transforms import (
     Compose,
+    RandAdjustContrast,
     RandAffined,
     RandFlipd,
     RandGaussianNoise,
@@ -95,6 +96,7 @@ def _appearance(config: AugmentationConfig, ndim: int) -> Compose:
     return Compose(
         [
             RandGaussianSmooth(prob=0.5 if config.blur else 0.0, **in_plane),
+            RandAdjustContrast(prob=1.0 if config.gamma else 0.0, gamma=(1 / (1 + config.gamma), 1 + config.gamma)),
             RandScaleIntensity(factors=config.contrast, prob=1.0 if config.contrast else 0.0),
             RandShiftIntensity(offsets=config.contrast / 2, prob=1.0 if config.contrast else 0.0),
             RandGaussianNoise(prob=1.0 if config.noise else 0.0, std=config.noise),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari_spoco.config import LossConfig
 
 _EPSILON = 1e-6
-_N_CANDIDATES = 1024
+_N_CANDIDATES = 256
 """Unlabeled pixels among which the anchors of the consistency term are drawn."""
 
 

@@ -1,0 +1,79 @@
+"""Train pixel embeddings from masks of a few objects and cluster them into instances (SPOCO).
+
+The names below are imported when they are first used, so that neither torch nor a window is loaded before
+it is needed.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_spoco.config import SegmentationConfig, TrainingConfig
+    from napari_spoco.data.annotations import BACKGROUND, IGNORE, UNLABELED, SparseAnnotations
+    from napari_spoco.data.images import read_image, read_labels
+    from napari_spoco.data.writers import write_labels
+    from napari_spoco.models.checkpoint import EmbeddingModel, load_model, save_model
+    from napari_spoco.segmentation.affinities import embedding_affinities
+    from napari_spoco.segmentation.metrics import evaluate_segmentation
+    from napari_spoco.segmentation.mutex_watershed import segment_mutex_watershed
+    from napari_spoco.segmentation.prediction import predict_embeddings
+    from napari_spoco.training.trainer import TrainingResult, train
+
+    __version__: str
+
+__all__ = [
+    "BACKGROUND",
+    "IGNORE",
+    "UNLABELED",
+    "EmbeddingModel",
+    "SegmentationConfig",
+    "SparseAnnotations",
+    "TrainingConfig",
+    "TrainingResult",
+    "__version__",
+    "embedding_affinities",
+    "evaluate_segmentation",
+    "load_model",
+    "predict_embeddings",
+    "read_image",
+    "read_labels",
+    "save_model",
+    "segment_mutex_watershed",
+    "train",
+    "write_labels",
+]
+
+_HOMES = {
+    "config": ("SegmentationConfig", "TrainingConfig"),
+    "data.annotations": ("BACKGROUND", "IGNORE", "UNLABELED", "SparseAnnotations"),
+    "data.images": ("read_image", "read_labels"),
+    "data.writers": ("write_labels",),
+    "models.checkpoint": ("EmbeddingModel", "load_model", "save_model"),
+    "segmentation.affinities": ("embedding_affinities",),
+    "segmentation.metrics": ("evaluate_segmentation",),
+    "segmentation.mutex_watershed": ("segment_mutex_watershed",),
+    "segmentation.prediction": ("predict_embeddings",),
+    "training.trainer": ("TrainingResult", "train"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its module and keep it."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: Any = version("napari-spoco")
+    elif name in _HOME_OF:
+        value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names beside what is loaded."""
+    return sorted({*globals(), *__all__})

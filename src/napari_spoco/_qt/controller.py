@@ -1,0 +1,256 @@
+"""The session: its state, its jobs, its model. Knows neither widgets nor layers; says all by signals.
+
+One job at a time (train, load, segment); saving is a side job that may run beside it. The cycle of a job:
+
+1. A method (`train`, `segment`, `load_model`) raises the generation, sets the state, starts the job.
+2. What the job reports comes with its generation; a stale one is dropped.
+3. The job's end sets the state to rest and says a sentence.
+4. `stop` asks the training to save and end; a second `stop` kills it. `cancel` and `shutdown` raise the generation,
+   so that whatever the thread still says is stale.
+"""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_spoco._qt import files_job, segmentation_job, training_job
+from napari_spoco._qt.session import SessionState
+from napari_spoco._qt.worker import Job
+from napari_spoco.training.process import TrainingProcess
+from napari_spoco.training.reports import TrainingFailed, TrainingFinished, TrainingStarted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from napari_spoco._qt.sources import LabelsSource
+    from napari_spoco.training.process import TrainingRequest
+    from napari_spoco.training.reports import TrainingMessage
+
+Tone = Literal["plain", "good", "bad"]
+_EXPECTED = (ValueError, OSError)
+"""What input and files can be blamed for: a sentence is enough. Anything else comes with its traceback."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A sentence for the user; `details` is for a report."""
+
+    text: str
+    tone: Tone = "plain"
+    details: str = ""
+
+
+class SessionController(QObject):
+    """Runs the jobs of one window.
+
+    Parameters
+    ----------
+    make_process
+        Makes the process that trains.
+    """
+
+    state_changed = Signal()
+    noticed = Signal(object)  # Notice
+    training_reported = Signal(object)  # TrainingMessage
+    segmentation_reported = Signal(object)  # PredictionProgress, EmbeddingsPredicted
+    segmented = Signal(object)  # SegmentationResult
+
+    def __init__(
+        self,
+        make_process: Callable[[TrainingRequest], training_job.Process] = TrainingProcess,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._make_process = make_process
+        self._state = SessionState.IDLE
+        self._generation = 0
+        self._job: Job | None = None
+        self._on_report: Callable[[Any], None] = _ignore
+        self._on_result: Callable[[Any], None] = _ignore
+        self._side_job: Job | None = None
+        self._rest = SessionState.IDLE
+        self._handles: list[training_job.ProcessHandle] = []
+        self._cache = segmentation_job.EmbeddingCache()
+        self._model_path: str | None = None
+        self._model_summary = ""
+
+    @property
+    def state(self) -> SessionState:
+        """What the session is doing."""
+        return self._state
+
+    @property
+    def model_path(self) -> str | None:
+        """File of the model in use."""
+        return self._model_path
+
+    @property
+    def model_summary(self) -> str:
+        """The model in use, in a line."""
+        return self._model_summary
+
+    @property
+    def is_saving(self) -> bool:
+        """Whether a file is being written."""
+        return self._side_job is not None
+
+    def train(self, inputs: training_job.TrainingInputs) -> None:
+        """Start a training; it goes on until its steps are done, `stop`, or an error."""
+        self._handles[:] = [training_job.ProcessHandle()]
+        self._notice("Starting the training …")
+        self._on_report, self._on_result = self._on_training_message, _ignore
+        self._start(SessionState.TRAINING, training_job.run_training, inputs, self._handles[0], self._make_process)
+
+    def stop(self) -> None:
+        """Ask the training to save and end; the second time, end it at once."""
+        if self._state is SessionState.TRAINING:
+            self._handles[0].request_stop()
+            self._notice("Stopping after this step …")
+            self._set_state(SessionState.STOPPING)
+        elif self._state is SessionState.STOPPING:
+            self._handles[0].kill()
+
+    def segment(self, inputs: segmentation_job.SegmentationInputs) -> None:
+        """Predict and cluster; `segmented` brings the result."""
+        self._notice("Computing the embeddings …")
+        self._on_report, self._on_result = self._on_segmentation_message, self._on_segmentation_result
+        self._start(SessionState.PREDICTING, segmentation_job.run_segmentation, inputs, self._cache)
+
+    def cancel(self) -> None:
+        """Give up the segmentation; what its thread still says is dropped."""
+        if self._state in (SessionState.PREDICTING, SessionState.SEGMENTING):
+            self._abandon()
+            self._notice("Cancelled.")
+
+    def load_model(self, path: str) -> None:
+        """Use the model in a file, once it has been read as a whole."""
+        self._notice("Loading the model …")
+        self._on_report, self._on_result = _ignore, partial(self._on_model_loaded, path)
+        self._start(SessionState.LOADING, segmentation_job.load_model_summary, path)
+
+    def save_model(self, path: str) -> None:
+        """Copy the model in use into a file."""
+        if self._model_path is not None:
+            self._start_side_job(files_job.copy_model, self._model_path, path)
+
+    def save_labels(self, labels: LabelsSource, path: str) -> None:
+        """Write labels into a TIFF file."""
+        self._start_side_job(files_job.save_labels, labels, path)
+
+    def refuse(self, error: Exception) -> None:
+        """Say why a wish cannot be followed; nothing changes."""
+        self._notice(str(error), "bad")
+
+    def process_killer(self) -> Callable[[], None]:
+        """Return a function that ends the training process even when this object is gone."""
+        return partial(_kill_all, self._handles)
+
+    def shutdown(self) -> None:
+        """End everything at once, without a word: the window closes."""
+        _kill_all(self._handles)
+        self._abandon()
+
+    def _start(self, state: SessionState, body: Callable[..., Generator[object, None, object]], *args: object) -> None:
+        self._generation += 1
+        self._rest = SessionState.IDLE
+        self._job = job = Job(self._generation, body, *args, parent=self)
+        job.reported.connect(self._on_job_reported)
+        job.returned.connect(self._on_job_returned)
+        job.failed.connect(self._on_job_failed)
+        self._set_state(state)
+        job.start()
+
+    def _abandon(self) -> None:
+        self._generation += 1
+        if self._job is not None:
+            self._job.cancel()
+        self._set_state(SessionState.IDLE)
+
+    def _on_job_reported(self, generation: int, message: object) -> None:
+        if generation == self._generation:
+            self._on_report(message)
+
+    def _on_job_returned(self, generation: int, result: object) -> None:
+        if generation == self._generation:
+            self._on_result(result)
+            self._set_state(self._rest)
+
+    def _on_job_failed(self, generation: int, error: Exception) -> None:
+        if generation == self._generation:
+            self._notice_error(error)
+            self._set_state(SessionState.IDLE if isinstance(error, _EXPECTED) else SessionState.FAILED)
+
+    def _on_training_message(self, message: TrainingMessage) -> None:
+        match message:
+            case TrainingStarted():
+                self._notice(f"Training on {message.n_objects} objects ({message.device}).")
+            case TrainingFinished():
+                self._use_model(message.model_path, f"{message.n_steps} steps of training")
+                self._notice(f"{'Stopped' if message.stopped else 'Done'} after {message.n_steps} steps.", "good")
+            case TrainingFailed() if self._handles[0].is_killed:
+                self._notice("The training was ended at once; nothing of it is kept.")
+            case TrainingFailed():
+                self._rest = SessionState.FAILED
+                self._notice(message.message, "bad", message.details)
+        self.training_reported.emit(message)
+
+    def _on_segmentation_message(self, message: object) -> None:
+        if isinstance(message, segmentation_job.EmbeddingsPredicted):
+            self._notice("Finding the objects …")
+            self._set_state(SessionState.SEGMENTING)
+        self.segmentation_reported.emit(message)
+
+    def _on_segmentation_result(self, result: segmentation_job.SegmentationResult) -> None:
+        self._notice(f"Found {result.n_objects} objects.", "good")
+        self.segmented.emit(result)
+
+    def _on_model_loaded(self, path: str, summary: str) -> None:
+        self._use_model(path, summary)
+        self._notice("The model is loaded.", "good")
+
+    def _use_model(self, path: str, summary: str) -> None:
+        self._model_path, self._model_summary = path, summary
+
+    def _start_side_job(self, body: Callable[..., Generator[object, None, object]], *args: object) -> None:
+        job = Job(0, body, *args, parent=self)
+        job.returned.connect(self._on_side_job_returned)
+        job.failed.connect(self._on_side_job_failed)
+        self._side_job = job
+        self.state_changed.emit()
+        job.start()
+
+    def _on_side_job_returned(self, _generation: int, path: object) -> None:
+        self._side_job = None
+        self._notice(f"Saved in {path}.", "good")
+        self.state_changed.emit()
+
+    def _on_side_job_failed(self, _generation: int, error: Exception) -> None:
+        self._side_job = None
+        self._notice_error(error)
+        self.state_changed.emit()
+
+    def _set_state(self, state: SessionState) -> None:
+        self._state = state
+        self.state_changed.emit()
+
+    def _notice(self, text: str, tone: Tone = "plain", details: str = "") -> None:
+        self.noticed.emit(Notice(text, tone, details))
+
+    def _notice_error(self, error: Exception) -> None:
+        expected = isinstance(error, _EXPECTED)
+        details = "" if expected else "".join(traceback.format_exception(error))
+        self._notice(str(error) if expected else f"{type(error).__name__}: {error}", "bad", details)
+
+
+def _kill_all(handles: list[training_job.ProcessHandle]) -> None:
+    for handle in handles:
+        handle.kill()
+
+
+def _ignore(_message: object) -> None:
+    """Take no notice."""

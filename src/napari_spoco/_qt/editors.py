@@ -1,0 +1,253 @@
+"""Editors of one value each: which widget suits which type, how it is read and written.
+
+An editor has `value()`, `set_value(value)` and the signal `edited`; bounds, unit and choices come from the pydantic
+field.
+"""
+
+from __future__ import annotations
+
+import types
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt
+from qtpy.QtCore import QEvent, QObject, Qt, Signal
+from qtpy.QtWidgets import QAbstractSpinBox, QCheckBox, QComboBox, QDoubleSpinBox, QLineEdit, QSpinBox, QWidget
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+_DECIMALS = 8
+_INT_MAX = 2**31 - 1
+_FLOAT_MAX = 1e12
+
+
+class Editor(Protocol):
+    """What all editors offer; they are QWidgets too."""
+
+    edited: Any
+
+    def value(self) -> Any:
+        """Return the value."""
+
+    def set_value(self, value: Any) -> None:
+        """Show a value without emitting `edited`."""
+
+
+class BoolEditor(QCheckBox):
+    """Check box."""
+
+    edited = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clicked.connect(self._on_clicked)
+
+    def value(self) -> bool:
+        """Return whether it is checked."""
+        return self.isChecked()
+
+    def set_value(self, value: bool) -> None:
+        """Show a value."""
+        self.setChecked(value)
+
+    def _on_clicked(self) -> None:
+        self.edited.emit()
+
+
+class ChoiceEditor(QComboBox):
+    """Combo box over (value, text) pairs."""
+
+    edited = Signal()
+
+    def __init__(self, choices: tuple[tuple[object, str], ...]) -> None:
+        super().__init__()
+        for value, text in choices:
+            self.addItem(text, value)
+        # A long choice must not widen the dock.
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(6)
+        self.activated.connect(self._on_activated)
+
+    def value(self) -> object:
+        """Return the chosen value."""
+        return self.currentData()
+
+    def set_value(self, value: object) -> None:
+        """Choose a value; one that was not offered is added."""
+        index = self.findData(value)
+        if index < 0:
+            self.addItem(str(value), value)
+            index = self.count() - 1
+        self.setCurrentIndex(index)
+
+    def _on_activated(self, _index: int) -> None:
+        self.edited.emit()
+
+
+class IntEditor(QSpinBox):
+    """Spin box for whole numbers; with `blank`, its lowest position reads so and means None."""
+
+    edited = Signal()
+
+    def __init__(self, lower: int | None, upper: int | None, unit: str, blank: str | None) -> None:
+        super().__init__()
+        lower = 0 if lower is None else lower
+        self.setRange(lower if blank is None else lower - 1, _INT_MAX if upper is None else upper)
+        _dress(self, unit, blank)
+
+    def value(self) -> int | None:
+        """Return the number, or None."""
+        return None if self._is_blank() else super().value()
+
+    def set_value(self, value: int | None) -> None:
+        """Show a number or None."""
+        blocked = self.blockSignals(True)
+        self.setValue(self.minimum() if value is None else value)
+        self.blockSignals(blocked)
+
+    def _is_blank(self) -> bool:
+        return bool(self.specialValueText()) and super().value() == self.minimum()
+
+    def _on_value_changed(self, _value: int) -> None:
+        self.edited.emit()
+
+
+class FloatEditor(QDoubleSpinBox):
+    """Spin box for numbers of any magnitude, shown with as few digits as they need."""
+
+    edited = Signal()
+
+    def __init__(self, lower: float | None, upper: float | None, unit: str, blank: str | None) -> None:
+        super().__init__()
+        self.setDecimals(_DECIMALS)
+        self.setRange(0.0 if lower is None else lower, _FLOAT_MAX if upper is None else upper)
+        _dress(self, unit, blank)
+
+    def value(self) -> float | None:
+        """Return the number, or None."""
+        return None if self._is_blank() else super().value()
+
+    def set_value(self, value: float | None) -> None:
+        """Show a number or None."""
+        blocked = self.blockSignals(True)
+        self.setValue(self.minimum() if value is None else value)
+        self.blockSignals(blocked)
+
+    def textFromValue(self, value: float) -> str:
+        """Return 0.0002 as 0.0002, not 0.00020000."""
+        return f"{value:.{_DECIMALS}f}".rstrip("0").rstrip(".") or "0"
+
+    def _is_blank(self) -> bool:
+        return bool(self.specialValueText()) and super().value() == self.minimum()
+
+    def _on_value_changed(self, _value: float) -> None:
+        self.edited.emit()
+
+
+class TextEditor(QLineEdit):
+    """One line of text."""
+
+    edited = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.textEdited.connect(self._on_text_edited)
+
+    def value(self) -> str:
+        """Return the text."""
+        return self.text().strip()
+
+    def set_value(self, value: str) -> None:
+        """Show a text."""
+        self.setText(value)
+
+    def _on_text_edited(self, _text: str) -> None:
+        self.edited.emit()
+
+
+class IntegersEditor(TextEditor):
+    """Whole numbers separated by commas, such as a shape; empty means None."""
+
+    def __init__(self, blank: str) -> None:
+        super().__init__()
+        self.setPlaceholderText(blank)
+
+    def value(self) -> tuple[int, ...] | None:
+        """Return the numbers; raises ValueError where the text is something else."""
+        text = self.text().replace("x", ",").replace("\u00d7", ",").strip(" ,")
+        if not text:
+            return None
+        try:
+            return tuple(int(part) for part in text.split(","))
+        except ValueError:
+            raise ValueError(f"expected whole numbers separated by commas, got “{self.text()}”.") from None
+
+    def set_value(self, value: tuple[int, ...] | None) -> None:
+        """Show numbers or nothing."""
+        self.setText("" if value is None else ", ".join(map(str, value)))
+
+
+def make_editor(field: FieldInfo, *, choices: tuple[str, ...] = (), blank: str = "auto") -> Editor:
+    """Make the editor that suits a field, showing its default; `blank` is how None reads."""
+    kind, is_optional = _unwrap_optional(field.annotation)
+    unit = dict(field.json_schema_extra or {}).get("unit", "")
+    lower, upper = _bounds(field)
+    missing = blank if is_optional else None
+    editor: Any
+    if choices or get_origin(kind) is Literal:
+        values = choices or get_args(kind)
+        nothing = ((None, blank),) if is_optional else ()
+        editor = ChoiceEditor((*nothing, *((value, str(value).replace("_", " ")) for value in values)))
+    elif kind is bool:
+        editor = BoolEditor()
+    elif kind is int:
+        editor = IntEditor(lower, upper, unit, missing)
+    elif kind is float:
+        # An open bound is left to the model's own check; an optional field uses its lowest position for None.
+        editor = FloatEditor(lower, upper, unit, missing)
+    elif get_origin(kind) is tuple:
+        editor = IntegersEditor(blank)
+    else:
+        editor = TextEditor()
+    editor.set_value(field.default)
+    editor.setToolTip(field.description or "")
+    return editor
+
+
+class _WheelGuard(QObject):
+    """Keeps the wheel, which scrolls the dock, from changing what lies under the pointer."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Wheel and isinstance(watched, QWidget) and not watched.hasFocus():
+            event.ignore()
+            return True
+        return False
+
+
+def ignore_wheel(editor: QWidget) -> None:
+    """Let an editor react to the wheel only while it has the focus."""
+    editor.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    editor.installEventFilter(_WheelGuard(editor))
+
+
+def _dress(box: IntEditor | FloatEditor, unit: str, blank: str | None) -> None:
+    box.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
+    box.setKeyboardTracking(False)
+    if unit:
+        box.setSuffix(f" {unit}")
+    if blank is not None:
+        box.setSpecialValueText(blank)
+    box.valueChanged.connect(box._on_value_changed)
+
+
+def _unwrap_optional(annotation: Any) -> tuple[Any, bool]:
+    if get_origin(annotation) in (Union, types.UnionType):
+        (kind,) = (part for part in get_args(annotation) if part is not type(None))
+        return kind, True
+    return annotation, False
+
+
+def _bounds(field: FieldInfo) -> tuple[Any, Any]:
+    lower = [bound.ge if isinstance(bound, Ge) else bound.gt for bound in field.metadata if isinstance(bound, Ge | Gt)]
+    upper = [bound.le if isinstance(bound, Le) else bound.lt for bound in field.metadata if isinstance(bound, Le | Lt)]
+    return (lower[0] if lower else None), (upper[0] if upper else None)

@@ -1,0 +1,128 @@
+"""Forms made from parameter models: a row per field, with the model's title, unit, bounds and help.
+
+A form shows some fields of a model; `read_parameters` puts the values of several forms back into one model.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import ValidationError
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
+
+from napari_spoco._qt.editors import Editor, ignore_wheel, make_editor
+from napari_spoco.config import Parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pydantic.fields import FieldInfo
+
+Model = TypeVar("Model", bound=Parameters)
+
+
+class ModelForm(QWidget):
+    """Editors for fields of a parameter model.
+
+    Parameters
+    ----------
+    model
+        The model; a field that is a model itself becomes a group of rows under its own heading.
+    names
+        Fields to show, in this order; all by default.
+    choices
+        What to offer for a text field.
+    blanks
+        How None reads in a field; "auto" by default.
+    """
+
+    changed = Signal()
+
+    def __init__(
+        self,
+        model: type[Parameters],
+        names: Iterable[str] | None = None,
+        *,
+        choices: Mapping[str, tuple[str, ...]] | None = None,
+        blanks: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__()
+        self._model = model
+        self._editors: dict[str, Editor] = {}
+        self._groups: dict[str, ModelForm] = {}
+        self._choices, self._blanks = choices or {}, blanks or {}
+        self._layout = QFormLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.setVerticalSpacing(4)
+        self._layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self._layout.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        for name in model.model_fields if names is None else names:
+            self._add(name, model.model_fields[name])
+
+    def values(self) -> dict[str, Any]:
+        """Return the values on show, as the model's constructor takes them; raises ValueError for unreadable text."""
+        values: dict[str, Any] = {name: group.values() for name, group in self._groups.items()}
+        for name, editor in self._editors.items():
+            try:
+                values[name] = editor.value()
+            except ValueError as error:
+                raise ValueError(f"{self._model.model_fields[name].title}: {error}") from None
+        return values
+
+    def editor(self, name: str) -> Editor:
+        """Return the editor of a field."""
+        return self._editors[name]
+
+    def group(self, name: str) -> ModelForm:
+        """Return the form of a nested model."""
+        return self._groups[name]
+
+    def _add(self, name: str, field: FieldInfo) -> None:
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Parameters):
+            self._groups[name] = group = ModelForm(field.annotation)
+            self._layout.addRow(QLabel(f"<b>{name.capitalize()}</b>"))
+            self._layout.addRow(group)
+            group.changed.connect(self.changed)
+            return
+        self._editors[name] = editor = make_editor(
+            field, choices=self._choices.get(name, ()), blank=self._blanks.get(name, "auto")
+        )
+        ignore_wheel(editor)
+        editor.setObjectName(name)
+        editor.edited.connect(self.changed)
+        label = QLabel(field.title or name)
+        label.setToolTip(field.description or "")
+        self._layout.addRow(label, editor)
+
+
+def read_parameters(model: type[Model], *forms: ModelForm, **others: object) -> Model:
+    """Make a model from the values of its forms, and of fields that have no form.
+
+    Raises
+    ------
+    ValueError
+        A value is not allowed; the sentence names the field as the form does.
+    """
+    values: dict[str, Any] = dict(others)
+    for form in forms:
+        values |= form.values()
+    try:
+        return model(**values)
+    except ValidationError as error:
+        raise ValueError(_sentence(model, error)) from error
+
+
+def _sentence(model: type[Parameters], error: ValidationError) -> str:
+    """Say what is wrong with the first wrong field, in the words of the form."""
+    problem = error.errors(include_url=False)[0]
+    titles = []
+    for name in problem["loc"]:
+        field = model.model_fields.get(str(name))
+        if field is None:
+            break
+        titles.append(field.title or str(name).capitalize())
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Parameters):
+            model = field.annotation
+    message = problem["msg"].removeprefix("Input ").removeprefix("Value error, ")
+    return f"{' > '.join(titles)}: {message}, got {problem['input']!r}."

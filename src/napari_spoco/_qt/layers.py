@@ -1,0 +1,224 @@
+"""The only file that touches layers: finds, reads, creates, updates and names them, with all their transforms.
+
+Layers come and go at the user's will: nothing here trusts that a layer of a moment ago is still in the viewer.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image, Labels, Layer
+from napari.utils.transforms import Affine
+
+from napari_spoco._qt.sources import Geometry, ImageSource, LabelsSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import napari.viewer
+    from numpy.typing import NDArray
+
+_MAKER = "napari-spoco"
+
+
+def image_layers(viewer: napari.viewer.Viewer) -> list[Layer]:
+    """Return the Image layers that are not pictures of ours, topmost first."""
+    return [layer for layer in _layers(viewer) if isinstance(layer, Image) and _MAKER not in layer.metadata]
+
+
+def labels_layers(viewer: napari.viewer.Viewer) -> list[Layer]:
+    """Return the Labels layers, topmost first."""
+    return [layer for layer in _layers(viewer) if isinstance(layer, Labels)]
+
+
+def spatial_shape(layer: Layer) -> tuple[int, ...]:
+    """Return the shape of the layer's pixels, without colour."""
+    shape = tuple(_pixels(layer).shape)
+    return shape[:-1] if getattr(layer, "rgb", False) else shape
+
+
+def describe_image(layer: Layer) -> str:
+    """Describe a layer in a line: "2D, 256 by 256 pixels of 0.5 by 0.5 micrometers"."""
+    shape = spatial_shape(layer)
+    if len(shape) not in (2, 3):
+        return f"{len(shape)} axes: choose an image with 2 or 3."
+    units = {f"{unit:~P}" for unit in layer.units}
+    unit = units.pop() if len(units) == 1 else ""
+    size = "" if unit in ("pixel", "px") else f" of {_times(f'{step:.4g}' for step in layer.scale)} {unit}"
+    colour = ", colour" if layer.rgb else ""
+    return f"{len(shape)}D{colour}, {_times(map(str, shape))} pixels{size}"
+
+
+def read_image(layer: Layer) -> ImageSource:
+    """Return a layer's pixels, colours first, with its geometry; nothing is copied or computed.
+
+    Raises
+    ------
+    ValueError
+        The layer has other than 2 or 3 spatial axes.
+    """
+    data = _pixels(layer)
+    if layer.ndim not in (2, 3):
+        raise ValueError(f"image: expected 2 or 3 axes, got shape {tuple(data.shape)} in the layer “{layer.name}”.")
+    if layer.rgb:
+        data = np.moveaxis(data[..., :3], -1, 0)
+    return ImageSource(data, _geometry(layer), layer.name)
+
+
+def copy_labels(layer: Layer) -> LabelsSource:
+    """Return a copy of a Labels layer's pixels, which no painting reaches, with its geometry."""
+    return LabelsSource(np.array(_pixels(layer)), _geometry(layer))
+
+
+def labels_pixels(layer: Layer) -> Any:
+    """Return the pixels of a Labels layer themselves, to be read only; may be lazy."""
+    return _pixels(layer)
+
+
+def add_annotations(viewer: napari.viewer.Viewer, image: Layer) -> Layer:
+    """Add an empty Labels layer on the image, selected, ready to paint the first object.
+
+    Raises
+    ------
+    ValueError
+        The image has other than 2 or 3 spatial axes.
+    """
+    read_image(image)
+    empty = np.zeros(spatial_shape(image), dtype=np.int32)
+    layer = Labels(empty, name=f"{image.name} annotations", **_transforms(image))
+    viewer.add_layer(layer)
+    viewer.layers.selection.active = layer
+    layer.selected_label = 1
+    layer.mode = "paint"
+    return layer
+
+
+def watch_painting(layer: Layer, slot: Callable[..., None]) -> None:
+    """Call the slot when pixels of a Labels layer may have changed: painting, undo, new data."""
+    # `undo` emits neither `paint` nor `data`; `set_data` comes with every redrawing, so the slot has to be cheap.
+    for event in (layer.events.paint, layer.events.data, layer.events.set_data):
+        event.connect(slot)
+
+
+def unwatch_painting(layer: Layer, slot: Callable[..., None]) -> None:
+    """Undo `watch_painting`."""
+    for event in (layer.events.paint, layer.events.data, layer.events.set_data):
+        event.disconnect(slot)
+
+
+class ResultLayers:
+    """The layers that the plugin writes: a picture of the embeddings, and objects, per image."""
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        self._viewer = viewer
+        self._picture: Callable[[], Layer | None] = lambda: None
+        self._objects: Callable[[], Layer | None] = lambda: None
+        self._is_edited = False
+        self._is_dismissed = False
+
+    def begin(self) -> None:
+        """Begin a run: a picture that the user has deleted may come back."""
+        self._is_dismissed = False
+
+    def show_embeddings(self, image: Layer, rgb: NDArray[np.uint8], start: Sequence[int] | None = None) -> None:
+        """Show a picture of the embeddings over the image, in place; once deleted, it stays so for this run.
+
+        Parameters
+        ----------
+        image
+            The layer whose box is shown.
+        rgb
+            uint8 (*spatial, 3).
+        start
+            First pixel of the box in the image.
+        """
+        name = f"{image.name} embeddings"
+        picture = self._picture()
+        if picture is not None and picture not in self._viewer.layers:
+            self._is_dismissed = picture.metadata[_MAKER] == _identity(image)
+            self._picture, picture = (lambda: None), None
+        if self._is_dismissed:
+            return
+        transforms = _transforms(image, start)
+        if picture is not None and picture.metadata[_MAKER] == _identity(image):
+            picture.data = rgb
+            picture.translate = transforms["translate"]
+            return
+        picture = Image(rgb, rgb=True, name=name, opacity=0.7, metadata={_MAKER: _identity(image)}, **transforms)
+        _insert_above(self._viewer, image, picture)
+        self._picture = weakref.ref(picture)
+
+    def show_objects(self, image: Layer, labels: NDArray[np.uint32]) -> Layer:
+        """Show found objects over the image; the last result is replaced unless the user has edited it.
+
+        Returns
+        -------
+        Layer
+            The Labels layer, selected.
+        """
+        layer = self._objects()
+        is_ours = layer is not None and layer in self._viewer.layers and layer.metadata[_MAKER] == _identity(image)
+        if layer is not None and is_ours and not self._is_edited:
+            layer.data = labels
+        else:
+            layer = Labels(
+                labels, name=f"{image.name} objects", metadata={_MAKER: _identity(image)}, **_transforms(image)
+            )
+            self._viewer.add_layer(layer)
+            layer.events.paint.connect(self._on_objects_changed)
+            layer.events.labels_update.connect(self._on_objects_changed)
+            layer.events.data.connect(self._on_objects_changed)
+        self._objects = weakref.ref(layer)
+        self._is_edited = False
+        self._viewer.layers.selection.active = layer
+        return layer
+
+    def _on_objects_changed(self, event: Any) -> None:
+        if event.source is self._objects():
+            self._is_edited = True
+
+
+def _layers(viewer: napari.viewer.Viewer) -> list[Layer]:
+    return [layer for layer in viewer.layers if isinstance(layer, Layer)][::-1]
+
+
+def _pixels(layer: Layer) -> Any:
+    return layer.data[0] if layer.multiscale else layer.data
+
+
+def _geometry(layer: Layer) -> Geometry:
+    scale = tuple(float(step) for step in layer.scale)
+    return Geometry(scale, tuple(str(unit) for unit in layer.units), tuple(layer.axis_labels))
+
+
+def _transforms(layer: Layer, start: Sequence[int] | None = None) -> dict[str, Any]:
+    """Return everything that places a layer in the world; with `start`, of the box that begins at that pixel."""
+    inner = Affine(scale=layer.scale, translate=layer.translate, rotate=layer.rotate, shear=layer.shear)
+    return {
+        "scale": layer.scale,
+        "translate": inner([0] * layer.ndim if start is None else start),
+        "rotate": layer.rotate,
+        "shear": layer.shear,
+        "affine": layer.affine,
+        "units": layer.units,
+        "axis_labels": layer.axis_labels,
+    }
+
+
+def _identity(layer: Layer) -> str:
+    return str(layer.unique_id)
+
+
+def _insert_above(viewer: napari.viewer.Viewer, below: Layer, layer: Layer) -> None:
+    """Add a layer directly above another one, leaving the selection (and the user's brush) alone."""
+    selected, active = set(viewer.layers.selection), viewer.layers.selection.active
+    index = viewer.layers.index(below) + 1 if below in viewer.layers else len(viewer.layers)
+    viewer.layers.insert(index, layer)
+    viewer.layers.selection = selected
+    viewer.layers.selection.active = active
+
+
+def _times(parts: Any) -> str:
+    return " \u00d7 ".join(parts)

@@ -1,0 +1,118 @@
+"""The loss curve: the sum thick, its terms thin, in colours that both themes can show.
+
+One step sees a few patches, so its loss jumps: the curves are means over the last steps, the dots are single steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyqtgraph as pg
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from napari_spoco._qt.section import sentence
+from napari_spoco.training.reports import LossTerms
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_spoco.training.reports import StepReport
+
+_TERM_COLOURS = {
+    "pull": "#4c9be8",
+    "push": "#e8894c",
+    "regularizer": "#9a9a9a",
+    "instance": "#4cb86a",
+    "unlabeled_push": "#c774d8",
+    "consistency": "#c9a227",
+}
+_REDRAW_MILLISECONDS = 150
+_SMOOTHED_STEPS = 20
+"""Most steps that a point of a curve is the mean of; fewer where the run is short."""
+
+
+class LossPlot(QWidget):
+    """Plots step reports; adding one is cheap, drawing happens a few times a second."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._steps: list[int] = []
+        self._values: dict[str, list[float]] = {"total": [], **{term.name: [] for term in fields(LossTerms)}}
+        self._plot = pg.PlotWidget(self, enableMenu=False)
+        self._plot.setFixedHeight(160)
+        self._plot.hideButtons()
+        self._plot.setMouseEnabled(x=False, y=False)
+        self._plot.setLimits(yMin=0)
+        self._plot.setLabel("bottom", "step")
+        self._plot.setLabel("left", "loss")
+        item = self._plot.getPlotItem()
+        # pyqtgraph leaves its menu without a parent, so that it would outlive the plot.
+        item.ctrlMenu.setParent(self, item.ctrlMenu.windowFlags())
+        item.setDownsampling(auto=True, mode="mean")
+        item.setClipToView(True)
+        self._curves = {name: self._plot.plot(pen=pg.mkPen(colour, width=1)) for name, colour in _TERM_COLOURS.items()}
+        self._dots = self._plot.plot(pen=None, symbol="o", symbolSize=2, symbolPen=None)
+        self._curves["total"] = self._plot.plot()
+        legend = "&nbsp; ".join(
+            f'<span style="color:{colour}">■</span>&nbsp;{name.replace("_", "&nbsp;")}'
+            for name, colour in _TERM_COLOURS.items()
+        )
+        self._legend: QLabel = sentence(legend)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self._plot)
+        layout.addWidget(self._legend)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_REDRAW_MILLISECONDS)
+        self._timer.timeout.connect(self._redraw)
+        self.set_colours(text="#d0d0d0", background="#202020")
+
+    @property
+    def totals(self) -> list[float]:
+        """The loss of every step so far."""
+        return list(self._values["total"])
+
+    def clear(self) -> None:
+        """Begin a new curve."""
+        self._steps.clear()
+        for values in self._values.values():
+            values.clear()
+        self._redraw()
+
+    def add(self, report: StepReport) -> None:
+        """Add a step."""
+        self._steps.append(report.step)
+        self._values["total"].append(report.terms.total)
+        for name in _TERM_COLOURS:
+            self._values[name].append(getattr(report.terms, name))
+        if not self._timer.isActive():
+            self._timer.start()
+
+    def set_colours(self, *, text: str, background: str) -> None:
+        """Draw axes and the sum in the theme's text colour, on its background."""
+        self._plot.setBackground(background)
+        for side in ("left", "bottom"):
+            axis = self._plot.getAxis(side)
+            axis.setPen(pg.mkPen(text, width=1))
+            axis.setTextPen(pg.mkPen(text))
+        self._curves["total"].setPen(pg.mkPen(text, width=2))
+        self._dots.setSymbolBrush(pg.mkBrush(text))
+
+    def _redraw(self) -> None:
+        self._dots.setData(self._steps, self._values["total"])
+        for name, curve in self._curves.items():
+            curve.setData(self._steps, smooth(self._values[name]))
+
+
+def smooth(values: list[float]) -> NDArray[np.float64]:
+    """Return for each value the mean of it and those shortly before it."""
+    n_smoothed = min(_SMOOTHED_STEPS, 1 + len(values) // 5)
+    sums = np.cumsum([0.0, *values])
+    last = np.arange(1, len(values) + 1)
+    first = np.maximum(last - n_smoothed, 0)
+    return (sums[last] - sums[first]) / (last - first)

@@ -1,0 +1,78 @@
+"""A section of the dock: a numbered heading and what stands under it."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from superqt import QCollapsible
+
+from napari_spoco._qt.session import Control
+
+
+class Section(QWidget):
+    """Line, heading, and a column of rows."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self.column = QVBoxLayout(self)
+        self.column.setContentsMargins(0, 0, 0, 4)
+        self.column.setSpacing(5)
+        heading = QLabel(title)
+        font = heading.font()
+        font.setBold(True)
+        font.setPointSizeF(font.pointSizeF() * 1.15)
+        heading.setFont(font)
+        self.column.addWidget(line())
+        self.column.addWidget(heading)
+
+
+def line() -> QFrame:
+    """Make a thin line that both themes show."""
+    frame = QFrame()
+    frame.setFixedHeight(1)
+    frame.setStyleSheet("background: rgba(128, 128, 128, 110);")
+    return frame
+
+
+def row(*widgets: QWidget) -> QLayout:
+    """Put widgets side by side; the first one takes what is left."""
+    layout = QHBoxLayout()
+    layout.setSpacing(4)
+    for index, widget in enumerate(widgets):
+        layout.addWidget(widget, 1 if index == 0 else 0)
+    return layout
+
+
+def buttons(*widgets: QPushButton) -> QLayout:
+    """Put buttons side by side, all of one width."""
+    layout = QHBoxLayout()
+    layout.setSpacing(4)
+    for widget in widgets:
+        layout.addWidget(widget, 1)
+    return layout
+
+
+def sentence(text: str = "") -> QLabel:
+    """Make a label for text that may need several lines."""
+    label = QLabel(text)
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    return label
+
+
+def folded(title: str, *widgets: QWidget) -> QCollapsible:
+    """Make a group of widgets that is closed at first."""
+    group = QCollapsible(title, expandedIcon="▾", collapsedIcon="▸")
+    group.layout().setContentsMargins(0, 0, 0, 0)
+    group.layout().setSpacing(2)
+    for widget in widgets:
+        group.addWidget(widget)
+    return group
+
+
+def show_control(button: QPushButton, control: Control) -> None:
+    """Make a button look as the session says."""
+    button.setEnabled(control.enabled)
+    button.setText(control.text)
+    button.setToolTip(control.hint)

@@ -1,0 +1,109 @@
+"""Section 3: the model in use, settings of the segmentation, its buttons."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QLabel, QPushButton
+
+from napari_spoco._qt import layers
+from napari_spoco._qt.forms import ModelForm, read_parameters
+from napari_spoco._qt.layer_choice import LayerChoice
+from napari_spoco._qt.section import Section, buttons, folded, sentence, show_control
+from napari_spoco.config import SegmentationConfig
+
+if TYPE_CHECKING:
+    import napari.viewer
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from napari_spoco._qt.session import Controls
+
+_QUICK = ("fragment_size", "min_size")
+_RADIUS = "foreground_radius"
+_FOREGROUNDS = (
+    ("none", "everywhere"),
+    ("intensity", "where the image is bright (Otsu)"),
+    ("embedding", "far from the background's embedding"),
+)
+
+
+class SegmentPanel(Section):
+    """Model, settings, Segment and Cancel."""
+
+    segment_requested = Signal()
+    cancel_requested = Signal()
+    load_requested = Signal()
+    save_requested = Signal()
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        super().__init__("3   Segment")
+        self.about_model = sentence()
+        self.load_button, self.save_button = QPushButton(), QPushButton()
+        self.quick = ModelForm(SegmentationConfig, _QUICK)
+        elsewhere = (*_QUICK, _RADIUS, "foreground")
+        self.advanced = ModelForm(
+            SegmentationConfig, [name for name in SegmentationConfig.model_fields if name not in elsewhere]
+        )
+        self.foreground = LayerChoice(viewer, layers.labels_layers, fixed=_FOREGROUNDS)
+        self.foreground.setToolTip("Where objects may lie. A Labels layer counts where it is not 0.")
+        self.radius = ModelForm(SegmentationConfig, [_RADIUS])
+        self.radius.hide()
+        self.segment_button, self.cancel_button = QPushButton(), QPushButton()
+        self.column.addWidget(self.about_model)
+        self.column.addLayout(buttons(self.load_button, self.save_button))
+        self.column.addWidget(QLabel("Objects lie"))
+        self.column.addWidget(self.foreground)
+        self.column.addWidget(self.radius)
+        self.column.addWidget(self.quick)
+        self.column.addWidget(folded("Advanced settings", self.advanced))
+        self.column.addLayout(buttons(self.segment_button, self.cancel_button))
+        self._connect()
+
+    def config(self) -> SegmentationConfig:
+        """Return the settings; raises ValueError with a sentence for the user."""
+        return read_parameters(
+            SegmentationConfig, self.quick, self.radius, self.advanced, foreground=self.foreground.key() or "none"
+        )
+
+    def mask(self) -> NDArray[np.integer] | None:
+        """Return a copy of the Labels layer in which objects may lie, if one is chosen."""
+        layer = self.foreground.layer()
+        return None if layer is None else layers.copy_labels(layer).data
+
+    def show_controls(self, controls: Controls, *, model_summary: str) -> None:
+        """Show what may be pressed and changed."""
+        show_control(self.load_button, controls.load_model)
+        show_control(self.save_button, controls.save_model)
+        show_control(self.segment_button, controls.segment)
+        show_control(self.cancel_button, controls.cancel)
+        for widget in (self.quick, self.advanced, self.foreground, self.radius):
+            widget.setEnabled(controls.inputs)
+        self.about_model.setText(f"Model: {model_summary}" if model_summary else "No model yet: train or load one.")
+
+    def release(self) -> None:
+        """Let go of the viewer."""
+        self.foreground.disconnect_viewer()
+
+    def _connect(self) -> None:
+        self.load_button.clicked.connect(self._on_load_clicked)
+        self.save_button.clicked.connect(self._on_save_clicked)
+        self.segment_button.clicked.connect(self._on_segment_clicked)
+        self.cancel_button.clicked.connect(self._on_cancel_clicked)
+        self.foreground.chosen.connect(self._on_foreground_chosen)
+
+    def _on_load_clicked(self) -> None:
+        self.load_requested.emit()
+
+    def _on_save_clicked(self) -> None:
+        self.save_requested.emit()
+
+    def _on_segment_clicked(self) -> None:
+        self.segment_requested.emit()
+
+    def _on_cancel_clicked(self) -> None:
+        self.cancel_requested.emit()
+
+    def _on_foreground_chosen(self) -> None:
+        self.radius.setVisible(self.foreground.key() == "embedding")

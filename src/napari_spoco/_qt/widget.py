@@ -1,0 +1,264 @@
+"""The dock: four sections and a foot, and the wires between them, the session and the layers."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.theme import get_theme
+from qtpy.compat import isalive
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtWidgets import QApplication, QFrame, QScrollArea, QVBoxLayout, QWidget
+
+from napari_spoco._qt import layers, paths
+from napari_spoco._qt.controller import SessionController
+from napari_spoco._qt.data_panel import DataPanel
+from napari_spoco._qt.export_panel import ExportPanel
+from napari_spoco._qt.footer import Footer, time_left
+from napari_spoco._qt.section import show_control
+from napari_spoco._qt.segment_panel import SegmentPanel
+from napari_spoco._qt.segmentation_job import EmbeddingsPredicted, PredictionProgress, SegmentationInputs
+from napari_spoco._qt.session import SessionFacts, SessionState, derive_controls, next_step
+from napari_spoco._qt.train_panel import TrainPanel
+from napari_spoco._qt.training_job import TrainingInputs
+from napari_spoco.training.process import TrainingProcess
+from napari_spoco.training.reports import Preview, StepReport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import napari.viewer
+    from napari.layers import Layer
+
+    from napari_spoco._qt.segmentation_job import SegmentationResult
+    from napari_spoco._qt.training_job import Process
+    from napari_spoco.training.process import TrainingRequest
+    from napari_spoco.training.reports import TrainingMessage
+
+_WIDTH = 320
+
+
+class SpocoWidget(QWidget):
+    """Paint a few objects, train, segment, save.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer whose layers are worked on.
+    make_process
+        Makes the process that trains.
+    models_folder
+        Where trained models are kept; a folder of the user's by default.
+    """
+
+    def __init__(
+        self,
+        napari_viewer: napari.viewer.Viewer,
+        *,
+        make_process: Callable[[TrainingRequest], Process] = TrainingProcess,
+        models_folder: Path | None = None,
+    ) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._models_folder = models_folder or paths.models_folder()
+        self._results = layers.ResultLayers(napari_viewer)
+        self._image: Layer | None = None
+        self._is_docked = self._is_released = False
+        self.session = SessionController(make_process, parent=self)
+        self.data, self.train = DataPanel(napari_viewer), TrainPanel()
+        self.segment, self.export = SegmentPanel(napari_viewer), ExportPanel(napari_viewer)
+        self.footer = Footer()
+        self._lay_out()
+        self._connect()
+        self._on_theme_changed()
+        self._show_state()
+
+    def _lay_out(self) -> None:
+        column = QWidget()
+        sections = QVBoxLayout(column)
+        sections.setContentsMargins(2, 2, 6, 2)
+        sections.setSpacing(10)
+        for section in (self.data, self.train, self.segment, self.export):
+            sections.addWidget(section)
+        sections.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(column)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 4, 4, 4)
+        layout.addWidget(scroll, 1)
+        layout.addWidget(self.footer)
+        self.setMinimumWidth(_WIDTH)
+
+    def _connect(self) -> None:
+        self.data.new_requested.connect(self._on_new_requested)
+        self.data.chosen.connect(self._show_state)
+        self.data.counted.connect(self._show_state)
+        self.train.train_requested.connect(self._on_train_requested)
+        self.train.stop_requested.connect(self.session.stop)
+        self.train.start_chosen.connect(self._show_state)
+        self.segment.segment_requested.connect(self._on_segment_requested)
+        self.segment.cancel_requested.connect(self.session.cancel)
+        self.segment.load_requested.connect(self._on_load_requested)
+        self.segment.save_requested.connect(self._on_save_model_requested)
+        self.export.chosen.connect(self._show_state)
+        self.export.save_requested.connect(self._on_save_labels_requested)
+        self.session.state_changed.connect(self._show_state)
+        self.session.noticed.connect(self.footer.show_notice)
+        self.session.training_reported.connect(self._on_training_reported)
+        self.session.segmentation_reported.connect(self._on_segmentation_reported)
+        self.session.segmented.connect(self._on_segmented)
+        self._viewer.events.theme.connect(self._on_theme_changed)
+        self.destroyed.connect(partial(_call, self.session.process_killer()))
+        if (application := QApplication.instance()) is not None:
+            application.aboutToQuit.connect(self.release)
+
+    def release(self) -> None:
+        """End every job and let go of viewer and layers; the dock closes."""
+        if self._is_released:
+            return
+        self._is_released = True
+        self.session.shutdown()
+        self.data.release()
+        self.segment.release()
+        self.export.release()
+        self._viewer.events.theme.disconnect(self._on_theme_changed)
+
+    def event(self, event: QEvent) -> bool:
+        """Notice that the dock was removed: napari takes the widget out, forgets it, and makes another next time."""
+        if event.type() == QEvent.Type.ParentChange:
+            if self.parent() is not None:
+                self._is_docked = True
+            elif self._is_docked:
+                self.release()
+                self.deleteLater()
+        return super().event(event)
+
+    # What the user wants
+
+    def _on_new_requested(self) -> None:
+        image = self.data.image.layer()
+        if image is None:
+            return
+        try:
+            self.data.annotations.choose(layers.add_annotations(self._viewer, image))
+        except ValueError as error:
+            self.session.refuse(error)
+
+    def _on_train_requested(self) -> None:
+        image, annotations = self.data.image.layer(), self.data.annotations.layer()
+        if image is None or annotations is None:
+            return
+        try:
+            inputs = TrainingInputs(
+                image=layers.read_image(image),
+                labels=layers.copy_labels(annotations).data,
+                config=self.train.config(),
+                model_path=str(paths.new_model_path(self._models_folder, image.name)),
+                start_from=self.session.model_path if self.train.goes_on else None,
+            )
+        except ValueError as error:
+            self.session.refuse(error)
+            return
+        self._image = image
+        self._results.begin()
+        self.train.plot.clear()
+        self.session.train(inputs)
+
+    def _on_segment_requested(self) -> None:
+        image, annotations = self.data.image.layer(), self.data.annotations.layer()
+        model_path = self.session.model_path
+        if image is None or model_path is None:
+            return
+        try:
+            inputs = SegmentationInputs(
+                image=layers.read_image(image),
+                model_path=model_path,
+                config=self.segment.config(),
+                device=self.train.device,
+                mask=self.segment.mask(),
+                annotations=None if annotations is None else layers.copy_labels(annotations).data,
+            )
+        except ValueError as error:
+            self.session.refuse(error)
+            return
+        self._image = image
+        self._results.begin()
+        self.session.segment(inputs)
+
+    def _on_load_requested(self) -> None:
+        if path := paths.ask_model_to_load(self, self._models_folder):
+            self.session.load_model(path)
+
+    def _on_save_model_requested(self) -> None:
+        if path := paths.ask_model_to_save(self, Path(self.session.model_path or "").name):
+            self.session.save_model(path)
+
+    def _on_save_labels_requested(self) -> None:
+        layer = self.export.labels.layer()
+        if layer is not None and (path := paths.ask_labels_to_save(self, layer.name)):
+            self.session.save_labels(layers.copy_labels(layer), path)
+
+    # What the session says
+
+    def _on_training_reported(self, message: TrainingMessage) -> None:
+        if isinstance(message, StepReport):
+            self.train.plot.show()
+            self.train.plot.add(message)
+            self.footer.show_progress(
+                round(1000 * message.elapsed / max(message.elapsed + message.remaining, 1e-9)),
+                1000,
+                f"step {message.step}, {time_left(message.remaining)} left",
+            )
+        elif isinstance(message, Preview) and self._image is not None:
+            self._results.show_embeddings(self._image, message.rgb, message.start)
+
+    def _on_segmentation_reported(self, message: object) -> None:
+        if isinstance(message, PredictionProgress):
+            self.footer.show_progress(message.n_done, message.n_tiles, f"tile {message.n_done} of {message.n_tiles}")
+        elif isinstance(message, EmbeddingsPredicted) and self._image is not None:
+            self._results.show_embeddings(self._image, message.rgb)
+            self.footer.show_progress(0, 0, "")
+
+    def _on_segmented(self, result: SegmentationResult) -> None:
+        if self._image is not None:
+            self.export.labels.choose(self._results.show_objects(self._image, result.labels))
+
+    # What is on show
+
+    def _on_theme_changed(self, _event: Any = None) -> None:
+        if isalive(self):
+            theme = get_theme(self._viewer.theme)
+            self.train.plot.set_colours(text=theme.text.as_hex(), background=theme.background.as_hex())
+
+    def _show_state(self) -> None:
+        state = self.session.state
+        facts = SessionFacts(
+            has_image=self.data.image.layer() is not None,
+            has_annotations=self.data.annotations.layer() is not None,
+            has_model=self.session.model_path is not None,
+            goes_on=self.session.model_path is not None and self.train.goes_on,
+            has_labels=self.export.labels.layer() is not None,
+            is_saving=self.session.is_saving,
+        )
+        controls = derive_controls(state, facts)
+        for choice in (self.data.image, self.data.annotations):
+            choice.setEnabled(controls.inputs)
+        show_control(self.data.new_button, controls.new_annotations)
+        self.train.show_controls(controls, has_model=facts.has_model)
+        self.segment.show_controls(controls, model_summary=self.session.model_summary)
+        self.export.show_controls(controls)
+        hint = next_step(state, facts, self.data.summary.n_objects)
+        self.data.hint.setText(hint)
+        self.data.hint.setVisible(bool(hint))
+        if not state.is_busy:
+            self.footer.hide_progress()
+        elif state is not SessionState.STOPPING and not self.footer.bar.isVisible():
+            self.footer.show_progress(0, 0, "")
+
+
+def _call(function: Callable[[], None], *_: object) -> None:
+    function()

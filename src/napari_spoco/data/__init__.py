@@ -1,0 +1,1 @@
+"""Images, annotations, samples and files; imports no torch and no Qt."""

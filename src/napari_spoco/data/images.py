@@ -1,0 +1,238 @@
+"""Images as the rest of the package sees them: channel first, finite, with the scale of their axes.
+
+This module alone knows which arrays are images. It does not know networks: patch sizes and strides are
+checked where they matter.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_spoco.data.tiff import TiffSeries, read_series
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_spoco.config import Normalization
+
+MAX_PERCENTILE_PIXELS = 4_000_000
+"""Percentiles of larger channels are estimated from about so many of their pixels."""
+
+_SPATIAL_AXES = {2: "YX", 3: "ZYX"}
+
+
+@dataclass(frozen=True, eq=False)
+class SourceImage:
+    """An image with the geometry of its file.
+
+    Attributes
+    ----------
+    data : ndarray
+        (C, *spatial), as `as_channels_first` returns it.
+    scale : tuple of float
+        Distance of neighbouring pixels per spatial axis, in `units`.
+    units : tuple of str
+        Unit per spatial axis; "pixel" where the file gives none.
+    axis_labels : tuple of str
+        Names of the spatial axes: ("y", "x") or ("z", "y", "x").
+    name : str
+        File name without suffix.
+    """
+
+    data: NDArray[Any]
+    scale: tuple[float, ...]
+    units: tuple[str, ...]
+    axis_labels: tuple[str, ...]
+    name: str
+
+
+def as_channels_first(image: ArrayLike, *, ndim: int, name: str = "image") -> NDArray[Any]:
+    """Return a valid image with its channel axis first.
+
+    Parameters
+    ----------
+    image : array-like
+        (*spatial) or (C, *spatial) with `ndim` spatial axes, integer or floating.
+    ndim : int
+        Number of spatial axes, 2 or 3.
+    name : str
+        Name of the argument in error messages.
+
+    Returns
+    -------
+    ndarray
+        (C, *spatial); integers keep their type, other floats become float32. Not a copy where none is needed.
+
+    Raises
+    ------
+    ValueError
+        Wrong number of axes, channels last, empty, boolean, complex or non-numeric, NaN or infinite, constant.
+    """
+    array = np.asarray(image)
+    if array.dtype.kind not in "iuf":
+        raise ValueError(f"{name}: expected integers or floats, got {array.dtype}")
+    if array.ndim not in (ndim, ndim + 1):
+        axes = ", ".join(_SPATIAL_AXES[ndim])
+        raise ValueError(f"{name}: expected axes ({axes}) or (C, {axes}), got shape {array.shape}")
+    if array.size == 0:
+        raise ValueError(f"{name}: expected at least one pixel, got shape {array.shape}")
+    if array.ndim == ndim:
+        array = array[np.newaxis]
+    elif array.shape[-1] in (3, 4) and array.shape[0] > 4:
+        raise ValueError(f"{name}: expected the channel axis first, got shape {array.shape}, which looks like RGB last")
+    low, high = array.min(), array.max()
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ValueError(f"{name}: expected finite values, got NaN or infinity")
+    if low == high:
+        raise ValueError(f"{name}: expected an image with contrast, got the value {low} everywhere")
+    if array.dtype.kind == "f":
+        if max(abs(float(low)), abs(float(high))) > float(np.finfo(np.float32).max):
+            raise ValueError(f"{name}: expected values that fit into float32, got {low} to {high}")
+        return array.astype(np.float32, copy=False)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def normalize_image(image: NDArray[Any], normalization: Normalization) -> NDArray[np.float32]:
+    """Map each channel's dark percentile to 0 and its bright percentile to 1, without clipping.
+
+    Parameters
+    ----------
+    image : ndarray
+        (C, *spatial), see `as_channels_first`.
+    normalization : Normalization
+        The two percentiles.
+
+    Returns
+    -------
+    ndarray
+        float32 (C, *spatial). Where the percentiles coincide, the channel's extremes take their place; a
+        constant channel becomes 0. Percentiles of channels of more than `MAX_PERCENTILE_PIXELS` pixels come
+        from a regular subset of them.
+
+    Raises
+    ------
+    ValueError
+        The dark percentile is not below the bright one.
+    """
+    if normalization.lower >= normalization.upper:
+        raise ValueError(
+            f"normalization: expected lower < upper, got lower {normalization.lower}, upper {normalization.upper}"
+        )
+    out = np.zeros(image.shape, np.float32)
+    for channel, target in zip(image, out, strict=True):
+        low, high = np.percentile(_regular_subset(channel), (normalization.lower, normalization.upper))
+        if low == high:
+            low, high = float(channel.min()), float(channel.max())
+        if low < high:
+            # float64 where float32 cannot tell neighbouring integers apart
+            wide = channel.astype(np.result_type(channel.dtype, np.float32))
+            target[...] = (wide - low) / (high - low)
+    return out
+
+
+def _regular_subset(channel: NDArray[Any]) -> NDArray[Any]:
+    """Return every n-th pixel, with n prime to the row length so that no column is preferred."""
+    step = math.ceil(channel.size / MAX_PERCENTILE_PIXELS)
+    while math.gcd(step, channel.shape[-1]) > 1:
+        step += 1
+    return channel.reshape(-1)[::step]
+
+
+def read_image(path: str | Path, *, ndim: int | None = None) -> SourceImage:
+    """Read the first series of a TIFF file with its scale.
+
+    Parameters
+    ----------
+    path : str or Path
+        TIFF, ImageJ TIFF or OME-TIFF. Colour becomes channels and alpha is dropped. Axes without a name are
+        taken as Z, then as channel (with `ndim` 2: as channel).
+    ndim : int, optional
+        2 or 3 spatial axes. By default what the file holds.
+
+    Returns
+    -------
+    SourceImage
+        Scale 1 "pixel" where the file names none. Inches are print resolutions and are not taken as a scale,
+        except in files written by ImageJ.
+
+    Raises
+    ------
+    OSError
+        The file does not exist or cannot be read.
+    ValueError
+        The file is no TIFF, holds a time series or other axes than asked for, or `as_channels_first` refuses it.
+    """
+    path = Path(path)
+    series = read_series(path)
+    if ndim != 3:
+        series = _without_single_plane(series)
+    axes = _name_axes(series.axes, ndim, path)
+    spatial = _SPATIAL_AXES[3 if "Z" in axes else 2]
+    order = ("C" if "C" in axes else "") + spatial
+    array = series.array.transpose([axes.index(axis) for axis in order])
+    return SourceImage(
+        data=as_channels_first(array, ndim=len(spatial), name=path.name),
+        scale=tuple(series.scale.get(axis, 1.0) for axis in spatial),
+        units=tuple(series.units.get(axis, "pixel") for axis in spatial),
+        axis_labels=tuple(spatial.lower()),
+        name=path.stem,
+    )
+
+
+def read_labels(path: str | Path) -> NDArray[Any]:
+    """Read the instance ids of a TIFF file.
+
+    Parameters
+    ----------
+    path : str or Path
+        Any TIFF with one integer per pixel.
+
+    Returns
+    -------
+    ndarray
+        Integers (*spatial), two or three axes, in the file's type.
+
+    Raises
+    ------
+    OSError
+        The file does not exist or cannot be read.
+    ValueError
+        The file is no TIFF, does not hold integers, or has other axes.
+    """
+    path = Path(path)
+    series = read_series(path)
+    array = series.array
+    if array.dtype.kind not in "iu":
+        raise ValueError(f"{path.name}: expected integer labels, got {array.dtype}")
+    if array.ndim not in _SPATIAL_AXES or "S" in series.axes:
+        got = f"axes {series.axes} of shape {array.shape}"
+        raise ValueError(f"{path.name}: expected labels with axes (Y, X) or (Z, Y, X), got {got}")
+    return array
+
+
+def _without_single_plane(series: TiffSeries) -> TiffSeries:
+    """Take a stack of one plane as this plane."""
+    z = series.axes.find("Z")
+    if z < 0 or series.array.shape[z] != 1:
+        return series
+    return replace(series, array=series.array.squeeze(z), axes=series.axes.replace("Z", ""))
+
+
+def _name_axes(axes: str, ndim: int | None, path: Path) -> str:
+    """Return the axes with every letter in "CZYX"; samples are channels, unnamed axes are Z, then C."""
+    named = list(axes.replace("S", "C"))
+    for i in reversed(range(len(named))):
+        if named[i] in "QI":
+            named[i] = "Z" if ndim != 2 and "Z" not in named else "C"
+    found = "".join(named)
+    wanted = {_SPATIAL_AXES[n] for n in ([ndim] if ndim is not None else _SPATIAL_AXES)}
+    spatial = "".join(axis for axis in "ZYX" if axis in found)
+    if len(set(found)) != len(found) or set(found) - set("CZYX") or spatial not in wanted:
+        expected = " or ".join(sorted(wanted))
+        raise ValueError(f"{path.name}: expected axes {expected}, with or without channels (C), got axes {axes}")
+    return found

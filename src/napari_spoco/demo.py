@@ -1,0 +1,190 @@
+"""The main job on real images that ship with the package: a tenth of the nuclei annotated, the rest found.
+
+Trains on the 24 training images with the masks of some of their objects, and reports on the 8 others, beside a
+classical baseline. Settings were chosen on the training images alone (benchmarks/demo_settings.md).
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import astuple, dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_spoco.config import AugmentationConfig, LossConfig, SegmentationConfig, TrainingConfig
+from napari_spoco.data.annotations import keep_fraction
+from napari_spoco.data.samples import load_nuclei
+from napari_spoco.data.writers import atomic_path, write_labels, write_objects_csv, write_rgb
+from napari_spoco.models.checkpoint import save_model
+from napari_spoco.pictures import draw_losses, draw_overlay
+from napari_spoco.segmentation.classical import segment_otsu_watershed
+from napari_spoco.segmentation.foreground import radius_from_annotations
+from napari_spoco.segmentation.metrics import evaluate_segmentation
+from napari_spoco.segmentation.prediction import predict_embeddings
+from napari_spoco.segmentation.projection import PcaProjection
+from napari_spoco.segmentation.readout import ReadoutContext, read_out
+from napari_spoco.training.trainer import train
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_spoco.data.samples import NucleiSample
+    from napari_spoco.models.checkpoint import EmbeddingModel
+    from napari_spoco.training.reports import Preview, StepReport, TrainingStarted
+    from napari_spoco.training.trainer import TrainingResult
+
+DEMO_TRAINING = TrainingConfig(
+    max_steps=1500,
+    max_minutes=4.0,
+    learning_rate=1e-3,
+    loss=LossConfig(),
+    augmentation=AugmentationConfig(),
+    preview_seconds=1e9,
+)
+READOUTS = {
+    "SPOCO, mutex watershed": SegmentationConfig(),
+    "SPOCO, foreground by embedding": SegmentationConfig(foreground="embedding"),
+    "SPOCO, foreground by intensity": SegmentationConfig(foreground="intensity"),
+}
+CLASSICAL = "Otsu + distance-transform watershed"
+_SHOWN = 3
+"""Images in the overlay picture."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """Means over the evaluation images."""
+
+    method: str
+    sbd: float
+    abs_dic: float
+    ap50: float
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What the demo found and where it wrote it."""
+
+    folder: Path
+    n_annotated: int
+    n_objects: int
+    training: TrainingResult
+    scores: tuple[Score, ...]
+    files: tuple[Path, ...]
+
+
+def run_demo(
+    folder: Path,
+    *,
+    config: TrainingConfig = DEMO_TRAINING,
+    fraction: float = 0.1,
+    on_report: Callable[[TrainingStarted | StepReport | Preview], None] | None = None,
+    on_stage: Callable[[str], None] | None = None,
+) -> DemoResult:
+    """Annotate, train, segment, score and write everything into a folder.
+
+    Parameters
+    ----------
+    folder
+        Made if it is missing.
+    config
+        Of the training; its seed also chooses the annotated objects.
+    fraction
+        Share of the training objects whose masks are kept.
+    on_report, on_stage
+        Called with the reports of the training and with the name of each later stage.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be written; asked before the training starts.
+    """
+    say = on_stage or (lambda _: None)
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_path(folder / "annotations.csv"):
+        pass  # A folder that cannot be written is found out now, not after the training.
+    samples, held_out = load_nuclei("train"), load_nuclei("val")
+    annotations = keep_fraction([s.labels for s in samples], fraction, np.random.default_rng(config.seed))
+    training = train([s.image for s in samples], annotations, config=config, on_report=on_report)
+    say("Taking the foreground radius from the annotated objects")
+    model = _with_radius(training.model, samples, annotations)
+    say("Segmenting the images that were not trained on")
+    embeddings = {s.name: predict_embeddings(model, s.image, teacher=True) for s in held_out}
+    found = {
+        method: {s.name: read_out(embeddings[s.name], model.card, settings, ReadoutContext(image=s.image[None])) for s in held_out}
+        for method, settings in READOUTS.items()
+    }
+    found[CLASSICAL] = {s.name: segment_otsu_watershed(s.image) for s in held_out}
+    scores = tuple(_score(method, labels, held_out) for method, labels in found.items())
+    say("Writing the results")
+    files = [
+        save_model(model, folder / "model.safetensors"),
+        _write_scores(folder / "scores.csv", scores),
+        draw_losses(folder / "loss.png", training.reports),
+        _draw_annotated(folder / "overlay.png", model, samples, annotations),
+        *_write_segmentations(folder, held_out, embeddings, found["SPOCO, foreground by intensity"]),
+    ]
+    n_objects = sum(len(np.unique(s.labels)) - 1 for s in samples)
+    n_annotated = sum(len(np.unique(a)) - 1 for a in annotations)
+    return DemoResult(folder, n_annotated, n_objects, training, scores, tuple(files))
+
+
+def _with_radius(
+    model: EmbeddingModel, samples: Sequence[NucleiSample], annotations: Sequence[NDArray[np.integer]]
+) -> EmbeddingModel:
+    """Put the foreground radius of the annotated objects into the model's card."""
+    annotated = [(s, a) for s, a in zip(samples, annotations, strict=True) if a.any()]
+    embeddings = [predict_embeddings(model, s.image, teacher=True) for s, _ in annotated]
+    radius = radius_from_annotations(embeddings, [a for _, a in annotated])
+    return replace(model, card=model.card.model_copy(update={"foreground_radius": radius}))
+
+
+def _score(method: str, labels: dict[str, NDArray[np.uint32]], samples: Sequence[NucleiSample]) -> Score:
+    rows = [evaluate_segmentation(labels[s.name], s.labels) for s in samples]
+    sbd, abs_dic, ap50 = (float(np.mean([row[name] for row in rows])) for name in ("sbd", "abs_dic", "ap50"))
+    return Score(method, sbd, abs_dic, ap50)
+
+
+def _write_scores(path: Path, scores: Sequence[Score]) -> Path:
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([field.name for field in fields(Score)])
+        writer.writerows(astuple(score) for score in scores)
+    return path
+
+
+def _draw_annotated(
+    path: Path, model: EmbeddingModel, samples: Sequence[NucleiSample], annotations: Sequence[NDArray[np.integer]]
+) -> Path:
+    """Draw the images with the most annotated objects: image, annotated objects, found objects."""
+    order = sorted(range(len(samples)), key=lambda i: -len(np.unique(annotations[i])))
+    rows = []
+    for i in order[:_SHOWN]:
+        image = samples[i].image
+        embeddings = predict_embeddings(model, image, teacher=True)
+        context = ReadoutContext(image=image[None])
+        found = read_out(embeddings, model.card, READOUTS["SPOCO, foreground by intensity"], context)
+        rows.append((image, PcaProjection().fit_transform(embeddings), annotations[i], found))
+    return draw_overlay(path, rows)
+
+
+def _write_segmentations(
+    folder: Path,
+    samples: Sequence[NucleiSample],
+    embeddings: dict[str, NDArray[np.float32]],
+    found: dict[str, NDArray[np.uint32]],
+) -> list[Path]:
+    for name in ("labels", "objects", "embeddings"):
+        (folder / name).mkdir(exist_ok=True)
+    files = []
+    for s in samples:
+        files += [
+            write_labels(folder / "labels" / f"{s.name}.tif", found[s.name]),
+            write_objects_csv(folder / "objects" / f"{s.name}.csv", found[s.name], image=s.image),
+            write_rgb(folder / "embeddings" / f"{s.name}.png", PcaProjection().fit_transform(embeddings[s.name])),
+        ]
+    return files

@@ -1,0 +1,1 @@
+"""From a model and an image to embeddings, and from embeddings to instances."""

@@ -1,0 +1,106 @@
+"""From embeddings to objects by one settings object: what the window and the command line share.
+
+This module alone knows how sizes and radii that the user left empty follow from the annotated objects.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_spoco.segmentation.classical import bright_foreground
+from napari_spoco.segmentation.foreground import foreground_by_distance, radius_from_annotations
+from napari_spoco.segmentation.mutex_watershed import segment_mutex_watershed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_spoco.config import SegmentationConfig
+    from napari_spoco.models.checkpoint import ModelCard
+
+_FRAGMENT_SHARE, _SMALLEST_SHARE = 1 / 3, 1 / 8
+"""Of the median annotated object; chosen on the training images of the demo (benchmarks/demo_settings.md)."""
+
+
+@dataclass(frozen=True)
+class ReadoutContext:
+    """What is known beside the embeddings; each part may be missing.
+
+    `image` (C, *spatial) raw intensities, `annotations` (*spatial) ids, `mask` (*spatial) a foreground given by the
+    user.
+    """
+
+    image: NDArray[Any] | None = None
+    annotations: NDArray[Any] | None = None
+    mask: NDArray[Any] | None = None
+
+
+def read_out(
+    embeddings: NDArray[Any], card: ModelCard, settings: SegmentationConfig, context: ReadoutContext | None = None
+) -> NDArray[np.uint32]:
+    """Segment embeddings into objects.
+
+    Parameters
+    ----------
+    embeddings
+        (E, *spatial).
+    card
+        Of the model that made them: margin and size of the objects it was trained on.
+    settings
+        What the user set; empty sizes and radii are derived.
+    context
+        Image, annotations and mask, as far as the settings need them.
+
+    Returns
+    -------
+    numpy.ndarray
+        (*spatial) uint32 labels 1..n, 0 = background.
+
+    Raises
+    ------
+    ValueError
+        The settings need something that is missing; the message names it.
+    """
+    context = context or ReadoutContext()
+    foreground = find_foreground(embeddings, card, settings, context)
+    size = card.median_object_size or 0.0
+    return segment_mutex_watershed(
+        embeddings,
+        delta_dist=card.delta_dist,
+        foreground=foreground,
+        smoothing=settings.smoothing,
+        fragment_size=int(size * _FRAGMENT_SHARE) if settings.fragment_size is None else settings.fragment_size,
+        min_size=int(size * _SMALLEST_SHARE) if settings.min_size is None else settings.min_size,
+        # Within a foreground the largest segment is an object.
+        background=settings.background if foreground is None else "none",
+        background_radius=settings.background_radius,
+    )
+
+
+def find_foreground(
+    embeddings: NDArray[Any], card: ModelCard, settings: SegmentationConfig, context: ReadoutContext
+) -> NDArray[np.bool_] | None:
+    """Return the foreground (*spatial) that the settings ask for, or None for everywhere."""
+    if context.mask is not None:
+        return np.asarray(context.mask) > 0
+    if settings.foreground == "intensity":
+        if context.image is None:
+            raise ValueError("image: the foreground by intensity needs the image, got None.")
+        return bright_foreground(context.image.mean(axis=0))
+    if settings.foreground == "embedding":
+        return foreground_by_distance(embeddings, radius=_radius(embeddings, card, settings, context))
+    return None
+
+
+def _radius(
+    embeddings: NDArray[Any], card: ModelCard, settings: SegmentationConfig, context: ReadoutContext
+) -> float:
+    if settings.foreground_radius is not None:
+        return settings.foreground_radius
+    if context.annotations is not None and (context.annotations > 0).any():
+        return radius_from_annotations([embeddings], [context.annotations])
+    if card.foreground_radius is not None:
+        return card.foreground_radius
+    raise ValueError("foreground_radius: expected a number or annotated objects to take it from, got neither.")

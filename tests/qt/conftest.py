@@ -1,0 +1,153 @@
+"""A viewer, the dock in it, and a training process that says what the test tells it to."""
+
+from __future__ import annotations
+
+import os
+import queue
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+from qtpy.compat import isalive
+from qtpy.QtWidgets import QWidget
+from superqt.utils import GeneratorWorker
+
+from napari_spoco._qt.widget import SpocoWidget
+from napari_spoco.training.process import TrainingRequest
+from napari_spoco.training.reports import (
+    LossTerms,
+    Preview,
+    StepReport,
+    TrainingFailed,
+    TrainingFinished,
+    TrainingMessage,
+    TrainingStarted,
+)
+
+# napari's pytest plugin loads numba before tests/conftest.py can cap its threads. A different number in the
+# environment later is an error as soon as napari has coloured one large Labels layer in parallel.
+os.environ["NUMBA_NUM_THREADS"] = str(numba.config.NUMBA_NUM_THREADS)
+
+
+class FakeProcess:
+    """Stands for `TrainingProcess`: no child, no torch; the test puts the messages."""
+
+    def __init__(self, request: TrainingRequest) -> None:
+        self.request = request
+        self.is_started = self.is_stopping = self.is_killed = False
+        self._queue: queue.Queue[TrainingMessage] = queue.Queue()
+
+    def start(self) -> None:
+        self.is_started = True
+        self.say(TrainingStarted("cpu", "float32", (32, 32), 2, 6, 1000))
+
+    def messages(self) -> Iterator[TrainingMessage]:
+        while True:
+            try:
+                message = self._queue.get(timeout=0.02)
+            except queue.Empty:
+                if self.is_killed:
+                    yield TrainingFailed("The training process ended unexpectedly.", "exit code -9")
+                    return
+                continue
+            yield message
+            if isinstance(message, TrainingFinished | TrainingFailed):
+                return
+
+    def request_stop(self) -> None:
+        self.is_stopping = True
+
+    def kill(self) -> None:
+        self.is_killed = True
+
+    def say(self, message: TrainingMessage) -> None:
+        self._queue.put(message)
+
+    def step(self, number: int, loss: float = 1.0) -> None:
+        terms = LossTerms(loss, 0.0, 0.0, 0.0, 0.0, 0.0)
+        self.say(StepReport(number, 100, terms, 1e-3, float(number), 100.0 - number))
+
+    def show(self, number: int, shape: tuple[int, ...] = (16, 16), start: tuple[int, ...] = (0, 0)) -> None:
+        self.say(Preview(number, 0, start, np.full((*shape, 3), number % 256, np.uint8)))
+
+    def finish(self, *, stopped: bool = False) -> None:
+        Path(self.request.model_path).write_bytes(b"model")
+        self.say(TrainingFinished(self.request.model_path, 10, stopped))
+
+
+class Factory:
+    """Makes fake processes and remembers them."""
+
+    def __init__(self) -> None:
+        self.made: list[FakeProcess] = []
+
+    def __call__(self, request: TrainingRequest) -> FakeProcess:
+        self.made.append(FakeProcess(request))
+        return self.made[-1]
+
+    @property
+    def last(self) -> FakeProcess:
+        return self.made[-1]
+
+
+@pytest.fixture
+def processes() -> Factory:
+    return Factory()
+
+
+@pytest.fixture
+def viewer(make_napari_viewer_proxy: Callable, qtbot: object) -> object:
+    """Return a viewer that complains of private access and of leaked widgets."""
+    yield make_napari_viewer_proxy(strict_qt="raise")
+    wait_for_threads(qtbot)
+
+
+@pytest.fixture
+def spoco(viewer: object, processes: Factory, tmp_path: Path, qtbot: object) -> Iterator[SpocoWidget]:
+    """Return the docked widget, with a fake process and a models folder of the test's own."""
+    widget = SpocoWidget(viewer, make_process=processes, models_folder=tmp_path / "models")
+    viewer.window.add_dock_widget(widget, name="SPOCO")
+    yield widget
+    if isalive(widget):
+        widget.release()
+    wait_for_threads(qtbot)
+
+
+@pytest.fixture
+def ready(spoco: SpocoWidget, viewer: object) -> SpocoWidget:
+    """Return the widget with an image and three painted objects."""
+    viewer.add_image(make_image(), name="cells")
+    spoco.data.new_button.click()
+    paint(viewer.layers["cells annotations"], 3)
+    spoco.data.count()
+    return spoco
+
+
+@pytest.fixture
+def until(qtbot: object) -> Callable[[Callable[[], bool]], None]:
+    """Return a function that lets the event loop run until something holds."""
+    return lambda condition: qtbot.waitUntil(lambda: bool(condition()), timeout=20_000)
+
+
+def wait_for_threads(qtbot: object) -> None:
+    qtbot.waitUntil(lambda: not GeneratorWorker._worker_set, timeout=20_000)
+
+
+def make_image(shape: tuple[int, ...] = (64, 64)) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8)
+
+
+def paint(layer: object, n_objects: int) -> None:
+    """Paint squares of 5 by 5 pixels with ids from 1."""
+    for index in range(n_objects):
+        corner = 10 * index + 2
+        rows, columns = np.mgrid[corner : corner + 5, corner : corner + 5]
+        ahead = (np.full(rows.size, 0),) * (layer.data.ndim - 2)
+        layer.data_setitem((*ahead, rows.ravel(), columns.ravel()), index + 1)
+
+
+def is_shown(widget: QWidget) -> bool:
+    """Say whether a widget would be visible if its window were."""
+    return not widget.isHidden()

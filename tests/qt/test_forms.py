@@ -1,0 +1,162 @@
+"""Forms against the models that they are made from."""
+
+from __future__ import annotations
+
+import pytest
+from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtGui import QWheelEvent
+from qtpy.QtWidgets import QApplication, QComboBox, QLabel
+
+from napari_spoco._qt.editors import ChoiceEditor, FloatEditor, IntEditor, make_editor
+from napari_spoco._qt.forms import ModelForm, read_parameters
+from napari_spoco.config import (
+    AugmentationConfig,
+    LossConfig,
+    NetworkConfig,
+    Normalization,
+    Parameters,
+    SegmentationConfig,
+    TrainingConfig,
+    setting,
+)
+
+MODELS = [TrainingConfig, SegmentationConfig, LossConfig, AugmentationConfig, Normalization, NetworkConfig]
+
+
+class Odd(Parameters):
+    """Types at their edges."""
+
+    tiny: float = setting(1e-7, "Tiny", "Small.", gt=0, le=1)
+    size: int | None = setting(None, "Size", "Perhaps.", unit="pixels", ge=2, le=9)
+    part: float | None = setting(None, "Part", "Perhaps.", gt=0, lt=1)
+
+
+@pytest.fixture
+def form(qtbot):
+    kept = []  # qtbot itself keeps no widget alive
+
+    def make(model, *args, **kwargs):
+        kept.append(ModelForm(model, *args, **kwargs))
+        qtbot.addWidget(kept[-1])
+        return kept[-1]
+
+    return make
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_an_untouched_form_is_the_models_default(form, model) -> None:
+    assert read_parameters(model, form(model)) == model()
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_labels_tooltips_units_and_bounds_come_from_the_model(form, model) -> None:
+    made = form(model)
+    texts = {label.text() for label in made.findChildren(QLabel)}
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Parameters):
+            assert f"<b>{name.capitalize()}</b>" in texts
+            continue
+        editor = made.editor(name)
+        assert field.title in texts
+        assert editor.toolTip() == field.description
+        unit = field.json_schema_extra["unit"]
+        if isinstance(editor, IntEditor | FloatEditor):
+            assert editor.suffix() == (f" {unit}" if unit else "")
+
+
+def test_several_forms_make_one_model(form) -> None:
+    quick, rest = form(TrainingConfig, ["max_steps"]), form(TrainingConfig, ["loss", "patch_shape", "norm"])
+    quick.editor("max_steps").set_value(7)
+    rest.editor("patch_shape").setText("64 x 32")
+    rest.editor("norm").set_value("group")
+    rest.group("loss").editor("pull_weight").set_value(0.25)
+    expected = TrainingConfig(max_steps=7, patch_shape=(64, 32), norm="group", loss=LossConfig(pull_weight=0.25))
+    assert read_parameters(TrainingConfig, quick, rest) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("tiny", 1e-8), ("tiny", 1.0), ("size", 2), ("size", 9), ("size", None), ("part", None), ("part", 0.5)]
+)
+def test_values_at_the_edges_survive(form, name, value) -> None:
+    made = form(Odd)
+    made.editor(name).set_value(value)
+    assert getattr(read_parameters(Odd, made), name) == value
+
+
+def test_none_reads_as_said(form) -> None:
+    made = form(TrainingConfig, ["max_minutes", "batch_size"], blanks={"max_minutes": "no limit"})
+    assert made.editor("max_minutes").text() == "no limit"
+    assert made.editor("batch_size").text() == "auto"
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.0002, "0.0002"), (2.0, "2"), (0.0, "0"), (100.0, "100"), (1e-5, "0.00001")])
+def test_numbers_have_no_needless_digits(form, value, text) -> None:
+    editor = form(TrainingConfig, ["weight_decay"]).editor("weight_decay")
+    editor.set_value(value)
+    assert editor.text() == text
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        pytest.param(lambda f: f.editor("patch_shape").setText("64, big"), "Patch: expected whole numbers", id="text"),
+        pytest.param(lambda f: f.editor("learning_rate").set_value(0), "Learning rate: should be greater than 0", id="open"),
+        pytest.param(
+            lambda f: f.group("loss").editor("kernel_threshold").set_value(1.0),
+            "Loss > Kernel threshold: should be less than 1",
+            id="nested",
+        ),
+    ],
+)
+def test_a_wrong_value_is_named_as_the_form_names_it(form, change, sentence) -> None:
+    made = form(TrainingConfig)
+    change(made)
+    with pytest.raises(ValueError, match=sentence):
+        read_parameters(TrainingConfig, made)
+
+
+def test_only_the_users_changes_are_announced(form, qtbot) -> None:
+    made = form(TrainingConfig)
+    with qtbot.assertNotEmitted(made.changed):
+        made.editor("max_steps").set_value(5)
+        made.editor("norm").set_value("batch")
+    with qtbot.waitSignal(made.changed):
+        made.editor("max_steps").stepUp()
+    with qtbot.waitSignal(made.changed):
+        made.group("loss").editor("pull_weight").stepUp()
+
+
+def test_a_choice_that_was_not_offered_is_kept(form) -> None:
+    made = form(TrainingConfig, ["device"], choices={"device": ("auto", "cpu")})
+    made.editor("device").set_value("cuda:1")
+    assert read_parameters(TrainingConfig, made).device == "cuda:1"
+
+
+@pytest.mark.parametrize("name", ["max_steps", "learning_rate", "schedule"])
+def test_the_wheel_scrolls_the_dock_and_changes_nothing(form, name) -> None:
+    made = form(TrainingConfig)
+    editor = made.editor(name)
+    before = editor.value()
+    centre = QPointF(editor.rect().center())
+    turn = QWheelEvent(
+        centre,
+        centre,
+        QPoint(0, 0),
+        QPoint(0, -120),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(editor, turn)
+    assert editor.value() == before
+    assert not turn.isAccepted()
+
+
+def test_words_are_shown_without_underscores(qtbot) -> None:
+    editor = make_editor(LossConfig.model_fields["instance_dice"])
+    qtbot.addWidget(editor)
+    assert isinstance(editor, ChoiceEditor)
+    assert isinstance(editor, QComboBox)
+    assert editor.currentText() == "per object"
+    assert editor.value() == "per_object"

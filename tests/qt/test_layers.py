@@ -1,0 +1,257 @@
+"""What the plugin does with layers: every transform is carried, nothing of the user's is overwritten."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from napari.layers import Image, Labels
+
+from napari_spoco._qt import layers
+
+GEOMETRY_2D = {
+    "scale": (0.5, 0.25),
+    "translate": (10.0, -3.0),
+    "rotate": 30.0,
+    "shear": [0.2],
+    "affine": [[1.0, 0.1, 4.0], [0.0, 2.0, 5.0], [0.0, 0.0, 1.0]],
+    "units": ("micrometer", "micrometer"),
+    "axis_labels": ("y", "x"),
+}
+GEOMETRY_3D = {
+    "scale": (2.0, 0.5, 0.25),
+    "translate": (1.0, 10.0, -3.0),
+    "rotate": [[1, 0, 0], [0, 0.8, -0.6], [0, 0.6, 0.8]],  # napari cannot show planes that are tilted
+    "shear": [0.0, 0.0, 0.2],
+    "affine": np.diag([1.0, 2.0, 3.0, 1.0]),
+    "units": ("nanometer",) * 3,
+    "axis_labels": ("z", "y", "x"),
+}
+CASES = [
+    pytest.param((40, 30), False, GEOMETRY_2D, id="2D"),
+    pytest.param((40, 30), True, GEOMETRY_2D, id="2D colour"),
+    pytest.param((8, 40, 30), False, GEOMETRY_3D, id="3D"),
+    pytest.param((8, 40, 30), True, GEOMETRY_3D, id="3D colour"),
+]
+
+
+def add_image(viewer, shape, rgb, geometry):
+    pixels = np.random.default_rng(0).integers(0, 255, (*shape, 3) if rgb else shape).astype(np.uint8)
+    viewer.add_image(pixels, rgb=rgb, name="cells", **geometry)
+    return next(layer for layer in viewer.layers if layer.name == "cells")
+
+
+def assert_same_place(layer, image, start=None) -> None:
+    """Compare where pixels lie in the world, and what the axes are called."""
+    start = np.zeros(image.ndim) if start is None else np.asarray(start)
+    for pixel in (np.zeros(image.ndim), np.arange(1, image.ndim + 1)):
+        np.testing.assert_allclose(layer.data_to_world(pixel), image.data_to_world(pixel + start), atol=1e-9)
+    assert layer.units == image.units
+    assert layer.axis_labels == image.axis_labels
+    np.testing.assert_allclose(layer.scale, image.scale)
+
+
+@pytest.mark.parametrize(("shape", "rgb", "geometry"), CASES)
+def test_annotations_lie_on_the_image_ready_to_paint(viewer, shape, rgb, geometry) -> None:
+    image = add_image(viewer, shape, rgb, geometry)
+    annotations = layers.add_annotations(viewer, image)
+    assert_same_place(annotations, image)
+    assert annotations.data.shape == shape
+    assert annotations.data.dtype == np.int32
+    assert not annotations.data.any()
+    assert (annotations.mode, annotations.selected_label) == ("paint", 1)
+    assert viewer.layers.selection.active == annotations
+
+
+@pytest.mark.parametrize(("shape", "rgb", "geometry"), CASES)
+@pytest.mark.parametrize("is_box", [False, True], ids=["whole", "box"])
+def test_a_picture_lies_where_its_box_does(viewer, shape, rgb, geometry, is_box) -> None:
+    image = add_image(viewer, shape, rgb, geometry)
+    results = layers.ResultLayers(viewer)
+    start = tuple(size // 4 for size in shape) if is_box else None
+    box = tuple(size // 2 for size in shape) if is_box else shape
+    for _ in range(2):  # made, then refreshed
+        results.show_embeddings(image, np.zeros((*box, 3), np.uint8), start)
+        assert_same_place(viewer.layers["cells embeddings"], image, start)
+
+
+@pytest.mark.parametrize(("shape", "rgb", "geometry"), CASES)
+def test_objects_lie_on_the_image(viewer, shape, rgb, geometry) -> None:
+    image = add_image(viewer, shape, rgb, geometry)
+    found = layers.ResultLayers(viewer).show_objects(image, np.ones(shape, np.uint32))
+    assert_same_place(found, image)
+    assert viewer.layers.selection.active == found
+
+
+@pytest.fixture
+def image(viewer):
+    return add_image(viewer, (40, 30), False, {})
+
+
+@pytest.fixture
+def results(viewer):
+    return layers.ResultLayers(viewer)
+
+
+def picture(value: int, shape: tuple[int, ...] = (40, 30)) -> np.ndarray:
+    return np.full((*shape, 3), value, np.uint8)
+
+
+def objects(value: int = 1) -> np.ndarray:
+    labels = np.zeros((40, 30), np.uint32)
+    labels[5:15, 5:15] = value
+    return labels
+
+
+def test_a_picture_is_refreshed_in_place_below_the_annotations(viewer, image, results) -> None:
+    annotations = layers.add_annotations(viewer, image)
+    results.show_embeddings(image, picture(1))
+    first = viewer.layers["cells embeddings"]
+    first.opacity = 0.3
+    results.show_embeddings(image, picture(2, (20, 10)), (5, 5))
+    assert [layer.name for layer in viewer.layers] == ["cells", "cells embeddings", "cells annotations"]
+    assert viewer.layers["cells embeddings"].data[0, 0, 0] == 2
+    assert viewer.layers["cells embeddings"].opacity == 0.3
+    assert viewer.layers.selection.active == annotations
+    assert annotations.mode == "paint"
+
+
+def test_a_deleted_picture_comes_back_with_the_next_run_only(viewer, image, results) -> None:
+    results.show_embeddings(image, picture(1))
+    viewer.layers.remove("cells embeddings")
+    results.show_embeddings(image, picture(2))
+    results.show_embeddings(image, picture(3))
+    assert "cells embeddings" not in viewer.layers
+    results.begin()
+    results.show_embeddings(image, picture(4))
+    assert "cells embeddings" in viewer.layers
+
+
+def test_a_picture_of_a_deleted_image_is_no_error(viewer, image, results) -> None:
+    viewer.layers.remove("cells")
+    results.show_embeddings(image, picture(1))
+    assert "cells embeddings" in viewer.layers
+
+
+def test_an_untouched_result_is_replaced(viewer, image, results) -> None:
+    first = results.show_objects(image, objects(1))
+    assert results.show_objects(image, objects(2)) is first
+    assert first.data.max() == 2
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        pytest.param(lambda layer: layer.paint((1, 1), 9), id="paint"),
+        pytest.param(lambda layer: layer.fill((6, 6), 9), id="fill"),
+        pytest.param(lambda layer: layer.data_setitem((np.array([1]), np.array([1])), 9), id="set pixels"),
+        pytest.param(lambda layer: setattr(layer, "data", objects(9)), id="new data"),
+    ],
+)
+def test_an_edited_result_is_kept(viewer, image, results, edit) -> None:
+    first = results.show_objects(image, objects(1))
+    edit(first)
+    kept = first.data.copy()
+    second = results.show_objects(image, objects(2))
+    assert second is not first
+    assert second.name == "cells objects [1]"
+    np.testing.assert_array_equal(first.data, kept)
+    assert results.show_objects(image, objects(3)) is second
+
+
+def test_a_result_belongs_to_its_image(viewer, image, results) -> None:
+    other = viewer.add_image(np.zeros((40, 30)), name="other").__wrapped__
+    first = results.show_objects(image, objects(1))
+    assert results.show_objects(other, objects(2)) is not first
+
+
+def test_a_deleted_result_is_made_anew(viewer, image, results) -> None:
+    results.show_objects(image, objects(1))
+    viewer.layers.remove("cells objects")
+    assert results.show_objects(image, objects(2)) in viewer.layers
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda layer: layer.paint((1, 1), 9), id="paint"),
+        pytest.param(lambda layer: layer.fill((1, 1), 9), id="fill"),
+        pytest.param(lambda layer: layer.undo(), id="undo, which emits no event of its own"),
+        pytest.param(lambda layer: setattr(layer, "data", objects(9)), id="new data"),
+    ],
+)
+def test_every_change_of_the_annotations_is_seen(viewer, image, change) -> None:
+    annotations = layers.add_annotations(viewer, image)
+    annotations.paint((20, 20), 1)
+    seen = []
+
+    def on_painted(_event=None) -> None:
+        seen.append(1)
+
+    layers.watch_painting(annotations, on_painted)
+    change(annotations)
+    assert seen
+    seen.clear()
+    layers.unwatch_painting(annotations, on_painted)
+    change(annotations)
+    assert not seen
+
+
+def test_an_image_is_read_without_a_copy(viewer) -> None:
+    for shape, rgb, axes in [((40, 30), False, (40, 30)), ((40, 30), True, (3, 40, 30))]:
+        layer = add_image(viewer, shape, rgb, {})
+        source = layers.read_image(layer)
+        assert source.data.shape == axes
+        assert source.ndim == 2
+        assert np.shares_memory(source.data, layer.data)
+        viewer.layers.clear()
+
+
+def test_transparency_is_no_channel() -> None:
+    layer = Image(np.zeros((40, 30, 4), np.uint8), rgb=True)
+    assert layers.read_image(layer).data.shape == (3, 40, 30)
+
+
+def test_the_finest_level_of_a_pyramid_is_read() -> None:
+    layer = Image([np.zeros((40, 30)), np.zeros((20, 15))], multiscale=True)
+    assert layers.read_image(layer).data.shape == (40, 30)
+    assert layers.spatial_shape(layer) == (40, 30)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 40, 30), (2, 2, 3, 40, 30)])
+def test_other_axes_are_refused(viewer, shape) -> None:
+    layer = Image(np.zeros(shape))
+    with pytest.raises(ValueError, match="expected 2 or 3 axes"):
+        layers.read_image(layer)
+    with pytest.raises(ValueError, match="expected 2 or 3 axes"):
+        layers.add_annotations(viewer, layer)
+    assert "2 or 3" in layers.describe_image(layer)
+
+
+def test_copied_labels_are_out_of_reach_of_the_brush() -> None:
+    layer = Labels(np.zeros((40, 30), np.int32), scale=(2, 3), units=("micrometer",) * 2)
+    copied = layers.copy_labels(layer)
+    layer.paint((5, 5), 1)
+    assert not copied.data.any()
+    assert copied.geometry.scale == (2.0, 3.0)
+    assert copied.geometry.units == ("micrometer", "micrometer")
+
+
+@pytest.mark.parametrize(
+    ("layer", "text"),
+    [
+        pytest.param(Image(np.zeros((40, 30))), "2D, 40 \u00d7 30 pixels", id="2D"),
+        pytest.param(Image(np.zeros((40, 30, 3)), rgb=True), "2D, colour, 40 \u00d7 30 pixels", id="colour"),
+        pytest.param(
+            Image(np.zeros((8, 40, 30)), scale=(2, 0.5, 0.25), units=("micrometer",) * 3),
+            "3D, 8 \u00d7 40 \u00d7 30 pixels of 2 \u00d7 0.5 \u00d7 0.25 µm",
+            id="3D with units",
+        ),
+    ],
+)
+def test_an_image_is_described(layer, text) -> None:
+    assert layers.describe_image(layer) == text
+
+
+def test_our_pictures_are_no_images_to_train_on(viewer, image, results) -> None:
+    results.show_embeddings(image, picture(1))
+    assert [layer.name for layer in layers.image_layers(viewer)] == ["cells"]

@@ -1,0 +1,92 @@
+"""Buttons derived from state and facts: a table."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from itertools import product
+
+import pytest
+
+from napari_spoco._qt.session import Control, SessionFacts, SessionState, derive_controls, next_step
+
+NOTHING = SessionFacts()
+ALL = SessionFacts(has_image=True, has_annotations=True, has_model=True, goes_on=True, has_labels=True)
+IMAGE = SessionFacts(has_image=True)
+ANNOTATED = replace(IMAGE, has_annotations=True)
+
+
+def enabled(state: SessionState, facts: SessionFacts) -> set[str]:
+    controls = derive_controls(state, facts)
+    return {
+        field.name
+        for field in fields(controls)
+        if isinstance(value := getattr(controls, field.name), Control) and value.enabled
+    }
+
+
+@pytest.mark.parametrize(
+    ("state", "facts", "expected"),
+    [
+        pytest.param(SessionState.IDLE, NOTHING, {"load_model"}, id="empty viewer"),
+        pytest.param(SessionState.IDLE, IMAGE, {"load_model", "new_annotations"}, id="image"),
+        pytest.param(SessionState.IDLE, ANNOTATED, {"load_model", "new_annotations", "train"}, id="annotated"),
+        pytest.param(
+            SessionState.IDLE,
+            ALL,
+            {"load_model", "new_annotations", "train", "segment", "save_model", "save_labels"},
+            id="everything",
+        ),
+        pytest.param(SessionState.TRAINING, ALL, {"new_annotations", "stop", "save_model", "save_labels"}, id="training"),
+        pytest.param(SessionState.STOPPING, ALL, {"new_annotations", "stop", "save_model", "save_labels"}, id="stopping"),
+        pytest.param(SessionState.LOADING, ALL, {"new_annotations", "save_model", "save_labels"}, id="loading"),
+        pytest.param(SessionState.PREDICTING, ALL, {"new_annotations", "cancel", "save_model", "save_labels"}, id="predict"),
+        pytest.param(SessionState.SEGMENTING, ALL, {"new_annotations", "cancel", "save_model", "save_labels"}, id="segment"),
+        pytest.param(
+            SessionState.IDLE,
+            replace(ALL, is_saving=True),
+            {"load_model", "new_annotations", "train", "segment"},
+            id="saving",
+        ),
+    ],
+)
+def test_what_may_be_pressed(state: SessionState, facts: SessionFacts, expected: set[str]) -> None:
+    assert enabled(state, facts) == expected
+
+
+def test_a_failure_is_a_rest() -> None:
+    for facts in (NOTHING, IMAGE, ANNOTATED, ALL):
+        assert enabled(SessionState.FAILED, facts) == enabled(SessionState.IDLE, facts)
+
+
+@pytest.mark.parametrize("state", SessionState)
+def test_inputs_are_open_only_at_rest(state: SessionState) -> None:
+    assert derive_controls(state, ALL).inputs == (state in (SessionState.IDLE, SessionState.FAILED))
+
+
+@pytest.mark.parametrize("state", SessionState)
+def test_every_button_says_what_it_does_or_what_is_missing(state: SessionState) -> None:
+    for flags in product((False, True), repeat=len(fields(SessionFacts))):
+        controls = derive_controls(state, SessionFacts(*flags))
+        shown = [getattr(controls, field.name) for field in fields(controls)]
+        assert all(control.text and control.hint for control in shown if isinstance(control, Control))
+
+
+def test_the_second_stop_is_called_otherwise() -> None:
+    texts = [derive_controls(state, ALL).stop.text for state in (SessionState.TRAINING, SessionState.STOPPING)]
+    assert texts == ["Stop", "Stop now"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "n_objects", "expected"),
+    [
+        pytest.param(NOTHING, 0, "Open an image", id="no image"),
+        pytest.param(IMAGE, 0, "Press New", id="no annotations"),
+        pytest.param(ANNOTATED, 0, "Paint over one object", id="nothing painted"),
+        pytest.param(ANNOTATED, 1, "a few more", id="one object"),
+        pytest.param(ANNOTATED, 5, "press Train", id="painted"),
+        pytest.param(ALL, 5, "press Segment", id="trained"),
+    ],
+)
+def test_the_next_step(facts: SessionFacts, n_objects: int, expected: str) -> None:
+    assert expected in next_step(SessionState.IDLE, facts, n_objects)
+    assert next_step(SessionState.TRAINING, facts, n_objects) == ""

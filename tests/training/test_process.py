@@ -1,0 +1,85 @@
+"""The trainer in a child process: messages come out, commands go in, every end is reported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_spoco.config import TrainingConfig
+from napari_spoco.models.checkpoint import load_model
+from napari_spoco.training.process import TrainingProcess, TrainingRequest
+from napari_spoco.training.reports import Preview, StepReport, TrainingFailed, TrainingFinished, TrainingStarted
+
+from .conftest import discs
+
+
+def request(config: TrainingConfig, path: Path, *, labels: np.ndarray | None = None, steps: int = 3) -> TrainingRequest:
+    image, painted = discs()
+    chosen = config.model_copy(update={"max_steps": steps, "threads": 1})
+    return TrainingRequest(
+        (image,), (painted if labels is None else labels,), chosen, str(path), voxel_size=(0.5, 0.5), units=("um", "um")
+    )
+
+
+def test_messages_end_with_a_model_file(tiny_config: TrainingConfig, tmp_path: Path) -> None:
+    process = TrainingProcess(request(tiny_config, tmp_path / "model.safetensors"))
+    process.start()
+    messages = list(process.messages())
+    assert isinstance(messages[0], TrainingStarted)
+    assert [m.step for m in messages if isinstance(m, StepReport)] == [1, 2, 3]
+    assert any(isinstance(m, Preview) for m in messages)
+    assert messages[-1] == TrainingFinished(str(tmp_path / "model.safetensors"), 3, stopped=False)
+    card = load_model(messages[-1].model_path).card
+    assert (card.voxel_size, card.units) == ((0.5, 0.5), ("um", "um"))
+    assert not process.is_alive()
+
+
+def test_stop_saves_a_complete_model(tiny_config: TrainingConfig, tmp_path: Path) -> None:
+    process = TrainingProcess(request(tiny_config, tmp_path / "model.safetensors", steps=100_000))
+    process.start()
+    last = None
+    for last in process.messages():
+        if isinstance(last, StepReport):
+            process.request_stop()
+    assert isinstance(last, TrainingFinished)
+    assert last.stopped
+    assert load_model(last.model_path).card.history.steps == last.n_steps >= 1
+
+
+def test_error_in_the_child_is_a_sentence_with_details(tiny_config: TrainingConfig, tmp_path: Path) -> None:
+    image, labels = discs()
+    process = TrainingProcess(request(tiny_config, tmp_path / "model.safetensors", labels=labels * 0))
+    process.start()
+    (failure,) = list(process.messages())
+    assert isinstance(failure, TrainingFailed)
+    assert "annotations" in failure.message
+    assert "Traceback" in failure.details
+    assert not list(tmp_path.iterdir())
+
+
+def test_killed_child_is_reported(tiny_config: TrainingConfig, tmp_path: Path) -> None:
+    process = TrainingProcess(request(tiny_config, tmp_path / "model.safetensors", steps=100_000))
+    process.start()
+    last = None
+    for last in process.messages():
+        if isinstance(last, StepReport):
+            process.kill()
+    assert isinstance(last, TrainingFailed)
+    assert "ended unexpectedly" in last.message
+    assert not process.is_alive()
+
+
+def test_kill_before_the_start_and_after_the_end_is_harmless(tiny_config: TrainingConfig, tmp_path: Path) -> None:
+    process = TrainingProcess(request(tiny_config, tmp_path / "model.safetensors"))
+    process.kill()
+    assert not process.is_alive()
+
+
+@pytest.mark.parametrize("module", ["napari_spoco.training.process", "napari_spoco.training.reports"])
+def test_the_parent_side_imports_no_torch(module: str) -> None:
+    code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
