@@ -16,12 +16,12 @@ import napari_spoco
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-IMPORT_NAMES = {"scikit-image": "skimage", "bioimage-cpp": "bioimage_cpp"}
+IMPORT_NAMES = {"scikit-image": "skimage"}
 
 
 def required() -> set[str]:
     names = (re.split(r"[^\w.-]", requirement, maxsplit=1)[0] for requirement in PROJECT["dependencies"])
-    return {IMPORT_NAMES.get(name, name) for name in names}
+    return {IMPORT_NAMES.get(name, name.replace("-", "_")) for name in names}
 
 
 def imported() -> set[str]:

@@ -18,10 +18,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from napari_spoco.config import Parameters, SegmentationConfig, TrainingConfig
+from napari_spoco.training.reports import Preview, StepReport, TrainingStarted
 
 if TYPE_CHECKING:
     from napari_spoco.demo import DemoResult
-    from napari_spoco.training.reports import Preview, StepReport, TrainingStarted
 
 T = TypeVar("T", bound=Parameters)
 
@@ -81,7 +81,7 @@ def train(
 ) -> None:
     """Train a model from images and sparse label images."""
     from napari_spoco.data.images import read_image, read_labels
-    from napari_spoco.data.writers import atomic_path
+    from napari_spoco.data.writers import check_folder
     from napari_spoco.models.checkpoint import load_model, save_model
     from napari_spoco.training.trainer import Trainer
 
@@ -94,8 +94,7 @@ def train(
             device=device,
             learning_rate=learning_rate,
         )
-        with atomic_path(out.with_suffix(".check")):
-            pass  # A folder that cannot be written is found out before the training.
+        check_folder(out.parent)
         labels = [read_labels(path) for path in annotations]
         ndim = labels[0].ndim
         sources = [read_image(path, ndim=ndim) for path in images]
@@ -136,9 +135,7 @@ def segment(
     from napari_spoco.training.devices import choose_device
 
     with _sentences():
-        settings = _changed(
-            SegmentationConfig(), foreground=foreground, fragment_size=fragment_size, min_size=min_size
-        )
+        settings = _changed(SegmentationConfig(), foreground=foreground, fragment_size=fragment_size, min_size=min_size)
         loaded = load_model(model).to(choose_device(device))
         out.mkdir(parents=True, exist_ok=True)
         for path in images:
@@ -221,12 +218,12 @@ class _TrainingProgress:
 
     def on_report(self, report: TrainingStarted | StepReport | Preview) -> None:
         """Show a report of the training."""
-        if hasattr(report, "n_parameters"):
+        if isinstance(report, TrainingStarted):
             self._progress.console.print(
                 f"{report.n_objects} annotated objects, {report.n_parameters:,} parameters, on {report.device} in "
                 f"{report.precision}, {report.batch_size} patches of {' x '.join(map(str, report.patch_shape))} a step"
             )
-        elif hasattr(report, "terms"):
+        elif isinstance(report, StepReport):
             self._progress.update(
                 self._task,
                 description="Training",
@@ -242,7 +239,9 @@ class _TrainingProgress:
 
 
 def _terms_line(report: StepReport) -> str:
-    parts = [f"{field.name.replace('_', ' ')} {getattr(report.terms, field.name):.3f}" for field in fields(report.terms)]
+    parts = [
+        f"{field.name.replace('_', ' ')} {getattr(report.terms, field.name):.3f}" for field in fields(report.terms)
+    ]
     return f"loss {report.terms.total:.3f} = " + " + ".join(parts)
 
 

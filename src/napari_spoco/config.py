@@ -89,13 +89,18 @@ class AugmentationConfig(Parameters):
 
 
 class TrainingConfig(Parameters):
-    """One training run. What is None is chosen for the data and the device when the run starts."""
+    """One training run. What is None is chosen for the data and the device when the run starts.
 
-    max_steps: int = setting(1000, "Steps", "The run ends after so many steps ...", ge=1)
-    max_minutes: float | None = setting(None, "Minutes", "... or after so many minutes.", unit="min", gt=0)
+    The defaults are for a run of minutes: a higher rate than the paper's, and more weight on the agreement with the
+    teacher, without which the background falls into several clusters (benchmarks/demo_settings.py). `PAPER_TRAINING`
+    has the paper's values.
+    """
+
+    max_steps: int = setting(1500, "Steps", "The run ends after so many steps ...", ge=1)
+    max_minutes: float | None = setting(4.0, "Minutes", "... or after so many minutes.", unit="min", gt=0)
     patch_shape: tuple[int, ...] | None = setting(None, "Patch", "Shape of a training patch, (Z)YX.", unit="pixels")
     batch_size: int | None = setting(None, "Batch", "Patches per step.", ge=1)
-    learning_rate: float = setting(2e-4, "Learning rate", "Peak rate of Adam.", gt=0)
+    learning_rate: float = setting(1e-3, "Learning rate", "Peak rate of Adam.", gt=0)
     weight_decay: float = setting(1e-5, "Weight decay", "Of Adam.", ge=0)
     schedule: Literal["cosine", "constant"] = setting("cosine", "Schedule", "Course of the learning rate.")
     momentum: float = setting(0.999, "Teacher momentum", "Share of itself that the teacher keeps per step.", ge=0, lt=1)
@@ -107,11 +112,17 @@ class TrainingConfig(Parameters):
         "auto", "Precision", "Of the network; the loss is always computed in float32."
     )
     threads: int | None = setting(None, "Threads", "CPU threads of the training.", ge=1)
-    preview_seconds: float = setting(5.0, "Preview", "Least time between two pictures of the embeddings.", unit="s", ge=0)
+    preview_seconds: float = setting(
+        5.0, "Preview", "Least time between two pictures of the embeddings.", unit="s", ge=0
+    )
     seed: int = setting(0, "Seed", "Same seed, same run (on the CPU).", ge=0)
     normalization: Normalization = Normalization()
-    loss: LossConfig = LossConfig()
+    loss: LossConfig = LossConfig(consistency_weight=3.0)
     augmentation: AugmentationConfig = AugmentationConfig()
+
+
+PAPER_TRAINING = TrainingConfig(max_steps=80_000, max_minutes=None, learning_rate=2e-4, loss=LossConfig())
+"""The paper's settings, for runs of many hours."""
 
 
 class SegmentationConfig(Parameters):

@@ -1,22 +1,21 @@
 """The main job on real images that ship with the package: a tenth of the nuclei annotated, the rest found.
 
 Trains on the 24 training images with the masks of some of their objects, and reports on the 8 others, beside a
-classical baseline. Settings were chosen on the training images alone (benchmarks/demo_settings.md).
+classical baseline. Settings were chosen on the training images alone (benchmarks/demo_settings.py).
 """
 
 from __future__ import annotations
 
 import csv
 from dataclasses import astuple, dataclass, fields, replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from napari_spoco.config import AugmentationConfig, LossConfig, SegmentationConfig, TrainingConfig
+from napari_spoco.config import SegmentationConfig, TrainingConfig
 from napari_spoco.data.annotations import keep_fraction
 from napari_spoco.data.samples import load_nuclei
-from napari_spoco.data.writers import atomic_path, write_labels, write_objects_csv, write_rgb
+from napari_spoco.data.writers import atomic_path, check_folder, write_labels, write_objects_csv, write_rgb
 from napari_spoco.models.checkpoint import save_model
 from napari_spoco.pictures import draw_losses, draw_overlay
 from napari_spoco.segmentation.classical import segment_otsu_watershed
@@ -29,6 +28,7 @@ from napari_spoco.training.trainer import train
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -37,20 +37,16 @@ if TYPE_CHECKING:
     from napari_spoco.training.reports import Preview, StepReport, TrainingStarted
     from napari_spoco.training.trainer import TrainingResult
 
-DEMO_TRAINING = TrainingConfig(
-    max_steps=1500,
-    max_minutes=4.0,
-    learning_rate=1e-3,
-    loss=LossConfig(),
-    augmentation=AugmentationConfig(),
-    preview_seconds=1e9,
-)
+DEMO_TRAINING = TrainingConfig(preview_seconds=1e9)
 READOUTS = {
     "SPOCO, mutex watershed": SegmentationConfig(),
     "SPOCO, foreground by embedding": SegmentationConfig(foreground="embedding"),
     "SPOCO, foreground by intensity": SegmentationConfig(foreground="intensity"),
 }
-CLASSICAL = "Otsu + distance-transform watershed"
+CLASSICAL: dict[str, Literal["otsu", "local"]] = {
+    "Otsu + distance-transform watershed": "otsu",
+    "local threshold + distance-transform watershed": "local",
+}
 _SHOWN = 3
 """Images in the overlay picture."""
 
@@ -105,20 +101,23 @@ def run_demo(
     """
     say = on_stage or (lambda _: None)
     folder.mkdir(parents=True, exist_ok=True)
-    with atomic_path(folder / "annotations.csv"):
-        pass  # A folder that cannot be written is found out now, not after the training.
+    check_folder(folder)
     samples, held_out = load_nuclei("train"), load_nuclei("val")
     annotations = keep_fraction([s.labels for s in samples], fraction, np.random.default_rng(config.seed))
     training = train([s.image for s in samples], annotations, config=config, on_report=on_report)
     say("Taking the foreground radius from the annotated objects")
-    model = _with_radius(training.model, samples, annotations)
+    model = with_radius(training.model, samples, annotations)
     say("Segmenting the images that were not trained on")
     embeddings = {s.name: predict_embeddings(model, s.image, teacher=True) for s in held_out}
     found = {
-        method: {s.name: read_out(embeddings[s.name], model.card, settings, ReadoutContext(image=s.image[None])) for s in held_out}
+        method: {
+            s.name: read_out(embeddings[s.name], model.card, settings, ReadoutContext(image=s.image[None]))
+            for s in held_out
+        }
         for method, settings in READOUTS.items()
     }
-    found[CLASSICAL] = {s.name: segment_otsu_watershed(s.image) for s in held_out}
+    for method, threshold in CLASSICAL.items():
+        found[method] = {s.name: segment_otsu_watershed(s.image, threshold=threshold) for s in held_out}
     scores = tuple(_score(method, labels, held_out) for method, labels in found.items())
     say("Writing the results")
     files = [
@@ -133,13 +132,13 @@ def run_demo(
     return DemoResult(folder, n_annotated, n_objects, training, scores, tuple(files))
 
 
-def _with_radius(
+def with_radius(
     model: EmbeddingModel, samples: Sequence[NucleiSample], annotations: Sequence[NDArray[np.integer]]
 ) -> EmbeddingModel:
     """Put the foreground radius of the annotated objects into the model's card."""
     annotated = [(s, a) for s, a in zip(samples, annotations, strict=True) if a.any()]
     embeddings = [predict_embeddings(model, s.image, teacher=True) for s, _ in annotated]
-    radius = radius_from_annotations(embeddings, [a for _, a in annotated])
+    radius = radius_from_annotations(embeddings, [a for _, a in annotated], smoothing=SegmentationConfig().smoothing)
     return replace(model, card=model.card.model_copy(update={"foreground_radius": radius}))
 
 

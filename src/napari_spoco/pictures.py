@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -41,7 +41,7 @@ def draw_losses(path: Path, reports: Sequence[StepReport]) -> Path:
 
 
 def draw_overlay(
-    path: Path, rows: Sequence[tuple[NDArray[np.generic], NDArray[np.uint8], NDArray[np.integer], NDArray[np.integer]]]
+    path: Path, rows: Sequence[tuple[NDArray[Any], NDArray[np.uint8], NDArray[Any], NDArray[Any]]]
 ) -> Path:
     """Draw rows of image, embeddings as RGB, annotated objects and found objects; planes (Y, X)."""
     titles = ("image", "embeddings (PCA)", "annotated objects", "found objects")
@@ -57,14 +57,14 @@ def draw_overlay(
     return _save(figure, path)
 
 
-def _stretched(image: NDArray[np.generic]) -> NDArray[np.float64]:
+def _stretched(image: NDArray[Any]) -> NDArray[np.float64]:
     """Scale to 0..1 with a gamma that shows dim objects."""
     low, high = np.percentile(image, (1, 99.8))
     scaled: NDArray[np.float64] = np.clip((image - low) / max(high - low, 1e-9), 0, 1) ** 0.6
     return scaled
 
 
-def _outlined(grey: NDArray[np.float64], labels: NDArray[np.integer]) -> NDArray[np.float64]:
+def _outlined(grey: NDArray[np.float64], labels: NDArray[Any]) -> NDArray[np.float64]:
     picture: NDArray[np.float64] = label2rgb(labels, grey, bg_label=0, alpha=0.35, image_alpha=1.0)
     picture[find_boundaries(labels, mode="inner")] = (1.0, 1.0, 0.2)
     return picture

@@ -93,6 +93,13 @@ def test_bad_annotations_are_refused(labels: np.ndarray, message: str) -> None:
         check_annotations(labels, (8, 10), name="paint")
 
 
+@pytest.mark.parametrize("value", [UNLABELED, BACKGROUND])
+def test_annotations_may_be_empty_where_that_is_said(value: int) -> None:
+    assert check_annotations(single(value), (8, 10), may_be_empty=True).n_objects == 0
+    with pytest.raises(ValueError, match="at least 4 pixels"):
+        check_annotations(single(1, 1), (8, 10), may_be_empty=True)
+
+
 def test_the_greatest_id_passes() -> None:
     assert check_annotations(single(2**31 - 1), (8, 10)).instance_ids == (2**31 - 1,)
 

@@ -13,7 +13,10 @@ from napari_spoco.config import NetworkConfig
 from napari_spoco.models.network import UNet, make_teacher, update_teacher
 
 FOREIGN = {
-    "spoco_unet2d_bcr": (NetworkConfig(ndim=2, in_channels=3, embedding_dim=8, feature_maps=(4, 8, 16)), "module.net_f."),
+    "spoco_unet2d_bcr": (
+        NetworkConfig(ndim=2, in_channels=3, embedding_dim=8, feature_maps=(4, 8, 16)),
+        "module.net_f.",
+    ),
     "p3d_unet3d_gcr": (NetworkConfig(ndim=3, embedding_dim=8, feature_maps=(8, 16), norm="group"), ""),
 }
 

@@ -75,7 +75,8 @@ def test_several_forms_make_one_model(form) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("tiny", 1e-8), ("tiny", 1.0), ("size", 2), ("size", 9), ("size", None), ("part", None), ("part", 0.5)]
+    ("name", "value"),
+    [("tiny", 1e-8), ("tiny", 1.0), ("size", 2), ("size", 9), ("size", None), ("part", None), ("part", 0.5)],
 )
 def test_values_at_the_edges_survive(form, name, value) -> None:
     made = form(Odd)
@@ -89,7 +90,9 @@ def test_none_reads_as_said(form) -> None:
     assert made.editor("batch_size").text() == "auto"
 
 
-@pytest.mark.parametrize(("value", "text"), [(0.0002, "0.0002"), (2.0, "2"), (0.0, "0"), (100.0, "100"), (1e-5, "0.00001")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0002, "0.0002"), (2.0, "2"), (0.0, "0"), (100.0, "100"), (1e-5, "0.00001")]
+)
 def test_numbers_have_no_needless_digits(form, value, text) -> None:
     editor = form(TrainingConfig, ["weight_decay"]).editor("weight_decay")
     editor.set_value(value)
@@ -100,7 +103,9 @@ def test_numbers_have_no_needless_digits(form, value, text) -> None:
     ("change", "sentence"),
     [
         pytest.param(lambda f: f.editor("patch_shape").setText("64, big"), "Patch: expected whole numbers", id="text"),
-        pytest.param(lambda f: f.editor("learning_rate").set_value(0), "Learning rate: should be greater than 0", id="open"),
+        pytest.param(
+            lambda f: f.editor("learning_rate").set_value(0), "Learning rate: should be greater than 0", id="open"
+        ),
         pytest.param(
             lambda f: f.group("loss").editor("kernel_threshold").set_value(1.0),
             "Loss > Kernel threshold: should be less than 1",
@@ -160,3 +165,9 @@ def test_words_are_shown_without_underscores(qtbot) -> None:
     assert isinstance(editor, QComboBox)
     assert editor.currentText() == "per object"
     assert editor.value() == "per_object"
+
+
+def test_nested_form_shows_the_defaults_of_the_outer_model(qtbot) -> None:
+    form = ModelForm(TrainingConfig, ["loss"])
+    qtbot.addWidget(form)
+    assert form.group("loss").editor("consistency_weight").value() == TrainingConfig().loss.consistency_weight

@@ -36,11 +36,19 @@ def enabled(state: SessionState, facts: SessionFacts) -> set[str]:
             {"load_model", "new_annotations", "train", "segment", "save_model", "save_labels"},
             id="everything",
         ),
-        pytest.param(SessionState.TRAINING, ALL, {"new_annotations", "stop", "save_model", "save_labels"}, id="training"),
-        pytest.param(SessionState.STOPPING, ALL, {"new_annotations", "stop", "save_model", "save_labels"}, id="stopping"),
+        pytest.param(
+            SessionState.TRAINING, ALL, {"new_annotations", "stop", "save_model", "save_labels"}, id="training"
+        ),
+        pytest.param(
+            SessionState.STOPPING, ALL, {"new_annotations", "stop", "save_model", "save_labels"}, id="stopping"
+        ),
         pytest.param(SessionState.LOADING, ALL, {"new_annotations", "save_model", "save_labels"}, id="loading"),
-        pytest.param(SessionState.PREDICTING, ALL, {"new_annotations", "cancel", "save_model", "save_labels"}, id="predict"),
-        pytest.param(SessionState.SEGMENTING, ALL, {"new_annotations", "cancel", "save_model", "save_labels"}, id="segment"),
+        pytest.param(
+            SessionState.PREDICTING, ALL, {"new_annotations", "cancel", "save_model", "save_labels"}, id="predict"
+        ),
+        pytest.param(
+            SessionState.SEGMENTING, ALL, {"new_annotations", "cancel", "save_model", "save_labels"}, id="segment"
+        ),
         pytest.param(
             SessionState.IDLE,
             replace(ALL, is_saving=True),

@@ -8,9 +8,11 @@ import pytest
 from napari_spoco.config import TrainingConfig
 
 
-def discs(seed: int = 0, size: int = 64) -> tuple[np.ndarray, np.ndarray]:
+@pytest.fixture
+def discs() -> tuple[np.ndarray, np.ndarray]:
     """Bright discs on a dark noisy ground, and their labels."""
-    rng = np.random.default_rng(seed)
+    size = 64
+    rng = np.random.default_rng(0)
     labels = np.zeros((size, size), dtype=np.int32)
     y, x = np.mgrid[:size, :size]
     for index, centre in enumerate([(14, 14), (16, 46), (44, 20), (48, 50)], start=1):

@@ -79,9 +79,7 @@ def test_total_and_gradient_agree_with_the_paper_form(case: str, monkeypatch: py
     terms = loss.spoco_loss(student, golden(case, "emb_g"), labels, config, generator())
     total = sum(terms.values()) + 0.001 * sum(_length_of_all_means(student[i], labels[i]) for i in (0, 1)) / 2
     total.backward()
-    torch.testing.assert_close(
-        total.detach(), golden(case, "t50", "sparse", "alt_paper_total"), rtol=1e-9, atol=1e-9
-    )
+    torch.testing.assert_close(total.detach(), golden(case, "t50", "sparse", "alt_paper_total"), rtol=1e-9, atol=1e-9)
     expected = golden(case, "t50", "sparse", "alt_paper_grad_emb_f")
     torch.testing.assert_close(student.grad.float(), expected, rtol=1e-5, atol=1e-7)
 
@@ -94,7 +92,9 @@ def _length_of_all_means(embeddings: torch.Tensor, labels: torch.Tensor) -> torc
 def test_kernel_width_agrees() -> None:
     for threshold in (0.25, 0.5, 0.75, 0.9):
         expected = golden(f"kernel__two_sigma_sq_t{round(threshold * 100)}")
-        assert loss.two_sigma_squared(LossConfig(kernel_threshold=threshold)) == pytest.approx(float(expected), rel=1e-12)
+        assert loss.two_sigma_squared(LossConfig(kernel_threshold=threshold)) == pytest.approx(
+            float(expected), rel=1e-12
+        )
 
 
 def slow_terms(embeddings: torch.Tensor, labels: torch.Tensor, config: LossConfig) -> dict[str, float]:
@@ -108,9 +108,13 @@ def slow_terms(embeddings: torch.Tensor, labels: torch.Tensor, config: LossConfi
     for distance, k in zip(maps, ids, strict=True):
         soft, mask = torch.exp(-(distance**2) / width)[used], (labels == k)[used].double()
         dice.append(1 - 2 * (soft * mask).sum() / (soft.square().sum() + mask.square().sum()))
-    hinge = [(2 * config.delta_dist - (means[i] - means[j]).norm()).relu() ** 2 for i in range(n) for j in range(n) if i != j]
+    hinge = [
+        (2 * config.delta_dist - (means[i] - means[j]).norm()).relu() ** 2 for i in range(n) for j in range(n) if i != j
+    ]
     return {
-        "pull": float(sum((d[labels == k] - config.delta_var).relu().square().mean() for d, k in zip(maps, ids, strict=True)) / n),
+        "pull": float(
+            sum((d[labels == k] - config.delta_var).relu().square().mean() for d, k in zip(maps, ids, strict=True)) / n
+        ),
         "push": float(sum(hinge) / (n * (n - 1))),
         "regularizer": float(sum(mean.norm() for mean in means) / n),
         "instance": float(sum(dice) / n),
@@ -142,9 +146,7 @@ def test_background_is_pulled_and_pushed_but_is_no_object() -> None:
     labels = torch.zeros((1, 12, 12), dtype=torch.long)
     labels[0, :4], labels[0, 8:] = 1, BACKGROUND
     with_background = loss.annotated_terms(embeddings[0].flatten(1), labels.flatten(), LossConfig(), generator())
-    without = loss.annotated_terms(
-        embeddings[0].flatten(1), labels.flatten().clamp(min=0), LossConfig(), generator()
-    )
+    without = loss.annotated_terms(embeddings[0].flatten(1), labels.flatten().clamp(min=0), LossConfig(), generator())
     assert without["push"] == 0
     assert with_background["push"] > 0
     assert with_background["instance"] == without["instance"]
@@ -160,7 +162,9 @@ def test_ignored_pixels_change_nothing() -> None:
     config = LossConfig()
     first = loss.spoco_loss(embeddings, embeddings + 0.1, labels, config, generator(5))
     second = loss.spoco_loss(other, other + 0.1, labels, config, generator(5))
-    assert {name: float(value) for name, value in first.items()} == {name: float(value) for name, value in second.items()}
+    assert {name: float(value) for name, value in first.items()} == {
+        name: float(value) for name, value in second.items()
+    }
 
 
 def test_fully_annotated_crop_has_no_unlabeled_push_and_no_consistency() -> None:

@@ -9,7 +9,8 @@ import torch
 from napari_spoco.config import AugmentationConfig
 from napari_spoco.data.annotations import BACKGROUND, IGNORE, UNLABELED, SparseAnnotations
 from napari_spoco.training.augment import Augmentation, crop_shape
-from napari_spoco.training.patches import PatchSampler, TrainingImage
+from napari_spoco.training.inputs import TrainingImage
+from napari_spoco.training.patches import PatchSampler
 
 
 def training_image(shape: tuple[int, ...], *, dense: bool = False) -> TrainingImage:
@@ -51,7 +52,9 @@ def test_augmentation_keeps_ids_and_knows_the_outside(patch: tuple[int, ...], de
     config = AugmentationConfig()
     shape = (40,) * len(patch)
     rng = np.random.default_rng(2)
-    sampler = PatchSampler([training_image(shape, dense=dense)], crop_shape(config, patch), tuple(n // 2 for n in patch))
+    sampler = PatchSampler(
+        [training_image(shape, dense=dense)], crop_shape(config, patch), tuple(n // 2 for n in patch)
+    )
     augment = Augmentation(config, patch, rng)
     allowed = {IGNORE, BACKGROUND if dense else UNLABELED, 7, 70000}
     found: set[int] = set()

@@ -14,19 +14,17 @@ from napari_spoco.models.checkpoint import load_model
 from napari_spoco.training.process import TrainingProcess, TrainingRequest
 from napari_spoco.training.reports import Preview, StepReport, TrainingFailed, TrainingFinished, TrainingStarted
 
-from .conftest import discs
+Discs = tuple[np.ndarray, np.ndarray]
 
 
-def request(config: TrainingConfig, path: Path, *, labels: np.ndarray | None = None, steps: int = 3) -> TrainingRequest:
-    image, painted = discs()
+def request(discs: Discs, config: TrainingConfig, path: Path, *, steps: int = 3) -> TrainingRequest:
+    image, labels = discs
     chosen = config.model_copy(update={"max_steps": steps, "threads": 1})
-    return TrainingRequest(
-        (image,), (painted if labels is None else labels,), chosen, str(path), voxel_size=(0.5, 0.5), units=("um", "um")
-    )
+    return TrainingRequest((image,), (labels,), chosen, str(path), voxel_size=(0.5, 0.5), units=("um", "um"))
 
 
-def test_messages_end_with_a_model_file(tiny_config: TrainingConfig, tmp_path: Path) -> None:
-    process = TrainingProcess(request(tiny_config, tmp_path / "model.safetensors"))
+def test_messages_end_with_a_model_file(discs: Discs, tiny_config: TrainingConfig, tmp_path: Path) -> None:
+    process = TrainingProcess(request(discs, tiny_config, tmp_path / "model.safetensors"))
     process.start()
     messages = list(process.messages())
     assert isinstance(messages[0], TrainingStarted)
@@ -38,8 +36,8 @@ def test_messages_end_with_a_model_file(tiny_config: TrainingConfig, tmp_path: P
     assert not process.is_alive()
 
 
-def test_stop_saves_a_complete_model(tiny_config: TrainingConfig, tmp_path: Path) -> None:
-    process = TrainingProcess(request(tiny_config, tmp_path / "model.safetensors", steps=100_000))
+def test_stop_saves_a_complete_model(discs: Discs, tiny_config: TrainingConfig, tmp_path: Path) -> None:
+    process = TrainingProcess(request(discs, tiny_config, tmp_path / "model.safetensors", steps=100_000))
     process.start()
     last = None
     for last in process.messages():
@@ -50,9 +48,11 @@ def test_stop_saves_a_complete_model(tiny_config: TrainingConfig, tmp_path: Path
     assert load_model(last.model_path).card.history.steps == last.n_steps >= 1
 
 
-def test_error_in_the_child_is_a_sentence_with_details(tiny_config: TrainingConfig, tmp_path: Path) -> None:
-    image, labels = discs()
-    process = TrainingProcess(request(tiny_config, tmp_path / "model.safetensors", labels=labels * 0))
+def test_error_in_the_child_is_a_sentence_with_details(
+    discs: Discs, tiny_config: TrainingConfig, tmp_path: Path
+) -> None:
+    image, labels = discs
+    process = TrainingProcess(request((image, labels * 0), tiny_config, tmp_path / "model.safetensors"))
     process.start()
     (failure,) = list(process.messages())
     assert isinstance(failure, TrainingFailed)
@@ -61,8 +61,8 @@ def test_error_in_the_child_is_a_sentence_with_details(tiny_config: TrainingConf
     assert not list(tmp_path.iterdir())
 
 
-def test_killed_child_is_reported(tiny_config: TrainingConfig, tmp_path: Path) -> None:
-    process = TrainingProcess(request(tiny_config, tmp_path / "model.safetensors", steps=100_000))
+def test_killed_child_is_reported(discs: Discs, tiny_config: TrainingConfig, tmp_path: Path) -> None:
+    process = TrainingProcess(request(discs, tiny_config, tmp_path / "model.safetensors", steps=100_000))
     process.start()
     last = None
     for last in process.messages():
@@ -73,8 +73,10 @@ def test_killed_child_is_reported(tiny_config: TrainingConfig, tmp_path: Path) -
     assert not process.is_alive()
 
 
-def test_kill_before_the_start_and_after_the_end_is_harmless(tiny_config: TrainingConfig, tmp_path: Path) -> None:
-    process = TrainingProcess(request(tiny_config, tmp_path / "model.safetensors"))
+def test_kill_before_the_start_and_after_the_end_is_harmless(
+    discs: Discs, tiny_config: TrainingConfig, tmp_path: Path
+) -> None:
+    process = TrainingProcess(request(discs, tiny_config, tmp_path / "model.safetensors"))
     process.kill()
     assert not process.is_alive()
 

@@ -5,6 +5,7 @@ A form shows some fields of a model; `read_parameters` puts the values of severa
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
@@ -35,6 +36,8 @@ class ModelForm(QWidget):
         What to offer for a text field.
     blanks
         How None reads in a field; "auto" by default.
+    defaults
+        What the editors show first; the model's own defaults if None.
     """
 
     changed = Signal()
@@ -46,6 +49,7 @@ class ModelForm(QWidget):
         *,
         choices: Mapping[str, tuple[str, ...]] | None = None,
         blanks: Mapping[str, str] | None = None,
+        defaults: Parameters | None = None,
     ) -> None:
         super().__init__()
         self._model = model
@@ -58,7 +62,10 @@ class ModelForm(QWidget):
         self._layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self._layout.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         for name in model.model_fields if names is None else names:
-            self._add(name, model.model_fields[name])
+            field = copy(model.model_fields[name])
+            if defaults is not None:
+                field.default = getattr(defaults, name)
+            self._add(name, field)
 
     def values(self) -> dict[str, Any]:
         """Return the values on show, as the model's constructor takes them; raises ValueError for unreadable text."""
@@ -80,7 +87,7 @@ class ModelForm(QWidget):
 
     def _add(self, name: str, field: FieldInfo) -> None:
         if isinstance(field.annotation, type) and issubclass(field.annotation, Parameters):
-            self._groups[name] = group = ModelForm(field.annotation)
+            self._groups[name] = group = ModelForm(field.annotation, defaults=field.default)
             self._layout.addRow(QLabel(f"<b>{name.capitalize()}</b>"))
             self._layout.addRow(group)
             group.changed.connect(self.changed)

@@ -95,7 +95,11 @@ class SparseAnnotations:
 
 
 def check_annotations(
-    labels: ArrayLike | SparseAnnotations, image_spatial_shape: Sequence[int], *, name: str = "annotations"
+    labels: ArrayLike | SparseAnnotations,
+    image_spatial_shape: Sequence[int],
+    *,
+    name: str = "annotations",
+    may_be_empty: bool = False,
 ) -> SparseAnnotations:
     """Return the annotations if a network can be trained on them.
 
@@ -107,6 +111,8 @@ def check_annotations(
         Shape of the image without its channels.
     name : str
         Name of the argument in error messages.
+    may_be_empty : bool
+        Whether annotations without any object are accepted.
 
     Raises
     ------
@@ -119,7 +125,7 @@ def check_annotations(
     if given.shape != expected:
         raise ValueError(f"{name}: expected the image's shape {expected}, got {given.shape}")
     annotations = labels if isinstance(labels, SparseAnnotations) else SparseAnnotations(given)
-    if annotations.n_objects == 0:
+    if annotations.n_objects == 0 and not may_be_empty:
         raise ValueError(f"{name}: expected at least one annotated object (an id from 1), got none")
     small = [instance_id for instance_id, size in annotations.sizes.items() if size < MIN_OBJECT_PIXELS]
     if small:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+import tempfile
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,6 +67,21 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         raise WriteError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_folder(folder: str | Path) -> None:
+    """Make sure that files can be written into a folder, before hours of work are put into them.
+
+    Raises
+    ------
+    WriteError
+        The folder does not exist or cannot be written.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise WriteError(f"cannot write to {folder}: {error.strerror or error}") from error
 
 
 def write_labels(

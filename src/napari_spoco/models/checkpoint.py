@@ -6,20 +6,23 @@ Nothing in a model file is ever executed. Format: the metadata key `napari_spoco
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-import torch
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import nn
 
 from napari_spoco.config import NetworkConfig, Normalization, Parameters
+from napari_spoco.data.writers import atomic_path
 from napari_spoco.models.network import UNet
+
+if TYPE_CHECKING:
+    import os
+
+    import torch
+    from torch import nn
 
 _METADATA_KEY = "napari_spoco"
 
@@ -83,26 +86,16 @@ def save_model(model: EmbeddingModel, path: str | os.PathLike[str]) -> Path:
 
     Raises
     ------
-    OSError
-        The folder does not exist or cannot be written.
+    WriteError
+        The folder does not exist or cannot be written; nothing is left behind.
     """
     path = Path(path)
     tensors = {f"student.{name}": value for name, value in model.network.state_dict().items()}
     if model.teacher is not None:
         tensors |= {f"teacher.{name}": value for name, value in model.teacher.state_dict().items()}
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"path: the folder {path.parent} does not exist.")
-    try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as error:
-        raise type(error)(f"path: cannot write to the folder {path.parent} ({error.strerror}).") from error
-    os.close(handle)
-    try:
+    with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata={_METADATA_KEY: model.card.model_dump_json()})
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
     return path
 
 

@@ -28,7 +28,7 @@ def radius_from_annotations(
     embeddings: Iterable[NDArray[Any]],
     annotations: Iterable[NDArray[Any]],
     *,
-    quantile: float = 0.2,
+    quantile: float = 0.1,
     smoothing: float = 0.0,
 ) -> float:
     """Choose the radius of `foreground_by_distance` so that most annotated pixels are foreground.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_spoco.models.checkpoint import ModelCard
 
 _FRAGMENT_SHARE, _SMALLEST_SHARE = 1 / 3, 1 / 8
-"""Of the median annotated object; chosen on the training images of the demo (benchmarks/demo_settings.md)."""
+"""Of the median annotated object; chosen on the training images of the demo (benchmarks/demo_settings.py)."""
 
 
 @dataclass(frozen=True)
@@ -88,19 +88,18 @@ def find_foreground(
     if settings.foreground == "intensity":
         if context.image is None:
             raise ValueError("image: the foreground by intensity needs the image, got None.")
-        return bright_foreground(context.image.mean(axis=0))
+        return bright_foreground(context.image.mean(axis=0), threshold="local")
     if settings.foreground == "embedding":
-        return foreground_by_distance(embeddings, radius=_radius(embeddings, card, settings, context))
+        radius = _radius(embeddings, card, settings, context)
+        return foreground_by_distance(embeddings, radius=radius, smoothing=settings.smoothing)
     return None
 
 
-def _radius(
-    embeddings: NDArray[Any], card: ModelCard, settings: SegmentationConfig, context: ReadoutContext
-) -> float:
+def _radius(embeddings: NDArray[Any], card: ModelCard, settings: SegmentationConfig, context: ReadoutContext) -> float:
     if settings.foreground_radius is not None:
         return settings.foreground_radius
     if context.annotations is not None and (context.annotations > 0).any():
-        return radius_from_annotations([embeddings], [context.annotations])
+        return radius_from_annotations([embeddings], [context.annotations], smoothing=settings.smoothing)
     if card.foreground_radius is not None:
         return card.foreground_radius
     raise ValueError("foreground_radius: expected a number or annotated objects to take it from, got neither.")

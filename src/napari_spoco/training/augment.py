@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from monai.data import set_track_meta
 from monai.transforms import (
     Compose,
@@ -26,6 +25,8 @@ from monai.transforms import (
 from napari_spoco.data.annotations import IGNORE
 
 if TYPE_CHECKING:
+    import torch
+
     from napari_spoco.config import AugmentationConfig
 
 

@@ -7,8 +7,7 @@ is never mistaken for unlabeled tissue.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,15 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_spoco.data.annotations import SparseAnnotations
-
-
-@dataclass(frozen=True)
-class TrainingImage:
-    """A normalised image (C, *spatial), float32, with its annotations (*spatial)."""
-
-    image: NDArray[np.float32]
-    annotations: SparseAnnotations
+    from napari_spoco.training.inputs import TrainingImage
 
 
 class PatchSampler:
@@ -44,9 +35,7 @@ class PatchSampler:
         Per axis, the largest distance of the crop's centre from the drawn pixel, pixels.
     """
 
-    def __init__(
-        self, images: Sequence[TrainingImage], crop_shape: tuple[int, ...], jitter: tuple[int, ...]
-    ) -> None:
+    def __init__(self, images: Sequence[TrainingImage], crop_shape: tuple[int, ...], jitter: tuple[int, ...]) -> None:
         self._images = images
         self._crop_shape = crop_shape
         self._jitter = np.array(jitter)
@@ -77,8 +66,8 @@ def _object_pixels(labels: NDArray[np.int32]) -> list[NDArray[np.intp]]:
 
 
 def _crop(
-    array: NDArray[np.generic], start: NDArray[np.intp], shape: tuple[int, ...], fill: int | None = None
-) -> NDArray[np.generic]:
+    array: NDArray[Any], start: NDArray[np.intp], shape: tuple[int, ...], fill: int | None = None
+) -> NDArray[Any]:
     """Copy a box out of (C, *spatial); outside of the array is `fill`, or a reflection of the inside if None."""
     sizes = np.array(array.shape[1:])
     low, high = np.maximum(start, 0), np.minimum(start + shape, sizes)

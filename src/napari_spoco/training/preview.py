@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from napari_spoco.config import NetworkConfig
-    from napari_spoco.training.patches import TrainingImage
+    from napari_spoco.training.inputs import TrainingImage
 
 _LONGEST_SIDE = {2: 512, 3: 160}
 _DEPTH = 16
@@ -74,7 +74,8 @@ def _embed(network: nn.Module, image: NDArray[np.float32]) -> NDArray[np.float32
         embeddings = network(torch.from_numpy(image)[None].to(device))[0]
     finally:
         network.train()
-    array: NDArray[np.float32] = embeddings.float().cpu().numpy()
+    # A loss that explodes is reported by the next step; its picture must not be the error.
+    array: NDArray[np.float32] = np.nan_to_num(embeddings.float().cpu().numpy())
     return array
 
 

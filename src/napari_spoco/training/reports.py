@@ -28,7 +28,7 @@ class LossTerms:
     @property
     def total(self) -> float:
         """Return the loss: the sum of the terms."""
-        return sum(getattr(self, field.name) for field in fields(self))
+        return float(sum(getattr(self, field.name) for field in fields(self)))
 
 
 @dataclass(frozen=True)

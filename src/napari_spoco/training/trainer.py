@@ -9,20 +9,19 @@ import contextlib
 import math
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from napari_spoco.config import NetworkConfig, TrainingConfig
-from napari_spoco.data.annotations import SparseAnnotations, check_annotations
-from napari_spoco.data.images import as_channels_first, normalize_image
 from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, TrainingHistory, load_model
 from napari_spoco.models.network import make_teacher, update_teacher
 from napari_spoco.training.augment import Augmentation, crop_shape
 from napari_spoco.training.devices import choose_device, choose_precision
+from napari_spoco.training.inputs import check_sizes, prepare_images
 from napari_spoco.training.loss import spoco_loss
-from napari_spoco.training.patches import PatchSampler, TrainingImage
+from napari_spoco.training.patches import PatchSampler
 from napari_spoco.training.preview import Previewer
 from napari_spoco.training.reports import LossTerms, Preview, StepReport, TrainingStarted
 
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
+
+    from napari_spoco.training.inputs import Annotations, TrainingImage
 
 _DEFAULT_MAPS = {2: (16, 32, 64, 128), 3: (16, 32, 64, 128)}
 _DEFAULT_PATCH = {2: (128, 128), 3: (24, 64, 64)}
@@ -73,8 +74,8 @@ class Trainer:
 
     def __init__(
         self,
-        images: Sequence[NDArray[np.generic]],
-        annotations: Sequence[NDArray[np.integer] | SparseAnnotations],
+        images: Sequence[NDArray[Any]],
+        annotations: Sequence[Annotations],
         *,
         start_from: EmbeddingModel | None = None,
         config: TrainingConfig | None = None,
@@ -82,14 +83,15 @@ class Trainer:
         units: tuple[str, ...] | None = None,
     ) -> None:
         self.config = config = config or TrainingConfig()
-        self._data = prepare_images(images, annotations, config, start_from)
+        normalization = start_from.card.normalization if start_from else config.normalization
+        self._data = prepare_images(images, annotations, normalization)
         rng = np.random.default_rng(config.seed)
         self._generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
         self._model = start_from or _new_model(self._data, config, seed=int(rng.integers(2**31)))
         network = self._model.config
         self.patch_shape = config.patch_shape or _DEFAULT_PATCH[network.ndim]
         self.batch_size = config.batch_size or _DEFAULT_BATCH[network.ndim]
-        _check_patch(self.patch_shape, network)
+        check_sizes(self._data, self.patch_shape, network)
         self.device = choose_device(config.device)
         self._dtype = choose_precision(config.precision, self.device)
         self._student = self._model.network.to(self.device)
@@ -212,8 +214,8 @@ class Trainer:
 
 
 def train(
-    images: Sequence[NDArray[np.generic]],
-    annotations: Sequence[NDArray[np.integer] | SparseAnnotations],
+    images: Sequence[NDArray[Any]],
+    annotations: Sequence[Annotations],
     *,
     start_from: EmbeddingModel | str | os.PathLike[str] | None = None,
     config: TrainingConfig | None = None,
@@ -255,35 +257,6 @@ def train(
     return trainer.result()
 
 
-def prepare_images(
-    images: Sequence[NDArray[np.generic]],
-    annotations: Sequence[NDArray[np.integer] | SparseAnnotations],
-    config: TrainingConfig,
-    start_from: EmbeddingModel | None,
-) -> list[TrainingImage]:
-    """Check and normalise images and annotations; raises ValueError with a sentence for the user."""
-    if not images or len(images) != len(annotations):
-        raise ValueError(
-            f"images, annotations: expected one annotation per image, got {len(images)} images and "
-            f"{len(annotations)} annotations."
-        )
-    normalization = start_from.card.normalization if start_from else config.normalization
-    prepared = []
-    for index, (image, labels) in enumerate(zip(images, annotations, strict=True)):
-        array = labels.labels if isinstance(labels, SparseAnnotations) else np.asarray(labels)
-        pixels = as_channels_first(np.asarray(image), ndim=array.ndim, name=f"images[{index}]")
-        checked = (
-            labels
-            if isinstance(labels, SparseAnnotations)
-            else check_annotations(array, pixels.shape[1:], name=f"annotations[{index}]")
-        )
-        prepared.append(TrainingImage(normalize_image(pixels, normalization), checked))
-    kinds = {(data.image.ndim - 1, data.image.shape[0]) for data in prepared}
-    if len(kinds) > 1:
-        raise ValueError(f"images: expected one dimensionality and channel count, got (ndim, channels) {sorted(kinds)}.")
-    return prepared
-
-
 def _new_model(data: list[TrainingImage], config: TrainingConfig, seed: int) -> EmbeddingModel:
     ndim = data[0].image.ndim - 1
     network = NetworkConfig(
@@ -296,14 +269,6 @@ def _new_model(data: list[TrainingImage], config: TrainingConfig, seed: int) -> 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return EmbeddingModel.create(ModelCard(network=network, normalization=config.normalization))
-
-
-def _check_patch(patch_shape: tuple[int, ...], network: NetworkConfig) -> None:
-    if len(patch_shape) != network.ndim or min(patch_shape) < network.stride:
-        raise ValueError(
-            f"patch_shape: expected {network.ndim} axes of at least {network.stride} pixels (the network halves the "
-            f"image {len(network.feature_maps) - 1} times), got {patch_shape}."
-        )
 
 
 def _decay(schedule: str, progress: float) -> float:

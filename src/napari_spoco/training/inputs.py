@@ -1,0 +1,85 @@
+"""What may be trained on: images and annotations, checked once, normalised, ready for the sampler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_spoco.data.annotations import SparseAnnotations, check_annotations
+from napari_spoco.data.images import as_channels_first, normalize_image
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_spoco.config import NetworkConfig, Normalization
+
+Annotations = np.ndarray[Any, np.dtype[np.integer[Any]]] | SparseAnnotations
+
+
+@dataclass(frozen=True)
+class TrainingImage:
+    """A normalised image (C, *spatial), float32, with its annotations (*spatial)."""
+
+    image: NDArray[np.float32]
+    annotations: SparseAnnotations
+
+
+def prepare_images(
+    images: Sequence[NDArray[Any]], annotations: Sequence[Annotations], normalization: Normalization
+) -> list[TrainingImage]:
+    """Check and normalise images and annotations.
+
+    An image without any annotated object is allowed as long as another one has some.
+
+    Raises
+    ------
+    ValueError
+        An image or an annotation cannot be trained on; the message names it, what was expected and what came.
+    """
+    if not images or len(images) != len(annotations):
+        raise ValueError(
+            f"images, annotations: expected one annotation per image, got {len(images)} images and "
+            f"{len(annotations)} annotations"
+        )
+    pairs = list(zip(images, annotations, strict=True))
+    prepared = [_prepare(image, labels, normalization, f"[{index}]") for index, (image, labels) in enumerate(pairs)]
+    if not any(data.annotations.n_objects for data in prepared):
+        raise ValueError("annotations: expected at least one annotated object (an id from 1), got none")
+    kinds = {(data.image.ndim - 1, data.image.shape[0]) for data in prepared}
+    if len(kinds) > 1:
+        raise ValueError(f"images: expected one dimensionality and channel count, got (ndim, channels) {sorted(kinds)}")
+    return prepared
+
+
+def check_sizes(data: Sequence[TrainingImage], patch_shape: tuple[int, ...], network: NetworkConfig) -> None:
+    """Raise ValueError where an image or the patch is too small for the network, or of another kind."""
+    ndim, channels = data[0].image.ndim - 1, data[0].image.shape[0]
+    if (ndim, channels) != (network.ndim, network.in_channels):
+        raise ValueError(
+            f"images: expected {network.ndim}D images of {network.in_channels} channels, as the model was made for, "
+            f"got {ndim}D images of {channels}"
+        )
+    halvings = f"the network halves the image {len(network.feature_maps) - 1} times"
+    if len(patch_shape) != network.ndim or min(patch_shape) < network.stride:
+        raise ValueError(
+            f"patch_shape: expected {network.ndim} axes of at least {network.stride} pixels ({halvings}), "
+            f"got {patch_shape}"
+        )
+    for index, training_image in enumerate(data):
+        shape = training_image.image.shape[1:]
+        if min(shape) < network.stride:
+            raise ValueError(
+                f"images[{index}]: expected at least {network.stride} pixels along every axis ({halvings}), got {shape}"
+            )
+
+
+def _prepare(image: NDArray[Any], labels: Annotations, normalization: Normalization, suffix: str) -> TrainingImage:
+    sparse = labels if isinstance(labels, SparseAnnotations) else None
+    array = sparse.labels if sparse else np.asarray(labels)
+    pixels = as_channels_first(image, ndim=array.ndim, name=f"images{suffix}")
+    checked = check_annotations(sparse or array, pixels.shape[1:], name=f"annotations{suffix}", may_be_empty=True)
+    return TrainingImage(normalize_image(pixels, normalization), checked)

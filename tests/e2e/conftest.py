@@ -1,0 +1,162 @@
+"""A person at the window: opens a sample, paints, presses, waits, looks at what was found."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+from qtpy.QtCore import QTimer
+from superqt.utils import GeneratorWorker
+
+from napari_spoco._qt import paths
+
+PATIENCE = 240_000
+"""Milliseconds after which a condition that is waited for is given up; no test depends on how long it takes."""
+
+# See tests/qt/conftest.py.
+os.environ["NUMBA_NUM_THREADS"] = str(numba.config.NUMBA_NUM_THREADS)
+
+
+class Heart:
+    """Beats in napari's event loop and remembers the longest pause."""
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+        self._last = time.monotonic()
+        self._timer = QTimer()
+        self._timer.setInterval(20)
+        self._timer.timeout.connect(self._on_timeout)
+
+    def start(self) -> None:
+        self.longest, self._last = 0.0, time.monotonic()
+        self._timer.start()
+
+    def stop(self) -> float:
+        self._timer.stop()
+        return self.longest
+
+    def _on_timeout(self) -> None:
+        now = time.monotonic()
+        self.longest, self._last = max(self.longest, now - self._last), now
+
+
+class Person:
+    """What a person does with the window; every method returns when it has happened."""
+
+    def __init__(self, viewer: object, widget: object, qtbot: object, folder: Path, monkeypatch: object) -> None:
+        self.viewer, self.widget, self.folder = viewer, widget, folder
+        self._qtbot, self._monkeypatch = qtbot, monkeypatch
+        self.pictures: list[np.ndarray] = []
+
+    def wait(self, condition: Callable[[], bool]) -> None:
+        self._qtbot.waitUntil(lambda: bool(condition()), timeout=PATIENCE)
+
+    def rest(self) -> None:
+        self.wait(lambda: not self.widget.session.state.is_busy and not self.widget.session.is_saving)
+        assert self.widget.footer.details == "", self.widget.footer.details
+
+    def set_training(self, **values: object) -> None:
+        """Set fields of `TrainingConfig` in the dock's forms; a mapping sets fields of a group."""
+        train = self.widget.train
+        for name, value in values.items():
+            if isinstance(value, dict):
+                for inner, inner_value in value.items():
+                    train.advanced.group(name).editor(inner).set_value(inner_value)
+            else:
+                form = train.quick if name in train.quick.values() else train.advanced
+                form.editor(name).set_value(value)
+
+    def train_until(self, n_pictures: int, n_steps: int) -> None:
+        """Train until so many pictures were seen and the loss is half of what it was, then stop."""
+        self.widget.train.train_button.click()
+        self.wait(lambda: self._look() >= n_pictures and len(self.losses) >= n_steps and self.has_learned())
+        assert self.widget.session.state.is_busy, self.widget.footer.details
+        self.widget.train.stop_button.click()
+        self.rest()
+        assert self.widget.footer.text.startswith("Stopped after"), self.widget.footer.text
+
+    def segment(self) -> object:
+        self.widget.segment.segment_button.click()
+        self.rest()
+        layer = self.widget.export.labels.layer()
+        assert layer is not None, self.widget.footer.text
+        return layer
+
+    def save(self, name: str) -> Path:
+        path = self.folder / name
+        self._monkeypatch.setattr(paths, "ask_labels_to_save", lambda *_: str(path))
+        self.widget.export.save_button.click()
+        self.rest()
+        assert path.exists(), self.widget.footer.text
+        return path
+
+    @property
+    def losses(self) -> list[float]:
+        return self.widget.train.plot.totals
+
+    def has_learned(self) -> bool:
+        tenth = max(len(self.losses) // 10, 5)
+        return np.mean(self.losses[-tenth:]) < 0.5 * np.mean(self.losses[:tenth])
+
+    def _look(self) -> int:
+        """Count the different pictures of the embeddings that have been on show."""
+        for layer in self.viewer.layers:
+            is_new = not self.pictures or not np.array_equal(layer.data, self.pictures[-1])
+            if layer.name.endswith(" embeddings") and is_new:
+                self.pictures.append(np.array(layer.data))
+        return len(self.pictures)
+
+
+@pytest.fixture
+def person(make_napari_viewer: Callable, qtbot: object, tmp_path: Path, monkeypatch: object) -> Iterator[Person]:
+    """Return a person in front of the plugin's dock, opened by its name; models go into the test's own folder."""
+    monkeypatch.setattr(paths, "models_folder", lambda: tmp_path / "models")
+    viewer = make_napari_viewer(show=True, strict_qt="raise")
+    _, widget = viewer.window.add_plugin_dock_widget("napari-spoco", "SPOCO")
+    yield Person(viewer, widget, qtbot, tmp_path, monkeypatch)
+    widget.release()
+    qtbot.waitUntil(lambda: not GeneratorWorker._worker_set, timeout=PATIENCE)
+
+
+@pytest.fixture
+def heart(qapp: object) -> Iterator[Heart]:
+    """Return a heart of napari's event loop."""
+    made = Heart()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def typical() -> Callable[..., list[int]]:
+    """Return a function that names the n objects closest to the median size, as sizes are derived from the painted."""
+
+    def name(truth: np.ndarray, n: int, min_size: int = 1) -> list[int]:
+        sizes = np.bincount(truth.ravel())
+        ids = np.flatnonzero(sizes >= min_size)
+        ids = ids[ids > 0]
+        return ids[np.argsort(abs(sizes[ids] - np.median(sizes[ids])))][:n].tolist()
+
+    return name
+
+
+@pytest.fixture
+def count_found() -> Callable[..., tuple[int, int]]:
+    """Return a function that counts the true objects that one label covers with an IoU above 1/2."""
+
+    def count(labels: np.ndarray, truth: np.ndarray, min_size: int = 1) -> tuple[int, int]:
+        sizes, areas = np.bincount(truth.ravel()), np.bincount(labels.ravel())
+        ids = [i for i in range(1, len(sizes)) if sizes[i] >= min_size]
+        found = 0
+        for i in ids:
+            shared = np.bincount(labels[truth == i], minlength=len(areas))
+            shared[0] = 0
+            best = shared.argmax()
+            found += shared[best] > 0.5 * (sizes[i] + areas[best] - shared[best])
+        return found, len(ids)
+
+    return count
