@@ -17,6 +17,7 @@ from napari_spoco.demo import DEMO_TRAINING, READOUTS, with_radius
 from napari_spoco.segmentation.metrics import evaluate_segmentation
 from napari_spoco.segmentation.prediction import predict_embeddings
 from napari_spoco.segmentation.readout import ReadoutContext, read_out
+from napari_spoco.training.devices import limit_threads
 from napari_spoco.training.trainer import train
 
 VARIANTS = {
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--variants", nargs="*", default=list(VARIANTS), choices=list(VARIANTS))
     options = parser.parse_args()
+    limit_threads(1)
     samples = load_nuclei("train")
     kept = keep_fraction([s.labels for s in samples], 0.1, np.random.default_rng(options.seed))
     print(f"{options.steps} steps, seed {options.seed}, mean over {len(samples)} training images")

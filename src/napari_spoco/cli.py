@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from napari_spoco.config import Parameters, SegmentationConfig, TrainingConfig
 from napari_spoco.training.reports import Preview, StepReport, TrainingStarted
@@ -31,6 +33,8 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 _console = Console()
+_SECONDS_PER_LINE = 20.0
+"""Between two lines of progress where the output is no terminal."""
 
 Seed = Annotated[int, typer.Option(help="Same seed, same annotated objects and same training.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
@@ -55,8 +59,10 @@ def demo(
         open_demo(fraction=fraction, seed=seed)
         return
     from napari_spoco.demo import DEMO_TRAINING, run_demo
+    from napari_spoco.training.devices import limit_threads
 
     with _sentences():
+        limit_threads(DEMO_TRAINING.threads)
         config = _changed(DEMO_TRAINING, seed=seed, max_steps=steps, max_minutes=minutes, device=device)
         with _TrainingProgress() as progress:
             result = run_demo(
@@ -83,6 +89,7 @@ def train(
     from napari_spoco.data.images import read_image, read_labels
     from napari_spoco.data.writers import check_folder
     from napari_spoco.models.checkpoint import load_model, save_model
+    from napari_spoco.training.devices import limit_threads
     from napari_spoco.training.trainer import Trainer
 
     with _sentences():
@@ -95,6 +102,7 @@ def train(
             learning_rate=learning_rate,
         )
         check_folder(out.parent)
+        limit_threads(config.threads)
         labels = [read_labels(path) for path in annotations]
         ndim = labels[0].ndim
         sources = [read_image(path, ndim=ndim) for path in images]
@@ -180,8 +188,9 @@ def info() -> None:
 
     import torch
 
-    from napari_spoco.training.devices import choose_device, choose_precision
+    from napari_spoco.training.devices import choose_device, choose_precision, limit_threads
 
+    limit_threads(None)
     device = choose_device("auto")
     table = Table(show_header=False)
     table.add_row("napari-spoco", version("napari-spoco"))
@@ -195,54 +204,59 @@ def info() -> None:
 
 
 class _TrainingProgress:
-    """A bar with the step, the terms of the loss and the time left; later stages as lines."""
+    """A bar with step and time left, the terms of the loss below it; a line now and then where there is no terminal."""
 
     def __init__(self) -> None:
         self._progress = Progress(
             TextColumn("[bold]{task.description}"),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[left]}"),
-            TextColumn("\n{task.fields[terms]}"),
+            BarColumn(),
+            TextColumn("step {task.completed} of {task.total}, {task.fields[left]}"),
             console=_console,
         )
-        self._task = self._progress.add_task("Starting", total=None, left="", terms="")
+        self._task = self._progress.add_task("Training", total=None, left="starting", visible=False)
+        self._terms = Text()
+        self._live = Live(Group(self._progress, self._terms), console=_console, transient=True, refresh_per_second=5)
+        self._next_line = 0.0
 
     def __enter__(self) -> _TrainingProgress:
-        self._progress.start()
+        if _console.is_terminal:
+            self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        self._live.stop()
 
     def on_report(self, report: TrainingStarted | StepReport | Preview) -> None:
         """Show a report of the training."""
         if isinstance(report, TrainingStarted):
-            self._progress.console.print(
-                f"{report.n_objects} annotated objects, {report.n_parameters:,} parameters, on {report.device} in "
-                f"{report.precision}, {report.batch_size} patches of {' x '.join(map(str, report.patch_shape))} a step"
+            patch = " x ".join(map(str, report.patch_shape))
+            _console.print(
+                f"{report.n_objects} annotated objects; network of {report.n_parameters:,} parameters on "
+                f"{report.device} in {report.precision}; {report.batch_size} patches of {patch} a step"
             )
         elif isinstance(report, StepReport):
-            self._progress.update(
-                self._task,
-                description="Training",
-                completed=report.step,
-                total=report.n_steps,
-                left=f"{report.remaining:.0f} s left",
-                terms=_terms_line(report),
-            )
+            left = _time_left(report.remaining)
+            total = report.n_steps
+            self._progress.update(self._task, completed=report.step, total=total, left=left, visible=True)
+            self._terms.plain = _terms_line(report)
+            if not _console.is_terminal and report.elapsed >= self._next_line:
+                self._next_line = report.elapsed + _SECONDS_PER_LINE
+                _console.print(f"step {report.step} of {total}, {left}; {_terms_line(report)}", soft_wrap=True)
 
     def on_stage(self, name: str) -> None:
         """Show the name of a stage."""
-        self._progress.console.print(name)
+        _console.print(name)
+
+
+def _time_left(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02} left"
 
 
 def _terms_line(report: StepReport) -> str:
-    parts = [
-        f"{field.name.replace('_', ' ')} {getattr(report.terms, field.name):.3f}" for field in fields(report.terms)
-    ]
-    return f"loss {report.terms.total:.3f} = " + " + ".join(parts)
+    names = [field.name for field in fields(report.terms)]
+    parts = ", ".join(f"{name.replace('_', ' ')} {getattr(report.terms, name):.3f}" for name in names)
+    return f"loss {report.terms.total:.3f} ({parts})"
 
 
 def _print_demo(result: DemoResult) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numba
 import numpy as np
 import pytest
+from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
 from superqt.utils import GeneratorWorker
 
@@ -119,7 +120,8 @@ def person(make_napari_viewer: Callable, qtbot: object, tmp_path: Path, monkeypa
     viewer = make_napari_viewer(show=True, strict_qt="raise")
     _, widget = viewer.window.add_plugin_dock_widget("napari-spoco", "SPOCO")
     yield Person(viewer, widget, qtbot, tmp_path, monkeypatch)
-    widget.release()
+    if isalive(widget):
+        widget.release()
     qtbot.waitUntil(lambda: not GeneratorWorker._worker_set, timeout=PATIENCE)
 
 

@@ -50,7 +50,6 @@ def test_from_six_painted_cells_to_a_file_of_all(person, typical, count_found) -
     assert viewer.layers["stack embeddings"].data.shape == (16, 64, 64, 3)
 
     found, n_objects = count_found(objects.data, stack.labels, SMALLEST)
-    print("FOUND", found, n_objects, len(person.losses))
     assert found > n_objects / 2
 
     path = person.save("cells.tif")

@@ -34,12 +34,9 @@ def test_from_six_painted_nuclei_to_a_file_of_all(person, heart, typical, count_
     person.train_until(n_pictures=3, n_steps=150)  # one picture, refreshed twice
     widget.segment.foreground.choose("intensity")
     objects = person.segment()
-    pause = heart.stop()
-    print("PAUSE", pause)
-    assert pause < LONGEST_PAUSE
+    assert heart.stop() < LONGEST_PAUSE
 
     found, n_objects = count_found(objects.data, truth)
-    print("FOUND", found, n_objects, len(person.losses))
     assert found > n_objects / 2
     assert tuple(objects.scale) == (0.5, 0.25)
 

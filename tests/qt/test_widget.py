@@ -1,4 +1,4 @@
-"""The dock with a process that says what the test tells it to: from painting to the model, and everything in between."""
+"""The dock with a process that says what the test tells it to: from painting to the model, and what may go wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The traps of generator workers, each shown in superqt's own class where it still is one, and cured in ours."""
+"""The traps of generator workers: swallowed errors, generators left open, threads that cannot be told to give up."""
 
 from __future__ import annotations
 

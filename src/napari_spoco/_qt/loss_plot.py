@@ -29,8 +29,10 @@ _TERM_COLOURS = {
     "unlabeled_push": "#c774d8",
     "consistency": "#c9a227",
 }
+_AXIS_HEIGHT = 40
+"""Pixels; pyqtgraph's own choice cuts off what hangs below the line of its label."""
 _REDRAW_MILLISECONDS = 150
-_SMOOTHED_STEPS = 20
+_SMOOTHED_STEPS = 30
 """Most steps that a point of a curve is the mean of; fewer where the run is short."""
 
 
@@ -48,6 +50,7 @@ class LossPlot(QWidget):
         self._plot.setLimits(yMin=0)
         self._plot.setLabel("bottom", "step")
         self._plot.setLabel("left", "loss")
+        self._plot.getAxis("bottom").setHeight(_AXIS_HEIGHT)
         item = self._plot.getPlotItem()
         # pyqtgraph leaves its menu without a parent, so that it would outlive the plot.
         item.ctrlMenu.setParent(self, item.ctrlMenu.windowFlags())

@@ -1,6 +1,8 @@
-"""Which device trains, and in which precision."""
+"""Which device trains, in which precision, and on how many threads."""
 
 from __future__ import annotations
+
+import os
 
 import torch
 
@@ -34,3 +36,12 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
     if device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return torch.bfloat16
     return torch.float32
+
+
+def limit_threads(n_threads: int | None) -> None:
+    """Let this process compute on so many CPU threads; None leaves one core to everything else.
+
+    Torch's threads wait for each other by spinning: when another process takes one of their cores, a step takes many
+    times as long. On two cores a second thread gains a quarter, and loses a factor of ten where the machine is shared.
+    """
+    torch.set_num_threads(n_threads or max(1, (os.cpu_count() or 2) - 1))

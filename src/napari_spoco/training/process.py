@@ -112,13 +112,11 @@ def _run_child(request: TrainingRequest, sender: Connection, stop: Event) -> Non
 
 
 def _train(request: TrainingRequest, stop: Event) -> Iterator[TrainingMessage]:
-    import torch
-
     from napari_spoco.models.checkpoint import load_model, save_model
+    from napari_spoco.training.devices import limit_threads
     from napari_spoco.training.trainer import Trainer
 
-    # One core stays with the window.
-    torch.set_num_threads(request.config.threads or max(1, (os.cpu_count() or 2) - 1))
+    limit_threads(request.config.threads)
     model = load_model(request.start_from) if request.start_from else None
     trainer = Trainer(
         request.images,

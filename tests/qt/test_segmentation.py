@@ -1,0 +1,217 @@
+"""From a model file to objects in the viewer: a tiny untrained network, predicted and clustered for real."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_spoco._qt import paths
+from napari_spoco._qt.session import SessionState
+from napari_spoco.config import NetworkConfig
+from napari_spoco.segmentation import prediction, readout
+
+
+def names(viewer) -> list[str]:
+    return [layer.name for layer in viewer.layers]
+
+
+def save_tiny_model(path, **network):
+    from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, save_model
+
+    config = NetworkConfig(**{"embedding_dim": 4, "feature_maps": (4, 8, 8), **network})
+    return save_model(EmbeddingModel.create(ModelCard(network=config, median_object_size=30.0)), path)
+
+
+@pytest.fixture
+def load(ready, tmp_path, monkeypatch, until):
+    """Return a function that loads a tiny model of that architecture through the dock."""
+
+    def do(**network):
+        path = save_tiny_model(tmp_path / "tiny.safetensors", **network)
+        monkeypatch.setattr(paths, "ask_model_to_load", lambda *_: str(path))
+        ready.segment.load_button.click()
+        until(lambda: not ready.session.state.is_busy)
+        assert ready.footer.text == "The model is loaded."
+        return ready
+
+    return do
+
+
+@pytest.fixture
+def segment(until):
+    def do(widget) -> str:
+        widget.segment.segment_button.click()
+        assert widget.session.state is SessionState.PREDICTING
+        until(lambda: not widget.session.state.is_busy)
+        return widget.footer.text
+
+    return do
+
+
+def test_a_loaded_model_is_described(load) -> None:
+    widget = load()
+    assert widget.segment.about_model.text() == "Model: 2D, 1 channel, 0 steps on 0 objects"
+    assert widget.segment.segment_button.isEnabled()
+
+
+def test_objects_of_the_whole_image_in_a_new_layer(load, viewer, segment) -> None:
+    widget = load()
+    viewer.layers["cells"].scale = (0.5, 0.25)
+    message = segment(widget)
+    objects = viewer.layers["cells objects"]
+    assert message == f"Found {objects.data.max()} objects."
+    assert objects.data.dtype == np.uint32
+    assert tuple(objects.scale) == (0.5, 0.25)
+    assert viewer.layers["cells embeddings"].data.shape == (64, 64, 3)
+    assert widget.export.labels.layer() is not None
+    assert widget.export.save_button.isEnabled()
+    assert widget.session.state is SessionState.IDLE
+
+
+def test_other_settings_cost_no_prediction(load, viewer, segment, monkeypatch) -> None:
+    widget = load()
+    segment(widget)
+    calls = []
+    predict = prediction.predict_embeddings
+    monkeypatch.setattr(prediction, "predict_embeddings", lambda *a, **k: calls.append(1) or predict(*a, **k))
+    widget.segment.quick.editor("min_size").set_value(40)
+    segment(widget)
+    assert not calls
+    viewer.layers["cells"].data = 255 - viewer.layers["cells"].data
+    segment(widget)
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("key", ["intensity", "embedding"])
+def test_objects_lie_in_the_foreground(load, segment, key) -> None:
+    widget = load()
+    widget.segment.foreground.choose(key)
+    assert widget.segment.radius.isVisibleTo(widget) == (key == "embedding")
+    assert widget.segment.config().foreground == key
+    assert segment(widget).startswith("Found")
+
+
+def test_objects_lie_in_a_mask(load, viewer, segment) -> None:
+    widget = load()
+    mask = np.zeros((64, 64), int)
+    mask[10:30, 10:30] = 1
+    viewer.add_labels(mask, name="mask")
+    widget.segment.foreground.choose(viewer.layers["mask"])
+    segment(widget)
+    assert not viewer.layers["cells objects"].data[mask == 0].any()
+
+
+def other_image(pixels):
+    def change(viewer, widget) -> None:
+        viewer.add_image(pixels, name="odd")
+        widget.data.image.choose(viewer.layers["odd"])
+
+    return change
+
+
+def other_mask(viewer, widget) -> None:
+    viewer.add_labels(np.ones((10, 10), int), name="odd")
+    widget.segment.foreground.choose(viewer.layers["odd"])
+
+
+def random(shape):
+    return np.random.default_rng(0).random(shape)
+
+
+@pytest.mark.parametrize(
+    ("network", "change", "sentence"),
+    [
+        pytest.param({}, other_image(random((64, 2))), "at least", id="smaller than the stride"),
+        pytest.param({"in_channels": 3}, lambda *_: None, "channel", id="another number of channels"),
+        pytest.param({"ndim": 3}, lambda *_: None, "", id="another dimension"),
+        pytest.param({}, other_image(np.zeros((64, 64))), "with contrast", id="constant"),
+        pytest.param({}, other_image(np.full((64, 64), np.nan)), "finite", id="NaN"),
+        pytest.param({}, other_mask, "foreground: expected the image's shape", id="mask of another shape"),
+    ],
+)
+def test_what_does_not_suit_is_refused_with_a_sentence(load, viewer, segment, network, change, sentence) -> None:
+    widget = load(**network)
+    change(viewer, widget)
+    before = names(viewer)
+    message = segment(widget)
+    assert sentence in message
+    assert "expected" in message
+    assert widget.session.state is SessionState.IDLE
+    assert names(viewer) == before
+
+
+def test_a_model_that_has_gone_is_named(load, segment) -> None:
+    widget = load()
+    path = widget.session.model_path
+    Path(path).unlink()
+    assert path in segment(widget)
+
+
+def test_an_unforeseen_error_comes_with_details(load, segment, monkeypatch) -> None:
+    widget = load()
+
+    def fail(*_args, **_kwargs):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(readout, "read_out", fail)
+    assert segment(widget) == "RuntimeError: mat1 and mat2 shapes cannot be multiplied"
+    assert "Traceback" in widget.footer.details
+    assert widget.session.state is SessionState.FAILED
+    assert widget.segment.segment_button.isEnabled()
+
+
+def test_a_cancelled_segmentation_brings_nothing(load, viewer, monkeypatch, until, qtbot) -> None:
+    widget = load()
+    started, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def wait(*_args, **_kwargs):
+        started.set()
+        go_on.wait(20)
+        ended.set()
+        return np.ones((64, 64), np.uint32)
+
+    monkeypatch.setattr(readout, "read_out", wait)
+    widget.segment.segment_button.click()
+    until(started.is_set)
+    until(lambda: widget.session.state is SessionState.SEGMENTING)
+    widget.segment.cancel_button.click()
+    assert widget.session.state is SessionState.IDLE
+    assert widget.footer.text == "Cancelled."
+    go_on.set()
+    until(ended.is_set)
+    qtbot.wait(50)
+    assert "cells objects" not in names(viewer)
+    assert widget.footer.text == "Cancelled."
+
+
+def test_a_prediction_is_cancelled_between_tiles(load, viewer, monkeypatch, until) -> None:
+    widget = load()
+    asked, ended = threading.Event(), threading.Event()
+
+    def predict(_model, image, *, stop, on_progress, **_kwargs):
+        on_progress(0, 100)
+        asked.set()
+        while not stop():
+            pass
+        ended.set()
+        raise prediction.PredictionStopped("stopped")
+
+    monkeypatch.setattr(prediction, "predict_embeddings", predict)
+    widget.segment.segment_button.click()
+    until(asked.is_set)
+    until(lambda: widget.footer.bar.format() == "tile 0 of 100")
+    widget.segment.cancel_button.click()
+    until(ended.is_set)
+    assert widget.footer.text == "Cancelled."
+    assert "cells embeddings" not in names(viewer)
+
+
+def test_an_image_deleted_meanwhile_still_gets_its_objects(load, viewer, until) -> None:
+    widget = load()
+    widget.segment.segment_button.click()
+    viewer.layers.remove("cells")
+    until(lambda: not widget.session.state.is_busy)
+    assert "cells objects" in names(viewer)
