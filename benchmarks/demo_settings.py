@@ -13,7 +13,7 @@ import numpy as np
 
 from napari_spoco.data.annotations import keep_fraction
 from napari_spoco.data.samples import load_nuclei
-from napari_spoco.demo import DEMO_TRAINING, READOUTS, with_radius
+from napari_spoco.demo import DEMO_TRAINING, READOUTS
 from napari_spoco.segmentation.metrics import evaluate_segmentation
 from napari_spoco.segmentation.prediction import predict_embeddings
 from napari_spoco.segmentation.readout import ReadoutContext, read_out
@@ -44,14 +44,11 @@ def main() -> None:
     for name in options.variants:
         loss = DEMO_TRAINING.loss.model_copy(update=VARIANTS[name])
         changes = {"loss": loss, "max_steps": options.steps, "max_minutes": None, "seed": options.seed}
-        result = train([s.image for s in samples], kept, config=DEMO_TRAINING.model_copy(update=changes))
-        model = with_radius(result.model, samples, kept)
+        model = train([s.image for s in samples], kept, config=DEMO_TRAINING.model_copy(update=changes)).model
         embeddings = [predict_embeddings(model, s.image, teacher=True) for s in samples]
         for readout, settings in READOUTS.items():
             rows = [
-                evaluate_segmentation(
-                    read_out(e, model.card, settings, ReadoutContext(image=s.image[None])), s.labels
-                )
+                evaluate_segmentation(read_out(e, model.card, settings, ReadoutContext(image=s.image[None])), s.labels)
                 for e, s in zip(embeddings, samples, strict=True)
             ]
             sbd, dic, ap50 = (np.mean([row[key] for row in rows]) for key in ("sbd", "abs_dic", "ap50"))

@@ -157,7 +157,11 @@ class SegmentationConfig(Parameters):
     background: Literal["none", "largest", "mode"] = setting(
         "mode", "Background", "Which segments are background: none, the largest, or all near its embedding."
     )
-    background_radius: float = setting(
-        2.0, "Background radius", "Segments whose mean embedding is closer to the background's are background.", gt=0
+    background_radius: float | None = setting(
+        None,
+        "Background radius",
+        "Segments whose mean embedding is closer to the background's are background; taken from the annotated objects "
+        "if empty.",
+        gt=0,
     )
     smoothing: float = setting(1.0, "Smoothing", "Gaussian smoothing of the embeddings.", unit="pixels", ge=0)

@@ -7,7 +7,7 @@ classical baseline. Settings were chosen on the training images alone (benchmark
 from __future__ import annotations
 
 import csv
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import astuple, dataclass, fields
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -19,7 +19,6 @@ from napari_spoco.data.writers import atomic_path, check_folder, write_labels, w
 from napari_spoco.models.checkpoint import save_model
 from napari_spoco.pictures import draw_losses, draw_overlay
 from napari_spoco.segmentation.classical import segment_otsu_watershed
-from napari_spoco.segmentation.foreground import radius_from_annotations
 from napari_spoco.segmentation.metrics import evaluate_segmentation
 from napari_spoco.segmentation.prediction import predict_embeddings
 from napari_spoco.segmentation.projection import PcaProjection
@@ -105,8 +104,7 @@ def run_demo(
     samples, held_out = load_nuclei("train"), load_nuclei("val")
     annotations = keep_fraction([s.labels for s in samples], fraction, np.random.default_rng(config.seed))
     training = train([s.image for s in samples], annotations, config=config, on_report=on_report)
-    say("Taking the foreground radius from the annotated objects")
-    model = with_radius(training.model, samples, annotations)
+    model = training.model
     say("Segmenting the images that were not trained on")
     embeddings = {s.name: predict_embeddings(model, s.image, teacher=True) for s in held_out}
     found = {
@@ -130,16 +128,6 @@ def run_demo(
     n_objects = sum(len(np.unique(s.labels)) - 1 for s in samples)
     n_annotated = sum(len(np.unique(a)) - 1 for a in annotations)
     return DemoResult(folder, n_annotated, n_objects, training, scores, tuple(files))
-
-
-def with_radius(
-    model: EmbeddingModel, samples: Sequence[NucleiSample], annotations: Sequence[NDArray[np.integer]]
-) -> EmbeddingModel:
-    """Put the foreground radius of the annotated objects into the model's card."""
-    annotated = [(s, a) for s, a in zip(samples, annotations, strict=True) if a.any()]
-    embeddings = [predict_embeddings(model, s.image, teacher=True) for s, _ in annotated]
-    radius = radius_from_annotations(embeddings, [a for _, a in annotated], smoothing=SegmentationConfig().smoothing)
-    return replace(model, card=model.card.model_copy(update={"foreground_radius": radius}))
 
 
 def _score(method: str, labels: dict[str, NDArray[np.uint32]], samples: Sequence[NucleiSample]) -> Score:

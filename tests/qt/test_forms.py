@@ -70,7 +70,12 @@ def test_several_forms_make_one_model(form) -> None:
     rest.editor("patch_shape").setText("64 x 32")
     rest.editor("norm").set_value("group")
     rest.group("loss").editor("pull_weight").set_value(0.25)
-    expected = TrainingConfig(max_steps=7, patch_shape=(64, 32), norm="group", loss=LossConfig(pull_weight=0.25))
+    expected = TrainingConfig(
+        max_steps=7,
+        patch_shape=(64, 32),
+        norm="group",
+        loss=TrainingConfig().loss.model_copy(update={"pull_weight": 0.25}),
+    )
     assert read_parameters(TrainingConfig, quick, rest) == expected
 
 
@@ -86,6 +91,7 @@ def test_values_at_the_edges_survive(form, name, value) -> None:
 
 def test_none_reads_as_said(form) -> None:
     made = form(TrainingConfig, ["max_minutes", "batch_size"], blanks={"max_minutes": "no limit"})
+    made.editor("max_minutes").set_value(None)
     assert made.editor("max_minutes").text() == "no limit"
     assert made.editor("batch_size").text() == "auto"
 

@@ -29,8 +29,6 @@ _TERM_COLOURS = {
     "unlabeled_push": "#c774d8",
     "consistency": "#c9a227",
 }
-_AXIS_HEIGHT = 40
-"""Pixels; pyqtgraph's own choice cuts off what hangs below the line of its label."""
 _REDRAW_MILLISECONDS = 150
 _SMOOTHED_STEPS = 30
 """Most steps that a point of a curve is the mean of; fewer where the run is short."""
@@ -44,13 +42,10 @@ class LossPlot(QWidget):
         self._steps: list[int] = []
         self._values: dict[str, list[float]] = {"total": [], **{term.name: [] for term in fields(LossTerms)}}
         self._plot = pg.PlotWidget(self, enableMenu=False)
-        self._plot.setFixedHeight(160)
+        self._plot.setFixedHeight(150)
         self._plot.hideButtons()
         self._plot.setMouseEnabled(x=False, y=False)
         self._plot.setLimits(yMin=0)
-        self._plot.setLabel("bottom", "step")
-        self._plot.setLabel("left", "loss")
-        self._plot.getAxis("bottom").setHeight(_AXIS_HEIGHT)
         item = self._plot.getPlotItem()
         # pyqtgraph leaves its menu without a parent, so that it would outlive the plot.
         item.ctrlMenu.setParent(self, item.ctrlMenu.windowFlags())
@@ -63,7 +58,7 @@ class LossPlot(QWidget):
             f'<span style="color:{colour}">■</span>&nbsp;{name.replace("_", "&nbsp;")}'
             for name, colour in _TERM_COLOURS.items()
         )
-        self._legend: QLabel = sentence(legend)
+        self._legend: QLabel = sentence(f"Loss per step: the sum, and&nbsp; {legend}")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)

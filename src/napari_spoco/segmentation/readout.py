@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from napari_spoco.config import SegmentationConfig
     from napari_spoco.models.checkpoint import ModelCard
 
+_USUAL_RADIUS = 2.0
 _FRAGMENT_SHARE, _SMALLEST_SHARE = 1 / 3, 1 / 8
 """Of the median annotated object; chosen on the training images of the demo (benchmarks/demo_settings.py)."""
 
@@ -66,6 +67,7 @@ def read_out(
     context = context or ReadoutContext()
     foreground = find_foreground(embeddings, card, settings, context)
     size = card.median_object_size or 0.0
+    radius = settings.background_radius or _known_radius(embeddings, card, settings, context) or _USUAL_RADIUS
     return segment_mutex_watershed(
         embeddings,
         delta_dist=card.delta_dist,
@@ -75,7 +77,7 @@ def read_out(
         min_size=int(size * _SMALLEST_SHARE) if settings.min_size is None else settings.min_size,
         # Within a foreground the largest segment is an object.
         background=settings.background if foreground is None else "none",
-        background_radius=settings.background_radius,
+        background_radius=radius,
     )
 
 
@@ -90,16 +92,17 @@ def find_foreground(
             raise ValueError("image: the foreground by intensity needs the image, got None.")
         return bright_foreground(context.image.mean(axis=0), threshold="local")
     if settings.foreground == "embedding":
-        radius = _radius(embeddings, card, settings, context)
+        radius = settings.foreground_radius or _known_radius(embeddings, card, settings, context)
+        if radius is None:
+            raise ValueError("foreground_radius: expected a number or annotated objects to take it from, got neither.")
         return foreground_by_distance(embeddings, radius=radius, smoothing=settings.smoothing)
     return None
 
 
-def _radius(embeddings: NDArray[Any], card: ModelCard, settings: SegmentationConfig, context: ReadoutContext) -> float:
-    if settings.foreground_radius is not None:
-        return settings.foreground_radius
+def _known_radius(
+    embeddings: NDArray[Any], card: ModelCard, settings: SegmentationConfig, context: ReadoutContext
+) -> float | None:
+    """Return how far annotated objects are from the background: in this image, else in the training images."""
     if context.annotations is not None and (context.annotations > 0).any():
         return radius_from_annotations([embeddings], [context.annotations], smoothing=settings.smoothing)
-    if card.foreground_radius is not None:
-        return card.foreground_radius
-    raise ValueError("foreground_radius: expected a number or annotated objects to take it from, got neither.")
+    return card.foreground_radius

@@ -41,7 +41,7 @@ class Previewer:
         self._index = next(i for i, image in enumerate(images) if image.annotations.n_objects)
         self._image = images[self._index]
         self._config = config
-        self._box = _box(self._image.annotations.labels, config)
+        self._box = annotated_box(self._image.annotations.labels, config)
         self._projection = PcaProjection()
         self._least_seconds = least_seconds
         self._last, self._cost = -np.inf, 0.0
@@ -53,7 +53,7 @@ class Previewer:
     def make(self, network: nn.Module, step: int) -> Preview:
         """Embed the box and project it; in 3D the middle plane is shown."""
         begin = time.monotonic()
-        embeddings = _embed(network, self._image.image[(slice(None), *self._box)])
+        embeddings = embed_box(network, self._image.image[(slice(None), *self._box)])
         start = [axis.start for axis in self._box]
         if self._config.ndim == 3:
             middle = embeddings.shape[1] // 2
@@ -66,20 +66,21 @@ class Previewer:
 
 
 @torch.no_grad()
-def _embed(network: nn.Module, image: NDArray[np.float32]) -> NDArray[np.float32]:
+def embed_box(network: nn.Module, image: NDArray[np.float32]) -> NDArray[np.float32]:
     """Embed a normalised box (C, *spatial) in one piece; returns (E, *spatial)."""
     device = next(network.parameters()).device
+    mode = network.training
     network.eval()
     try:
         embeddings = network(torch.from_numpy(image)[None].to(device))[0]
     finally:
-        network.train()
+        network.train(mode)
     # A loss that explodes is reported by the next step; its picture must not be the error.
     array: NDArray[np.float32] = np.nan_to_num(embeddings.float().cpu().numpy())
     return array
 
 
-def _box(labels: NDArray[np.int32], config: NetworkConfig) -> tuple[slice, ...]:
+def annotated_box(labels: NDArray[np.int32], config: NetworkConfig) -> tuple[slice, ...]:
     """Return a box of limited size around the median annotated pixel."""
     centre = np.median(np.argwhere(labels > 0), axis=0).astype(int)
     longest = [_LONGEST_SIDE[config.ndim]] * config.ndim

@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from napari_spoco.config import NetworkConfig, TrainingConfig
+from napari_spoco.config import NetworkConfig, SegmentationConfig, TrainingConfig
 from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, TrainingHistory, load_model
 from napari_spoco.models.network import make_teacher, update_teacher
+from napari_spoco.segmentation.foreground import radius_from_annotations
 from napari_spoco.training.augment import Augmentation, crop_shape
 from napari_spoco.training.devices import choose_device, choose_precision
 from napari_spoco.training.inputs import check_sizes, prepare_images
 from napari_spoco.training.loss import spoco_loss
 from napari_spoco.training.patches import PatchSampler
-from napari_spoco.training.preview import Previewer
+from napari_spoco.training.preview import Previewer, annotated_box, embed_box
 from napari_spoco.training.reports import LossTerms, Preview, StepReport, TrainingStarted
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ _DEFAULT_MAPS = {2: (16, 32, 64, 128), 3: (16, 32, 64, 128)}
 _DEFAULT_PATCH = {2: (128, 128), 3: (24, 64, 64)}
 _DEFAULT_BATCH = {2: 4, 3: 2}
 _DEFAULT_NORM = {2: "batch", 3: "group"}
+_MEASURED_PIXELS = 2_000_000
 _TEACHER_RAMP = 10
 """The momentum at step s is at most (1 + s) / (10 + s), so that the teacher of a short run leaves its random start."""
 
@@ -159,6 +161,7 @@ class Trainer:
     def result(self) -> TrainingResult:
         """Return the model as it is now, on the CPU, with its history."""
         reports = tuple(self._reports)
+        radius = self._foreground_radius()
         thinned = reports[:: max(1, len(reports) // 500)]
         history = TrainingHistory(
             steps=self._model.card.history.steps + len(reports),
@@ -168,9 +171,21 @@ class Trainer:
             loss_steps=tuple(report.step for report in thinned),
             losses=tuple(report.terms.total for report in thinned),
         )
-        card = self._card.model_copy(update={"history": history})
+        card = self._card.model_copy(update={"history": history, "foreground_radius": radius})
         model = EmbeddingModel(self._student.eval(), card, self._teacher.eval()).to("cpu")
         return TrainingResult(model, reports, self._stopped)
+
+    def _foreground_radius(self) -> float | None:
+        """Measure on some training images how far annotated objects are embedded from the background."""
+        embeddings, labels, n_pixels = [], [], 0
+        for data in self._data:
+            box = annotated_box(data.annotations.labels, self._model.config) if data.annotations.n_objects else None
+            if box is not None and n_pixels < _MEASURED_PIXELS and (data.annotations.labels[box] > 0).any():
+                embeddings.append(embed_box(self._teacher, data.image[(slice(None), *box)]))
+                labels.append(data.annotations.labels[box])
+                n_pixels += labels[-1].size
+        smoothing = SegmentationConfig().smoothing
+        return radius_from_annotations(embeddings, labels, smoothing=smoothing) if embeddings else None
 
     def _batch(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         crops = [self._sampler.draw(self._rng) for _ in range(self.batch_size)]
