@@ -12,9 +12,8 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 def pytest_configure() -> None:
-    """Cap the threads of torch and numba, here and in child processes, before either is loaded."""
-    for variable in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
-        os.environ.setdefault(variable, "1")
+    """Cap the threads of torch, here and in child processes, before it is loaded."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def shared_folder() -> Path | None:

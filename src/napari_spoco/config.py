@@ -131,7 +131,7 @@ class SegmentationConfig(Parameters):
     foreground: Literal["none", "intensity", "embedding"] = setting(
         "none",
         "Foreground",
-        "Where objects may be: anywhere, where the image is bright (Otsu), or where embeddings are far from the "
+        "Where objects may be: anywhere, where the image is bright, or where embeddings are far from the "
         "background's. A mask layer goes before it.",
     )
     foreground_radius: float | None = setting(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import queue
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numba
 import numpy as np
 import pytest
 from qtpy.compat import isalive
@@ -25,10 +23,6 @@ from napari_spoco.training.reports import (
     TrainingMessage,
     TrainingStarted,
 )
-
-# napari's pytest plugin loads numba before tests/conftest.py can cap its threads. A different number in the
-# environment later is an error as soon as napari has coloured one large Labels layer in parallel.
-os.environ["NUMBA_NUM_THREADS"] = str(numba.config.NUMBA_NUM_THREADS)
 
 
 class FakeProcess:

@@ -39,6 +39,14 @@ def test_crops_are_centred_on_objects_and_padded_with_ignore(shape: tuple[int, .
     assert seen == {7, 70000}
 
 
+def test_crop_always_meets_the_image() -> None:
+    sampler = PatchSampler([training_image((20, 20))], (4, 4), jitter=(30, 30))
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        _, labels = sampler.draw(rng)
+        assert (labels != IGNORE).any()
+
+
 def test_image_smaller_than_the_crop_is_reflected() -> None:
     sampler = PatchSampler([training_image((9, 9))], (40, 40), jitter=(3, 3))
     image, labels = sampler.draw(np.random.default_rng(0))

@@ -24,7 +24,7 @@ _QUICK = ("fragment_size", "min_size")
 _RADIUS = "foreground_radius"
 _FOREGROUNDS = (
     ("none", "everywhere"),
-    ("intensity", "where the image is bright (Otsu)"),
+    ("intensity", "where the image is bright"),
     ("embedding", "far from the background's embedding"),
 )
 

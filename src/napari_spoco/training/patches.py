@@ -50,6 +50,7 @@ class PatchSampler:
         labels = training_image.annotations.labels
         drawn = np.unravel_index(pixels[rng.integers(len(pixels))], labels.shape)
         centre = np.array(drawn) + rng.integers(-self._jitter, self._jitter + 1)
+        centre = np.clip(centre, 0, np.array(labels.shape) - 1)  # The crop must meet the image.
         start = centre - np.array(self._crop_shape) // 2
         image_crop = _crop(training_image.image, start, self._crop_shape)
         label_crop = _crop(labels[None], start, self._crop_shape, fill=IGNORE)
