@@ -191,9 +191,10 @@ def test_anchors_cover_the_unlabeled_region_and_stop() -> None:
 
 
 def test_ball_counts_only_the_pixels_that_are_pushed() -> None:
-    distances = torch.tensor([[0.0, 1.0, 5.0, 9.0]])
-    assert loss.unlabeled_push(distances, 2.0, "all") == pytest.approx((4 + 1) / 4)
-    assert loss.unlabeled_push(distances, 2.0, "ball") == pytest.approx((4 + 1) / 2)
+    distances = torch.tensor([[0.0, 1.0, 5.0, 9.0, 0.5]])
+    unlabeled = torch.tensor([True, True, True, True, False])
+    assert loss.unlabeled_push(distances, unlabeled, 2.0, "all") == pytest.approx((4 + 1) / 4)
+    assert loss.unlabeled_push(distances, unlabeled, 2.0, "ball") == pytest.approx((4 + 1) / 2)
 
 
 def test_gradient_is_finite_where_distances_are_zero() -> None:

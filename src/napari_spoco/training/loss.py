@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from napari_spoco.config import LossConfig
 
 _EPSILON = 1e-6
+_TINY = 1e-24
+"""Squared distances below this count as zero."""
 _N_CANDIDATES = 256
 """Unlabeled pixels among which the anchors of the consistency term are drawn."""
 
@@ -89,26 +91,29 @@ def annotated_terms(
     indicators = masks.to(embeddings.dtype)
     counts = indicators.sum(1)  # (K,)
     means = indicators @ embeddings.T / counts[:, None]  # (K, E)
-    to_means = squared_distances(means, embeddings)  # (K, N)
+    lengths = embeddings.square().sum(0)  # (N,)
+    to_means = safe_sqrt(squared_distances(means, embeddings, lengths))  # (K, N)
     cluster_of, pixel = masks.nonzero(as_tuple=True)
+    to_own_mean = to_means.flatten().index_select(0, cluster_of * len(labels) + pixel)
     terms = {
-        "pull": pull(safe_sqrt(to_means[cluster_of, pixel]), cluster_of, counts, config.delta_var),
+        "pull": pull(to_own_mean, cluster_of, counts, config.delta_var),
         "push": push(means, config.delta_dist),
         "regularizer": safe_sqrt(means.square().sum(1)).mean(),
     }
     if not len(objects):
         return terms
     n_objects = len(objects)
-    to_anchors = to_means[:n_objects]
+    points = means[:n_objects]
     if config.instance_anchor == "pixel":
-        pixels = pixel[random_member(counts[:n_objects], generator)]
-        to_anchors = squared_distances(embeddings[:, pixels].T, embeddings)
-    soft_masks = torch.exp(to_anchors / -two_sigma_squared(config))
-    terms["instance"] = dice_distance(soft_masks, indicators[:n_objects], pooled=config.instance_dice == "pooled")
-    unlabeled = (labels == UNLABELED).nonzero()[:, 0]
-    if len(unlabeled):
-        distances = safe_sqrt(to_means[:n_objects, unlabeled])
-        terms["unlabeled_push"] = unlabeled_push(distances, config.delta_dist, config.unlabeled_push_over)
+        points = embeddings.T[pixel[random_member(counts[:n_objects], generator)]]
+    masks_of_objects = soft_masks(points, embeddings, lengths, config)
+    pooled = config.instance_dice == "pooled"
+    terms["instance"] = dice_distance(masks_of_objects, indicators[:n_objects], pooled=pooled)
+    unlabeled = labels == UNLABELED
+    if unlabeled.any():
+        terms["unlabeled_push"] = unlabeled_push(
+            to_means[:n_objects], unlabeled, config.delta_dist, config.unlabeled_push_over
+        )
     return terms
 
 
@@ -128,15 +133,18 @@ def push(means: torch.Tensor, delta_dist: float) -> torch.Tensor:
     return relu(2 * delta_dist - distances).square().mean()
 
 
-def unlabeled_push(distances: torch.Tensor, delta_dist: float, over: str = "all") -> torch.Tensor:
-    """Push unlabeled pixels from the means (Eq. 6): distances (C, N_U) of the objects' means to unlabeled pixels.
+def unlabeled_push(
+    distances: torch.Tensor, unlabeled: torch.Tensor, delta_dist: float, over: str = "all"
+) -> torch.Tensor:
+    """Push unlabeled pixels from the means (Eq. 6): distances (C, N) of all pixels to the objects' means, mask (N,).
 
     `over="ball"` divides by the number of unlabeled pixels closer than `delta_dist` to the mean instead of all.
     """
-    per_object = relu(delta_dist - distances).square().sum(1)
+    weight = unlabeled.to(distances.dtype)
+    per_object = relu(delta_dist - distances).square() @ weight
     if over == "ball":
-        return (per_object / (distances < delta_dist).sum(1).clamp(min=1)).mean()
-    return per_object.mean() / distances.shape[1]
+        return (per_object / ((distances < delta_dist) & unlabeled).sum(1).clamp(min=1)).mean()
+    return per_object.mean() / weight.sum()
 
 
 def consistency(
@@ -146,10 +154,9 @@ def consistency(
 
     Student and teacher embeddings (E, N), anchors (K,) pixel indices; gradient flows through the student alone.
     """
-    scale = -two_sigma_squared(config)
-    soft_student = torch.exp(squared_distances(student[:, anchors].T, student) / scale)
+    soft_student = soft_masks(student.T[anchors], student, student.square().sum(0), config)
     with torch.no_grad():
-        soft_teacher = torch.exp(squared_distances(teacher[:, anchors].T, teacher) / scale)
+        soft_teacher = soft_masks(teacher.T[anchors], teacher, teacher.square().sum(0), config)
     return dice_distance(soft_student, soft_teacher)
 
 
@@ -176,7 +183,8 @@ def draw_anchors(
     covers = torch.zeros((), dtype=torch.bool, device=pixels.device)
     for embeddings in (student, teacher):
         points = embeddings[:, candidates]
-        covers = covers | (squared_distances(points.T, points) < config.delta_var**2)
+        lengths = points.square().sum(0)
+        covers = covers | (squared_distances(points.T, points, lengths) < config.delta_var**2)
     covers = covers.cpu()  # (candidates, candidates)
     uncovered = torch.ones(_N_CANDIDATES, dtype=torch.bool)
     chosen: list[int] = []
@@ -198,21 +206,31 @@ def dice_distance(masks: torch.Tensor, others: torch.Tensor, *, pooled: bool = F
     return (1.0 - 2.0 * overlap / sizes.clamp(min=_EPSILON)).mean()
 
 
+def soft_masks(
+    points: torch.Tensor, embeddings: torch.Tensor, lengths: torch.Tensor, config: LossConfig
+) -> torch.Tensor:
+    """Return exp(-|p - e|^2 / 2 sigma^2) for points (K, E) and embeddings (E, N) of squared `lengths` (N,) as (K, N).
+
+    The exponent comes from one matrix product; no distance is ever computed.
+    """
+    scale = -1.0 / two_sigma_squared(config)
+    exponents = torch.addmm((points.square().sum(1)[:, None] + lengths) * scale, points * (-2.0 * scale), embeddings)
+    return exponents.exp()
+
+
 def two_sigma_squared(config: LossConfig) -> float:
     """Return 2 sigma^2 of the Gaussian kernel that has the value `kernel_threshold` at distance `delta_var` (Eq. 3)."""
     return config.delta_var**2 / -math.log(config.kernel_threshold)
 
 
-def squared_distances(points: torch.Tensor, embeddings: torch.Tensor) -> torch.Tensor:
-    """Return |p - e|^2 for points (K, E) and embeddings (E, N) as (K, N), by one matrix product."""
-    squares = points.square().sum(1)[:, None] + embeddings.square().sum(0)
-    return torch.addmm(squares, points, embeddings, alpha=-2.0).clamp(min=0.0)
+def squared_distances(points: torch.Tensor, embeddings: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """Return |p - e|^2 for points (K, E) and embeddings (E, N) of squared `lengths` (N,) as (K, N), by one product."""
+    return torch.addmm(points.square().sum(1)[:, None] + lengths, points * -2.0, embeddings)
 
 
 def safe_sqrt(squares: torch.Tensor) -> torch.Tensor:
-    """Take the root with gradient zero at zero."""
-    positive = squares > 0
-    return torch.where(positive, torch.where(positive, squares, 1.0).sqrt(), 0.0)
+    """Take the root, with gradient zero at zero; what rounding made negative counts as zero."""
+    return squares.clamp(min=_TINY).sqrt()
 
 
 def random_member(counts: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
