@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from napari_spoco._qt import demo
 from napari_spoco._qt.demo import add_demo_layers
 from napari_spoco.data.annotations import keep_fraction
 from napari_spoco.data.samples import load_nuclei
@@ -21,3 +22,15 @@ def test_layers_hold_the_demo(make_napari_viewer_proxy) -> None:
     n_kept = sum(len(np.unique(labels)) - 1 for labels in kept)
     assert len(np.unique(annotations.data)) - 1 == n_kept
     assert viewer.layers.selection.active == annotations  # behind a proxy
+
+
+def test_dock_opens_with_image_and_annotations_chosen(make_napari_viewer, monkeypatch) -> None:
+    viewer = make_napari_viewer()
+    shown = []
+    monkeypatch.setattr(demo.napari, "Viewer", lambda **_: viewer)
+    monkeypatch.setattr(demo.napari, "run", lambda: shown.append(True))
+    demo.open_demo(fraction=0.1, seed=0)
+    dock = viewer.window._dock_widgets["SPOCO (napari-spoco)"].widget()
+    assert shown
+    assert dock.data.image.layer().name == "nuclei to train on"
+    assert dock.data.annotations.layer().name == "10% of the nuclei"

@@ -16,6 +16,7 @@ from napari_spoco.data.samples import load_nuclei
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari.layers import Labels
     from numpy.typing import NDArray
 
 _COLUMNS = {"train": 6, "val": 4}
@@ -24,19 +25,21 @@ _COLUMNS = {"train": 6, "val": 4}
 def open_demo(*, fraction: float, seed: int) -> None:
     """Show the demo's images with the masks of a fraction of their objects, and run napari until it is closed."""
     viewer = napari.Viewer(title="napari-spoco demo")
-    add_demo_layers(viewer, fraction=fraction, seed=seed)
-    viewer.window.add_plugin_dock_widget("napari-spoco", "SPOCO")
+    annotations = add_demo_layers(viewer, fraction=fraction, seed=seed)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-spoco", "SPOCO")
+    dock.data.annotations.choose(annotations)
+    viewer.reset_view()
     napari.run()
 
 
-def add_demo_layers(viewer: napari.Viewer, *, fraction: float, seed: int) -> None:
-    """Add training images, their annotations, and the images to segment afterwards."""
+def add_demo_layers(viewer: napari.Viewer, *, fraction: float, seed: int) -> Labels:
+    """Add training images, their annotations, and the images to segment afterwards; return the annotations."""
     held_out, training = load_nuclei("val"), load_nuclei("train")
     kept = keep_fraction([s.labels for s in training], fraction, np.random.default_rng(seed))
     viewer.add_image(mosaic([s.image for s in held_out], _COLUMNS["val"]), name="nuclei to segment", visible=False)
     viewer.add_image(mosaic([s.image for s in training], _COLUMNS["train"]), name="nuclei to train on")
     labels = mosaic(_with_own_ids(kept), _COLUMNS["train"])
-    viewer.add_labels(labels, name=f"annotations ({fraction:.0%} of the nuclei)")
+    return viewer.add_labels(labels, name=f"{fraction:.0%} of the nuclei")
 
 
 def mosaic(tiles: Sequence[NDArray[np.generic]], n_columns: int) -> NDArray[np.generic]:
