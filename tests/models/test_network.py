@@ -73,3 +73,13 @@ def test_running_statistics_stay_the_teachers_own() -> None:
     name = "encoders.0.basic_module.SingleConv1.batchnorm.running_mean"
     assert teacher.state_dict()[name].item() == 0.0
     assert student.state_dict()[name].item() > 0.1
+
+
+def test_teacher_that_is_not_run_takes_the_students_statistics() -> None:
+    student = UNet(NetworkConfig(feature_maps=(4, 8)))
+    teacher = make_teacher(student)
+    student(torch.rand(2, 1, 8, 8) + 5)
+    update_teacher(teacher, student, 0.9, has_run=False)
+    for name, value in student.state_dict().items():
+        if "running" in name:
+            torch.testing.assert_close(teacher.state_dict()[name], value)

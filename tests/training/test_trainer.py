@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_spoco.config import TrainingConfig
+from napari_spoco.config import LossConfig, TrainingConfig
 from napari_spoco.models.checkpoint import load_model, save_model
 from napari_spoco.training.reports import Preview, StepReport, TrainingStarted
 from napari_spoco.training.trainer import Trainer, train
@@ -75,6 +75,15 @@ def test_same_seed_same_weights(discs: Discs, tiny_config: TrainingConfig) -> No
     first, second = (train([image], [labels], config=tiny_config).model.network.state_dict() for _ in range(2))
     for name, value in first.items():
         torch.testing.assert_close(second[name], value, rtol=0, atol=0)
+
+
+def test_teacher_predicts_without_the_consistency_term_too(discs: Discs, tiny_config: TrainingConfig) -> None:
+    image, labels = discs
+    config = tiny_config.model_copy(update={"loss": LossConfig(consistency_weight=0.0), "max_steps": 20})
+    model = train([image], [labels], config=config).model
+    for name, value in model.network.state_dict().items():
+        if "running" in name:
+            torch.testing.assert_close(model.teacher.state_dict()[name], value)
 
 
 def test_training_goes_on_from_a_model_file(discs: Discs, tiny_config: TrainingConfig, tmp_path: Path) -> None:

@@ -109,10 +109,13 @@ def make_teacher(student: nn.Module) -> nn.Module:
 
 
 @torch.no_grad()
-def update_teacher(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
+def update_teacher(teacher: nn.Module, student: nn.Module, momentum: float, *, has_run: bool = True) -> None:
     """Move the teacher towards the student: theta_g <- m theta_g + (1 - m) theta_f (Section 3.3 of the paper).
 
-    Only parameters are averaged. The running statistics of BatchNorm stay the teacher's own: it normalises with
-    its own batches while training, so they describe its own weights.
+    The running statistics of BatchNorm stay the teacher's own: it normalises with its own batches while training, so
+    they describe its own weights. A teacher that is not run (`has_run` false) has no batches: it takes the student's.
     """
     torch._foreach_lerp_(list(teacher.parameters()), list(student.parameters()), 1.0 - momentum)
+    if not has_run:
+        for own, other in zip(teacher.buffers(), student.buffers(), strict=True):
+            own.copy_(other)

@@ -150,7 +150,8 @@ class Trainer:
             self._optimizer.zero_grad(set_to_none=True)
             torch.stack(list(terms.values())).sum().backward()
             self._optimizer.step()
-            update_teacher(self._teacher, self._student, min(config.momentum, step / (_TEACHER_RAMP + step - 1)))
+            momentum = min(config.momentum, step / (_TEACHER_RAMP + step - 1))
+            update_teacher(self._teacher, self._student, momentum, has_run=teacher is not None)
 
             yield self._report(step, terms, rate, time.monotonic() - begin)
             if self._previewer.is_due():
