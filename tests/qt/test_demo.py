@@ -30,7 +30,7 @@ def test_dock_opens_with_image_and_annotations_chosen(make_napari_viewer, monkey
     monkeypatch.setattr(demo.napari, "Viewer", lambda **_: viewer)
     monkeypatch.setattr(demo.napari, "run", lambda: shown.append(True))
     demo.open_demo(fraction=0.1, seed=0)
-    dock = viewer.window._dock_widgets["SPOCO (napari-spoco)"].widget()
+    dock = viewer.window.dock_widgets["SPOCO (napari-spoco)"]
     assert shown
     assert dock.data.image.layer().name == "nuclei to train on"
     assert dock.data.annotations.layer().name == "10% of the nuclei"
