@@ -78,7 +78,9 @@ def train(
         list[Path], typer.Option("--annotations", "-a", help="Label image per image, in the same order; 0 = unlabeled.")
     ],
     out: Annotated[Path, typer.Option(help="Model file to write.")] = Path("model.safetensors"),
-    start_from: Annotated[Path | None, typer.Option(help="Model file to fine-tune.")] = None,
+    start_from: Annotated[
+        Path | None, typer.Option(help="Model file, or name of a shipped model, to fine-tune.")
+    ] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate of Adam.")] = None,
     steps: Steps = None,
     minutes: Minutes = None,
@@ -124,7 +126,7 @@ def train(
 
 @app.command()
 def segment(
-    model: Annotated[Path, typer.Argument(help="Model file.")],
+    model: Annotated[Path, typer.Argument(help="Model file, or name of a shipped model.")],
     images: Annotated[list[Path], typer.Argument(help="Images to segment (TIFF).")],
     out: Annotated[Path, typer.Option(help="Folder for the label images.")] = Path(),
     foreground: Annotated[
@@ -178,6 +180,21 @@ def evaluate(
     table = Table("measure", "value")
     for name, value in scores.items():
         table.add_row(name, f"{value:.3f}")
+    _console.print(table)
+
+
+@app.command()
+def models() -> None:
+    """List the models that ship with the package; their names stand wherever a model file may."""
+    from napari_spoco.models.checkpoint import load_model
+    from napari_spoco.models.registry import shipped_models, shipped_path
+
+    table = Table("name", "for", "steps", "size")
+    for name in shipped_models():
+        card = load_model(name).card
+        kind = f"{card.network.ndim}D, {card.network.in_channels} channel"
+        size = f"{shipped_path(name).stat().st_size / 1e6:.1f} MB"
+        table.add_row(name, kind, f"{card.history.steps:,}", size)
     _console.print(table)
 
 

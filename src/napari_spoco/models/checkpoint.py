@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from napari_spoco.config import NetworkConfig, Normalization, Parameters
 from napari_spoco.data.writers import atomic_path
 from napari_spoco.models.network import UNet
+from napari_spoco.models.registry import shipped_models, shipped_path
 
 if TYPE_CHECKING:
     import os
@@ -105,7 +106,7 @@ def load_model(path: str | os.PathLike[str]) -> EmbeddingModel:
     Parameters
     ----------
     path
-        A file that `save_model` wrote.
+        A file that `save_model` wrote, or the name of a shipped model (`models/registry.py`).
 
     Raises
     ------
@@ -114,9 +115,10 @@ def load_model(path: str | os.PathLike[str]) -> EmbeddingModel:
     ValueError
         The file is truncated, is no model of this package, or its weights do not fit its card.
     """
-    path = Path(path)
+    path = shipped_path(str(path)) if str(path) in shipped_models() else Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"path: there is no model file at {path}.")
+        names = ", ".join(shipped_models())
+        raise FileNotFoundError(f"path: there is no model file at {path}, and no shipped model of that name ({names}).")
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             metadata = file.metadata() or {}

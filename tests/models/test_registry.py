@@ -1,0 +1,37 @@
+"""Shipped models load by name, are small, and find nuclei as they come."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_spoco.config import SegmentationConfig
+from napari_spoco.data.samples import load_nuclei
+from napari_spoco.models.checkpoint import load_model
+from napari_spoco.models.registry import shipped_models, shipped_path
+from napari_spoco.segmentation.metrics import evaluate_segmentation
+from napari_spoco.segmentation.prediction import predict_embeddings
+from napari_spoco.segmentation.readout import read_out
+
+
+def test_every_shipped_model_loads_by_name_and_is_small() -> None:
+    assert "nuclei-small" in shipped_models()
+    for name in shipped_models():
+        assert load_model(name).card.history.steps > 1000
+        assert shipped_path(name).stat().st_size < 8e6
+
+
+def test_unknown_name_lists_the_shipped_models() -> None:
+    with pytest.raises(FileNotFoundError, match=r"no shipped model of that name \(.*nuclei-small"):
+        load_model("nuclei-huge")
+
+
+def test_nuclei_small_finds_nuclei_without_any_training() -> None:
+    model = load_model("nuclei-small")
+    scores = []
+    for sample in load_nuclei("train")[:4]:
+        labels = read_out(
+            predict_embeddings(model, sample.image), model.card, SegmentationConfig(foreground="embedding")
+        )
+        scores.append(evaluate_segmentation(labels, sample.labels)["sbd"])
+    assert np.mean(scores) > 0.6
