@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from napari_spoco.data.annotations import check_annotations
 from napari_spoco.data.images import as_channels_first
+from napari_spoco.data.writers import check_folder
 from napari_spoco.training.process import TrainingProcess, TrainingRequest
 
 if TYPE_CHECKING:
@@ -144,7 +144,6 @@ def _check_folder(folder: Path) -> None:
     """Make sure now that the model can be saved at the end."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        check_folder(folder)
     except OSError as error:
         raise OSError(f"Models cannot be saved in {folder}: {error.strerror or error}.") from error
