@@ -20,14 +20,16 @@ if TYPE_CHECKING:
 _CONVOLUTION = {2: nn.Conv2d, 3: nn.Conv3d}
 _BATCH_NORM = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 _MAX_POOL = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
+_SPATIAL_DROPOUT = {2: functional.dropout2d, 3: functional.dropout3d}
+_ACTIVATIONS = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "elu": nn.ELU}
 
 
 class UNet(nn.Module):
     """Map an image to one embedding per pixel.
 
-    Blocks of two (norm, 3x3(x3) convolution without bias, ReLU), max-pool 2, nearest upsampling to the size of the
-    skip connection, concatenation (skip, up), a final 1x1 convolution; no activation and no normalisation of the
-    embedding.
+    Blocks of two (norm, 3x3(x3) convolution without bias, activation), max-pool 2, nearest upsampling to the size of
+    the skip connection, concatenation (skip, up), a final 1x1 convolution; no activation and no normalisation of
+    the embedding.
 
     Parameters
     ----------
@@ -49,13 +51,16 @@ class UNet(nn.Module):
         self.final_conv = _CONVOLUTION[config.ndim](maps[0], config.embedding_dim, kernel_size=1)
         self.pool = _MAX_POOL[config.ndim](2)
 
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
+    def forward(self, image: torch.Tensor, bottleneck_dropout: float = 0.0) -> torch.Tensor:
         """Embed images.
 
         Parameters
         ----------
         image
             (B, C, *spatial), normalised; every spatial axis at least `config.stride` long.
+        bottleneck_dropout
+            Share of the maps of the lowest level that are set to zero (spatial dropout, appendix A.3 of the paper);
+            drawn from PyTorch's global generator.
 
         Returns
         -------
@@ -68,6 +73,8 @@ class UNet(nn.Module):
             features = encoder(features if level == 0 else self.pool(features))
             skips.append(features)
         features = skips.pop()
+        if bottleneck_dropout:
+            features = _SPATIAL_DROPOUT[self.config.ndim](features, bottleneck_dropout)
         for decoder in self.decoders:
             skip = skips.pop()
             up = functional.interpolate(features, size=skip.shape[2:], mode="nearest")
@@ -99,7 +106,7 @@ def _single_convolution(in_maps: int, out_maps: int, config: NetworkConfig) -> n
         groups = math.gcd(config.groups, in_maps) if in_maps >= config.groups else 1
         layer.add_module("groupnorm", nn.GroupNorm(groups, in_maps))
     layer.add_module("conv", _CONVOLUTION[config.ndim](in_maps, out_maps, kernel_size=3, padding=1, bias=False))
-    layer.add_module("ReLU", nn.ReLU(inplace=True))
+    layer.add_module("activation", _ACTIVATIONS[config.activation](inplace=True))
     return layer
 
 
