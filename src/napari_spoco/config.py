@@ -28,8 +28,14 @@ class Parameters(BaseModel):
 
 
 class Normalization(Parameters):
-    """Per image and channel: `lower` percentile to 0, `upper` percentile to 1, without clipping."""
+    """Per image and channel: `lower` percentile to 0, `upper` percentile to 1, without clipping; or z-scores.
 
+    The paper and the released code take z-scores, which imported models expect.
+    """
+
+    kind: Literal["percentile", "standard"] = setting(
+        "percentile", "Kind", "percentile: the two below become 0 and 1. standard: mean 0, standard deviation 1."
+    )
     lower: float = setting(1.0, "Dark percentile", "Mapped to 0.", unit="%", ge=0, lt=100)
     upper: float = setting(99.8, "Bright percentile", "Mapped to 1.", unit="%", gt=0, le=100)
 
@@ -202,7 +208,7 @@ class TrainingConfig(Parameters):
     precision: Literal["auto", "float32", "bfloat16"] = setting(
         "auto", "Precision", "Of the network; the loss is always computed in float32."
     )
-    channels_last: bool = setting(True, "Channels last", "Memory layout of 2D networks on GPUs.")
+    channels_last: bool = setting(True, "Channels last", "Memory layout of 2D networks; faster on most devices.")
     threads: int | None = setting(None, "Threads", "CPU threads of the training.", ge=1)
     preview_seconds: float = setting(
         5.0, "Preview", "Least time between two pictures of the embeddings.", unit="s", ge=0

@@ -130,3 +130,11 @@ def test_percentiles_of_large_images_use_all_columns(monkeypatch: pytest.MonkeyP
     normal = normalize_image(image, Normalization(lower=0, upper=100))
     assert normal.min() == pytest.approx(0, abs=0.05)
     assert normal.max() == pytest.approx(1, abs=0.05)
+
+
+def test_standard_scores_per_channel() -> None:
+    image = np.stack([np.arange(100).reshape(10, 10), np.full((10, 10), 7)]).astype(np.uint16)
+    normal = normalize_image(image, Normalization(kind="standard"))
+    assert normal[0].mean() == pytest.approx(0, abs=1e-6)
+    assert normal[0].std() == pytest.approx(1, abs=1e-6)
+    assert not normal[1].any()

@@ -98,41 +98,50 @@ def as_channels_first(image: ArrayLike, *, ndim: int, name: str = "image") -> ND
 
 
 def normalize_image(image: NDArray[Any], normalization: Normalization) -> NDArray[np.float32]:
-    """Map each channel's dark percentile to 0 and its bright percentile to 1, without clipping.
+    """Map each channel's dark percentile to 0 and its bright percentile to 1, without clipping; or to z-scores.
 
     Parameters
     ----------
     image : ndarray
         (C, *spatial), see `as_channels_first`.
     normalization : Normalization
-        The two percentiles.
+        The two percentiles, or "standard".
 
     Returns
     -------
     ndarray
         float32 (C, *spatial). Where the percentiles coincide, the channel's extremes take their place; a
         constant channel becomes 0. Percentiles of channels of more than `MAX_PERCENTILE_PIXELS` pixels come
-        from a regular subset of them.
+        from a regular subset of them. With "standard" of mean 0 and standard deviation 1.
 
     Raises
     ------
     ValueError
         The dark percentile is not below the bright one.
     """
-    if normalization.lower >= normalization.upper:
+    if normalization.kind == "percentile" and normalization.lower >= normalization.upper:
         raise ValueError(
             f"normalization: expected lower < upper, got lower {normalization.lower}, upper {normalization.upper}"
         )
     out = np.zeros(image.shape, np.float32)
     for channel, target in zip(image, out, strict=True):
-        low, high = np.percentile(_regular_subset(channel), (normalization.lower, normalization.upper))
-        if low == high:
-            low, high = float(channel.min()), float(channel.max())
-        if low < high:
+        zero, one = _anchor_values(channel, normalization)
+        if zero < one:
             # float64 where float32 cannot tell neighbouring integers apart
             wide = channel.astype(np.result_type(channel.dtype, np.float32))
-            target[...] = (wide - low) / (high - low)
+            target[...] = (wide - zero) / (one - zero)
     return out
+
+
+def _anchor_values(channel: NDArray[Any], normalization: Normalization) -> tuple[float, float]:
+    """Return the intensities that become 0 and 1."""
+    if normalization.kind == "standard":
+        mean = float(channel.mean(dtype=np.float64))
+        return mean, mean + float(channel.std(dtype=np.float64))
+    low, high = np.percentile(_regular_subset(channel), (normalization.lower, normalization.upper))
+    if low == high:
+        return float(channel.min()), float(channel.max())
+    return float(low), float(high)
 
 
 def _regular_subset(channel: NDArray[Any]) -> NDArray[Any]:
