@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_spoco.config import AnnotationConfig
 from napari_spoco.data.annotations import (
     BACKGROUND,
     IGNORE,
@@ -56,6 +58,87 @@ def test_dense_labels_state_the_background() -> None:
     annotations = SparseAnnotations.from_labels(labels, dense=True)
     np.testing.assert_array_equal(annotations.labels == BACKGROUND, labels == 0)
     assert not (annotations.labels == UNLABELED).any()
+
+
+@pytest.mark.parametrize("shape", [(8, 10), (5, 8, 10)], ids=["2d", "3d"])
+def test_everything_in_a_box_is_annotated(shape: tuple[int, ...]) -> None:
+    labels = painted(shape=shape)
+    labels[..., 7, 7] = IGNORE
+    boxes = [(slice(1, 5),) * len(shape), (slice(None),) * (len(shape) - 1) + (slice(6, 9),)]
+    inside = np.zeros(shape, bool)
+    for box in boxes:
+        inside[box] = True
+    expected = np.where(inside & (labels == UNLABELED), BACKGROUND, labels)
+    np.testing.assert_array_equal(SparseAnnotations.from_labels(labels, boxes=boxes).labels, expected)
+
+
+def test_background_and_ignored_regions_may_be_painted() -> None:
+    config = AnnotationConfig(background_label=9, ignore_label=70000)
+    labels = painted()
+    labels[7] = 70000
+    annotations = SparseAnnotations.from_labels(labels, config=config, boxes=[(slice(6, 8), slice(0, 10))])
+    assert annotations.sizes == {4: 6}
+    expected = np.select([labels == 9, labels == 70000], [BACKGROUND, IGNORE], labels)
+    expected[6] = BACKGROUND
+    np.testing.assert_array_equal(annotations.labels, expected)
+
+
+def test_objects_painted_in_planes_are_unknown_elsewhere() -> None:
+    labels = np.zeros((6, 8, 10), int)
+    labels[1, :, 8:] = 3  # touches the end of its plane
+    labels[2, 0, :2] = labels[5, 7, :] = 3
+    labels[4, 2:5, 2:5] = 8
+    annotations = SparseAnnotations.from_labels(labels, config=AnnotationConfig(painted_in_planes=True))
+    assert annotations.in_planes == {3, 8}
+    assert annotations.painted_planes == {3: (1, 2, 5), 8: (4,)}
+    assert SparseAnnotations.from_labels(labels).painted_planes == {}
+    left = annotations.without([3])
+    assert (left.in_planes, left.painted_planes) == ({8}, {8: (4,)})
+
+
+def test_objects_are_left_out() -> None:
+    labels = painted()
+    labels[7] = BACKGROUND
+    annotations = SparseAnnotations.from_labels(labels, version=6)
+    left = annotations.without({9, 1000})
+    assert (left.instance_ids, left.version) == ((4,), 6)
+    np.testing.assert_array_equal(left.labels, np.where(labels == 9, UNLABELED, labels))
+    np.testing.assert_array_equal(annotations.labels, labels)
+
+
+def test_a_snapshot_becomes_dense() -> None:
+    labels = painted(shape=(2, 8, 10))
+    sparse = SparseAnnotations.from_labels(labels, config=AnnotationConfig(painted_in_planes=True), version=2)
+    dense = sparse.as_dense()
+    np.testing.assert_array_equal(dense.labels, SparseAnnotations.from_labels(labels, dense=True).labels)
+    assert (dense.version, dense.in_planes) == (2, {4, 9})
+    assert dense.as_dense() is dense
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param({"boxes": [(slice(0, 4),)]}, r"boxes\[0\]: .* the 2 axes, got 1", id="axes of a box"),
+        pytest.param({"boxes": [(slice(0, 4), slice(5, 11))]}, r"boxes\[0\]: .* shape \(8, 10\)", id="box outside"),
+        pytest.param({"boxes": [(slice(-2, 4), slice(5, 6))]}, r"boxes\[0\]: expected slices inside", id="negative"),
+        pytest.param({"boxes": [(slice(4, 4), slice(5, 6))]}, r"boxes\[0\]: expected slices inside", id="empty box"),
+        pytest.param({"boxes": [(slice(0, 8, 2), slice(5, 6))]}, r"boxes\[0\]: expected slices inside", id="step"),
+        pytest.param(
+            {"config": AnnotationConfig(background_label=3, ignore_label=3)}, "config: .* to differ, got 3", id="labels"
+        ),
+        pytest.param(
+            {"config": AnnotationConfig(painted_in_planes=True)}, "config.*expected 3D .* got 2D", id="planes"
+        ),
+    ],
+)
+def test_contradictory_statements_are_refused(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}"):
+        SparseAnnotations.from_labels(painted(), **arguments)
+
+
+def test_planes_need_a_volume() -> None:
+    with pytest.raises(ValueError, match=r"^in_planes: .* 2D labels"):
+        SparseAnnotations(painted(), in_planes=frozenset({4}))
 
 
 @pytest.mark.parametrize("shape", [(8, 10), (3, 8, 10)], ids=["2D", "3D"])
@@ -164,6 +247,47 @@ def test_the_store_hands_out_versions() -> None:
     assert store.snapshot() is second
 
 
+def test_a_box_replaces_what_was_painted_there() -> None:
+    store = AnnotationStore(painted())
+    first = store.snapshot()
+    store.update_box((3, 2), np.array([[7, 7], [0, 7], [7, 7]]))
+    assert store.snapshot() is store.snapshot()
+    assert store.snapshot().version == 1
+    expected = painted()
+    expected[3:6, 2:4] = [[7, 7], [0, 7], [7, 7]]
+    np.testing.assert_array_equal(store.snapshot().labels, expected)
+    np.testing.assert_array_equal(first.labels, painted())
+
+
+def test_the_store_keeps_what_is_painted_and_what_that_states() -> None:
+    labels = painted()
+    labels[0] = 5
+    store = AnnotationStore(labels, ((slice(0, 2), slice(0, 2)),), AnnotationConfig(background_label=5))
+    assert (store.snapshot().labels[0] == BACKGROUND).all()
+    store.update_box((0, 0), np.zeros((1, 10), int))
+    np.testing.assert_array_equal(store.snapshot().labels[0], [BACKGROUND] * 2 + [UNLABELED] * 8)
+    assert (AnnotationStore(labels, dense=True).update(labels * 0).labels == BACKGROUND).all()
+
+
+@pytest.mark.parametrize(
+    ("start", "labels", "message"),
+    [
+        pytest.param((0, 0), np.ones((2, 11), int), r"start, labels: .* shape \(8, 10\)", id="too wide"),
+        pytest.param((-1, 0), np.ones((2, 2), int), "start, labels: expected slices inside", id="before the image"),
+        pytest.param((0, 0), np.ones((0, 2), int), "start, labels: expected slices inside", id="empty"),
+        pytest.param((0,), np.ones((2, 2), int), "start: expected one index for each of the 2 axes", id="start"),
+        pytest.param((0, 0, 0), np.ones((1, 2, 2), int), "start, labels: .* the 2 axes, got 3", id="axes"),
+        pytest.param((0, 0), np.full((2, 2), -5), "labels: expected no negative ids", id="values"),
+    ],
+)
+def test_a_refused_box_changes_nothing(start: tuple[int, ...], labels: np.ndarray, message: str) -> None:
+    store = AnnotationStore(painted())
+    before = store.snapshot()
+    with pytest.raises(ValueError, match=f"^{message}"):
+        store.update_box(start, labels)
+    assert store.snapshot() is before
+
+
 @pytest.mark.parametrize("labels", [np.zeros((3, 3), int), np.full((8, 10), 0.5)], ids=["shape", "floats"])
 def test_a_refused_update_changes_nothing(labels: np.ndarray) -> None:
     store = AnnotationStore(painted())
@@ -181,3 +305,20 @@ def test_updates_from_many_threads_are_all_counted() -> None:
     for thread in threads:
         thread.join()
     assert store.snapshot().version == 200
+
+
+def test_boxes_from_many_threads_all_arrive() -> None:
+    store = AnnotationStore(np.zeros((8, 10), int))
+
+    def paint(row: int) -> None:
+        for column in range(10):
+            store.update_box((row, column), np.full((1, 1), row + 1))
+            store.snapshot()
+
+    threads = [threading.Thread(target=paint, args=(row,)) for row in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert store.snapshot().version == 80
+    assert store.snapshot().sizes == dict.fromkeys(range(1, 9), 10)

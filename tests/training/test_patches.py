@@ -1,101 +1,123 @@
-"""Where patches are cut, and that the two views never confuse padding, unlabeled and objects."""
+"""Where crops are cut, and that padding, unlabeled, background and objects are never confused there."""
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
-import torch
 
-from napari_spoco.config import AugmentationConfig
+from napari_spoco.config import AnnotationConfig
 from napari_spoco.data.annotations import BACKGROUND, IGNORE, UNLABELED, SparseAnnotations
-from napari_spoco.training.augment import Augmentation, crop_shape
 from napari_spoco.training.inputs import TrainingImage
-from napari_spoco.training.patches import PatchSampler
+from napari_spoco.training.patches import OUTSIDE, Crop, PatchSampler
+
+LARGE = 2**31 - 1
+"""An id that float32 does not hold."""
 
 
-def training_image(shape: tuple[int, ...], *, dense: bool = False) -> TrainingImage:
+def as_image(labels: np.ndarray, **statements: object) -> TrainingImage:
+    """Make an image whose first channel is the label itself."""
+    annotations = SparseAnnotations.from_labels(labels, **statements)
+    image = np.stack([labels, np.random.default_rng(0).normal(size=labels.shape)])
+    return TrainingImage(image.astype(np.float32), annotations)
+
+
+def two_objects(shape: tuple[int, ...]) -> np.ndarray:
     labels = np.zeros(shape, dtype=np.int32)
     labels[tuple(slice(2, 6) for _ in shape)] = 7
-    labels[tuple(slice(n - 4, n - 1) for n in shape)] = 70000
-    image = np.random.default_rng(0).normal(size=(2, *shape)).astype(np.float32)
-    return TrainingImage(image, SparseAnnotations.from_labels(labels, dense=dense))
+    labels[tuple(slice(n - 4, n - 1) for n in shape)] = LARGE
+    return labels
+
+
+def draw(images: list[TrainingImage], crop_shape: tuple[int, ...], n: int, jitter: int = 0) -> list[Crop]:
+    sampler = PatchSampler(images, crop_shape, jitter=(jitter,) * len(crop_shape))
+    rng = np.random.default_rng(0)
+    return [sampler.draw(rng) for _ in range(n)]
 
 
 @pytest.mark.parametrize("shape", [(20, 30), (12, 20, 18)], ids=["2d", "3d"])
 def test_crops_are_centred_on_objects_and_padded_with_ignore(shape: tuple[int, ...]) -> None:
-    crop = (8,) * len(shape)
-    sampler = PatchSampler([training_image(shape)], crop, jitter=(0,) * len(shape))
-    rng = np.random.default_rng(0)
+    size = (8,) * len(shape)
     seen = set()
-    for _ in range(30):
-        image, labels = sampler.draw(rng)
-        assert image.shape == (2, *crop)
-        assert labels.shape == (1, *crop)
-        centre = int(labels[(0, *(4,) * len(shape))])
-        seen.add(centre)
-        values = set(labels.unique().int().tolist())
-        assert values <= {IGNORE, UNLABELED, 7, 70000}
-        assert torch.isfinite(image).all()
-    assert seen == {7, 70000}
+    for crop in draw([as_image(two_objects(shape))], size, 30):
+        assert (crop.image.shape, crop.image.dtype) == ((2, *size), np.float32)
+        assert (crop.labels.shape, crop.labels.dtype) == (size, np.int32)
+        assert (crop.planes, crop.painted_planes) == (None, {})
+        assert crop.labels[(4,) * len(shape)] > 0
+        assert set(np.unique(crop.labels)) <= {IGNORE, UNLABELED, 1, 2}
+        inside = crop.labels != IGNORE
+        np.testing.assert_array_equal(crop.labels[inside] > 0, crop.image[0][inside] > 0)
+        seen.add(float(crop.image[(0, *(4,) * len(shape))]))
+    assert seen == {7, float(np.float32(LARGE))}
+
+
+def test_ids_are_compact_in_each_crop() -> None:
+    labels = np.zeros((4, 40), dtype=np.int32)
+    labels[:, 0:3], labels[:, 4:8], labels[:, 30:35] = LARGE, 2**24 + 1, 2**24
+    expected = {(1, 2): [2, 1], (1,): [1]}
+    found = Counter()
+    for crop in draw([as_image(labels)], (4, 24), 50):
+        ids = tuple(np.unique(crop.labels[crop.labels > 0]).tolist())
+        assert list(dict.fromkeys(crop.labels[2][crop.labels[2] > 0].tolist())) == expected[ids]
+        found[ids] += 1
+    assert set(found) == set(expected)
+
+
+def test_objects_of_all_images_and_backgrounds_are_equally_likely() -> None:
+    large = np.zeros((40, 40), dtype=np.int32)
+    large[:30] = 7
+    small = np.zeros((40, 40), dtype=np.int32)
+    small[:2, :2], small[20:22, 20:22], small[39] = 7, 9, BACKGROUND
+    crops = draw([as_image(large), as_image(small), as_image(0 * large)], (1, 1), 4000)
+    found = Counter((float(crop.image[0, 0, 0]), int(crop.labels[0, 0])) for crop in crops)
+    assert set(found) == {(7, 1), (9, 1), (-1, BACKGROUND)}
+    np.testing.assert_allclose([found[7, 1] / 2, found[9, 1], found[-1, BACKGROUND]], 1000, rtol=0.1)
+
+
+def test_every_pixel_of_an_object_is_drawn() -> None:
+    labels = np.zeros((6, 6), dtype=np.int32)
+    labels[1, 1:5] = labels[3:5, 2] = 1
+    image = TrainingImage(np.arange(36, dtype=np.float32).reshape(1, 6, 6), SparseAnnotations.from_labels(labels))
+    found = {int(crop.image[0, 0, 0]) for crop in draw([image], (1, 1), 200)}
+    assert found == set(np.flatnonzero(labels).tolist())
+
+
+def test_an_object_that_the_crop_cuts_in_two_stays_one() -> None:
+    labels = np.zeros((20, 40), dtype=np.int32)
+    labels[:, 8], labels[:, 12], labels[19, 8:13] = 5, 5, 5  # a U, whose bottom is not in the crop
+    crops = [crop for crop in draw([as_image(labels)], (6, 10), 200) if (crop.labels > 0).any(axis=0).sum() == 2]
+    assert crops
+    assert all(crop.labels.max() == 1 for crop in crops)
 
 
 def test_crop_always_meets_the_image() -> None:
-    sampler = PatchSampler([training_image((20, 20))], (4, 4), jitter=(30, 30))
-    rng = np.random.default_rng(0)
-    for _ in range(50):
-        _, labels = sampler.draw(rng)
-        assert (labels != IGNORE).any()
+    for crop in draw([as_image(two_objects((20, 20)))], (4, 4), 50, jitter=30):
+        assert (crop.labels != IGNORE).any()
 
 
 def test_image_smaller_than_the_crop_is_reflected() -> None:
-    sampler = PatchSampler([training_image((9, 9))], (40, 40), jitter=(3, 3))
-    image, labels = sampler.draw(np.random.default_rng(0))
-    assert image.shape == (2, 40, 40)
-    assert (labels == IGNORE).sum() == 40 * 40 - 81
+    (crop,) = draw([as_image(two_objects((9, 9)), dense=True)], (40, 40), 1, jitter=3)
+    assert (crop.labels == IGNORE).sum() == 40 * 40 - 81
+    assert (crop.labels == BACKGROUND).sum() == (two_objects((9, 9)) == 0).sum()
+    assert np.isfinite(crop.image).all()
 
 
-@pytest.mark.parametrize("patch", [(16, 16), (8, 16, 16)], ids=["2d", "3d"])
-@pytest.mark.parametrize("dense", [False, True])
-def test_augmentation_keeps_ids_and_knows_the_outside(patch: tuple[int, ...], dense: bool) -> None:
-    config = AugmentationConfig()
-    shape = (40,) * len(patch)
-    rng = np.random.default_rng(2)
-    sampler = PatchSampler(
-        [training_image(shape, dense=dense)], crop_shape(config, patch), tuple(n // 2 for n in patch)
-    )
-    augment = Augmentation(config, patch, rng)
-    allowed = {IGNORE, BACKGROUND if dense else UNLABELED, 7, 70000}
-    found: set[int] = set()
-    for _ in range(20):
-        views = augment(*sampler.draw(rng))
-        assert views.student.shape == views.teacher.shape == (2, *patch)
-        assert views.labels.dtype == torch.int64
-        assert not torch.equal(views.student, views.teacher)
-        found |= set(views.labels.unique().tolist())
-    assert found == allowed
+def test_crops_know_the_planes_of_objects_painted_in_planes() -> None:
+    labels = np.zeros((10, 12, 12), dtype=np.int32)
+    labels[[2, 5], 3:6, 3:6] = 8
+    labels[2, 9, 9] = LARGE
+    crops = draw([as_image(labels, config=AnnotationConfig(painted_in_planes=True))], (8, 8, 8), 20)
+    assert {tuple(crop.painted_planes.items()) for crop in crops} >= {((1, (2, 5)), (2, (2,)))}
+    for crop in crops:
+        assert list(crop.painted_planes) == np.unique(crop.labels[crop.labels > 0]).tolist()
+        assert crop.planes is not None
+        assert crop.planes.shape == crop.labels.shape
+        inside = crop.labels != IGNORE
+        assert set(np.unique(crop.planes[crop.labels > 0])) <= {2, 5}
+        assert ((crop.planes == OUTSIDE).all(axis=(1, 2)) == ~inside.any(axis=(1, 2))).all()
 
 
-def test_views_share_geometry() -> None:
-    config = AugmentationConfig(noise=0, blur=0, contrast=0)
-    rng = np.random.default_rng(1)
-    labels = np.zeros((60, 60), dtype=np.int32)
-    labels[20:40, 15:45] = 3
-    image = TrainingImage((labels[None] * 10.0).astype(np.float32), SparseAnnotations.from_labels(labels))
-    sampler = PatchSampler([image], crop_shape(config, (24, 24)), (12, 12))
-    augment = Augmentation(config, (24, 24), rng)
-    for _ in range(10):
-        views = augment(*sampler.draw(rng))
-        torch.testing.assert_close(views.student, views.teacher)
-        inside = views.labels != IGNORE
-        agreement = ((views.student[0] > 15) == (views.labels == 3))[inside].float().mean()
-        assert agreement > 0.95
-
-
-def test_same_seed_gives_the_same_patches() -> None:
-    def draw() -> torch.Tensor:
-        rng = np.random.default_rng(5)
-        sampler = PatchSampler([training_image((40, 40))], crop_shape(AugmentationConfig(), (16, 16)), (8, 8))
-        augment = Augmentation(AugmentationConfig(), (16, 16), rng)
-        return torch.stack([augment(*sampler.draw(rng)).student for _ in range(4)])
-
-    torch.testing.assert_close(draw(), draw(), rtol=0, atol=0)
+def test_nothing_to_draw_is_an_error() -> None:
+    with pytest.raises(ValueError, match=r"^images: expected at least one annotated object or some background"):
+        PatchSampler([as_image(np.zeros((8, 8), int))], (4, 4), (0, 0))

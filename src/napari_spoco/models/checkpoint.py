@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import os
 
     import torch
-    from torch import nn
 
 _METADATA_KEY = "napari_spoco"
 
@@ -60,9 +59,9 @@ class ModelCard(Parameters):
 class EmbeddingModel:
     """A network with its card; `teacher` is None where only the student was kept."""
 
-    network: nn.Module
+    network: UNet
     card: ModelCard
-    teacher: nn.Module | None = None
+    teacher: UNet | None = None
 
     @classmethod
     def create(cls, card: ModelCard) -> Self:
@@ -106,7 +105,8 @@ def load_model(path: str | os.PathLike[str]) -> EmbeddingModel:
     Parameters
     ----------
     path
-        A file that `save_model` wrote, or the name of a shipped model (`models/registry.py`).
+        A file that `save_model` wrote, the folder of a training (its best model, or else its last), or the name of a
+        shipped model (`models/registry.py`).
 
     Raises
     ------
@@ -115,7 +115,7 @@ def load_model(path: str | os.PathLike[str]) -> EmbeddingModel:
     ValueError
         The file is truncated, is no model of this package, or its weights do not fit its card.
     """
-    path = shipped_path(str(path)) if str(path) in shipped_models() else Path(path)
+    path = shipped_path(str(path)) if str(path) in shipped_models() else _in_folder(Path(path))
     if not path.is_file():
         names = ", ".join(shipped_models())
         raise FileNotFoundError(f"path: there is no model file at {path}, and no shipped model of that name ({names}).")
@@ -137,7 +137,13 @@ def load_model(path: str | os.PathLike[str]) -> EmbeddingModel:
     return EmbeddingModel(student, card, teacher)
 
 
-def _load_network(card: ModelCard, tensors: dict[str, torch.Tensor], prefix: str, path: Path) -> nn.Module:
+def _in_folder(path: Path) -> Path:
+    """Return the model of a training's folder; any other path as it is."""
+    candidates = (path / name for name in ("best.safetensors", "last.safetensors"))
+    return next((candidate for candidate in candidates if candidate.is_file()), path)
+
+
+def _load_network(card: ModelCard, tensors: dict[str, torch.Tensor], prefix: str, path: Path) -> UNet:
     network = UNet(card.network)
     weights = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
     try:

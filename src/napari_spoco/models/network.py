@@ -110,14 +110,14 @@ def _single_convolution(in_maps: int, out_maps: int, config: NetworkConfig) -> n
     return layer
 
 
-def make_teacher(student: nn.Module) -> nn.Module:
+def make_teacher(student: UNet) -> UNet:
     """Copy the student; the copy takes no gradient."""
     return copy.deepcopy(student).requires_grad_(requires_grad=False)
 
 
 @torch.no_grad()
-def update_teacher(teacher: nn.Module, student: nn.Module, momentum: float, *, has_run: bool = True) -> None:
-    """Move the teacher towards the student: theta_g <- m theta_g + (1 - m) theta_f (Section 3.3 of the paper).
+def update_teacher(teacher: UNet, student: UNet, momentum: float, *, has_run: bool = True) -> None:
+    """Move the teacher towards the student: theta_g <- m theta_g + (1 - m) theta_f (Section 3.2 of the paper).
 
     The running statistics of BatchNorm stay the teacher's own: it normalises with its own batches while training, so
     they describe its own weights. A teacher that is not run (`has_run` false) has no batches: it takes the student's.

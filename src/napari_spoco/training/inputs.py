@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_spoco.data.annotations import SparseAnnotations, check_annotations
+from napari_spoco.data.annotations import AnnotationStore, SparseAnnotations, check_annotations
 from napari_spoco.data.images import as_channels_first, normalize_image
 
 if TYPE_CHECKING:
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_spoco.config import NetworkConfig, Normalization
+    from napari_spoco.config import AnnotationConfig, NetworkConfig, Normalization
 
-Annotations = np.ndarray[Any, np.dtype[np.integer[Any]]] | SparseAnnotations
+Annotations = np.ndarray[Any, np.dtype[np.integer[Any]]] | SparseAnnotations | AnnotationStore
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,29 @@ class TrainingImage:
 
 
 def prepare_images(
-    images: Sequence[NDArray[Any]], annotations: Sequence[Annotations], normalization: Normalization
+    images: Sequence[NDArray[Any]],
+    annotations: Sequence[Annotations],
+    normalization: Normalization,
+    *,
+    config: AnnotationConfig,
+    dense: bool,
 ) -> list[TrainingImage]:
     """Check and normalise images and annotations.
 
     An image without any annotated object is allowed as long as another one has some.
+
+    Parameters
+    ----------
+    images : sequence of ndarray
+        (*spatial) or (C, *spatial).
+    annotations : sequence of ndarray, SparseAnnotations or AnnotationStore
+        One per image, (*spatial); of a store, its newest snapshot.
+    normalization : Normalization
+        Of the intensities.
+    config : AnnotationConfig
+        What the values of arrays state; snapshots know that themselves.
+    dense : bool
+        Every object is annotated in all images: what is unlabeled becomes background, in snapshots too.
 
     Raises
     ------
@@ -45,8 +63,10 @@ def prepare_images(
             f"images, annotations: expected one annotation per image, got {len(images)} images and "
             f"{len(annotations)} annotations"
         )
-    pairs = list(zip(images, annotations, strict=True))
-    prepared = [_prepare(image, labels, normalization, f"[{index}]") for index, (image, labels) in enumerate(pairs)]
+    prepared = []
+    for index, (image, given) in enumerate(zip(images, annotations, strict=True)):
+        snapshot = _as_snapshot(given, config, f"annotations[{index}]")
+        prepared.append(_prepare(image, snapshot.as_dense() if dense else snapshot, normalization, f"[{index}]"))
     if not any(data.annotations.n_objects for data in prepared):
         raise ValueError("annotations: expected at least one annotated object (an id from 1), got none")
     kinds = {(data.image.ndim - 1, data.image.shape[0]) for data in prepared}
@@ -77,9 +97,17 @@ def check_sizes(data: Sequence[TrainingImage], patch_shape: tuple[int, ...], net
             )
 
 
-def _prepare(image: NDArray[Any], labels: Annotations, normalization: Normalization, suffix: str) -> TrainingImage:
-    sparse = labels if isinstance(labels, SparseAnnotations) else None
-    array = sparse.labels if sparse else np.asarray(labels)
-    pixels = as_channels_first(image, ndim=array.ndim, name=f"images{suffix}")
-    checked = check_annotations(sparse or array, pixels.shape[1:], name=f"annotations{suffix}", may_be_empty=True)
+def _as_snapshot(given: Annotations, config: AnnotationConfig, name: str) -> SparseAnnotations:
+    if isinstance(given, SparseAnnotations):
+        return given
+    if isinstance(given, AnnotationStore):
+        return given.snapshot()
+    return SparseAnnotations.from_labels(given, config=config, name=name)
+
+
+def _prepare(
+    image: NDArray[Any], snapshot: SparseAnnotations, normalization: Normalization, suffix: str
+) -> TrainingImage:
+    pixels = as_channels_first(image, ndim=snapshot.labels.ndim, name=f"images{suffix}")
+    checked = check_annotations(snapshot, pixels.shape[1:], name=f"annotations{suffix}", may_be_empty=True)
     return TrainingImage(normalize_image(pixels, normalization), checked)
