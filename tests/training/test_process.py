@@ -24,20 +24,20 @@ def request(discs: Discs, config: TrainingConfig, path: Path, *, steps: int = 3)
 
 
 def test_messages_end_with_a_model_file(discs: Discs, tiny_config: TrainingConfig, tmp_path: Path) -> None:
-    process = TrainingProcess(request(discs, tiny_config, tmp_path / "model.safetensors"))
+    process = TrainingProcess(request(discs, tiny_config, tmp_path / "run"))
     process.start()
     messages = list(process.messages())
     assert isinstance(messages[0], TrainingStarted)
     assert [m.step for m in messages if isinstance(m, StepReport)] == [1, 2, 3]
     assert any(isinstance(m, Preview) for m in messages)
-    assert messages[-1] == TrainingFinished(str(tmp_path / "model.safetensors"), 3, stopped=False)
+    assert messages[-1] == TrainingFinished(str(tmp_path / "run" / "last.safetensors"), 3, stopped=False)
     card = load_model(messages[-1].model_path).card
     assert (card.voxel_size, card.units) == ((0.5, 0.5), ("um", "um"))
     assert not process.is_alive()
 
 
 def test_stop_saves_a_complete_model(discs: Discs, tiny_config: TrainingConfig, tmp_path: Path) -> None:
-    process = TrainingProcess(request(discs, tiny_config, tmp_path / "model.safetensors", steps=100_000))
+    process = TrainingProcess(request(discs, tiny_config, tmp_path / "run", steps=100_000))
     process.start()
     last = None
     for last in process.messages():
@@ -52,7 +52,7 @@ def test_error_in_the_child_is_a_sentence_with_details(
     discs: Discs, tiny_config: TrainingConfig, tmp_path: Path
 ) -> None:
     image, labels = discs
-    process = TrainingProcess(request((image, labels * 0), tiny_config, tmp_path / "model.safetensors"))
+    process = TrainingProcess(request((image, labels * 0), tiny_config, tmp_path / "run"))
     process.start()
     (failure,) = list(process.messages())
     assert isinstance(failure, TrainingFailed)
@@ -62,7 +62,7 @@ def test_error_in_the_child_is_a_sentence_with_details(
 
 
 def test_killed_child_is_reported(discs: Discs, tiny_config: TrainingConfig, tmp_path: Path) -> None:
-    process = TrainingProcess(request(discs, tiny_config, tmp_path / "model.safetensors", steps=100_000))
+    process = TrainingProcess(request(discs, tiny_config, tmp_path / "run", steps=100_000))
     process.start()
     last = None
     for last in process.messages():
@@ -76,7 +76,7 @@ def test_killed_child_is_reported(discs: Discs, tiny_config: TrainingConfig, tmp
 def test_kill_before_the_start_and_after_the_end_is_harmless(
     discs: Discs, tiny_config: TrainingConfig, tmp_path: Path
 ) -> None:
-    process = TrainingProcess(request(discs, tiny_config, tmp_path / "model.safetensors"))
+    process = TrainingProcess(request(discs, tiny_config, tmp_path / "run"))
     process.kill()
     assert not process.is_alive()
 

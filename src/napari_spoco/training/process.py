@@ -6,9 +6,11 @@ messages cross. The parent side imports no torch.
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
+import threading
 import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING
 from napari_spoco.training.reports import TrainingFailed, TrainingFinished, TrainingMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.synchronize import Event
 
@@ -24,25 +26,42 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_spoco.config import TrainingConfig
+    from napari_spoco.data.annotations import AnnotationStore
+
+logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.2
 _END_SECONDS = 5.0
+
+Box = tuple[slice, ...]
 
 
 @dataclass(frozen=True)
 class TrainingRequest:
     """All that a child needs; parameters as in `napari_spoco.train`.
 
-    `model_path` is where the model is saved at the end, `start_from` the path of a model to go on from.
+    `folder` is where the run is kept, `start_from` the path of a model to go on from, `boxes` are per image the regions
+    in which everything is annotated.
     """
 
     images: tuple[NDArray[np.generic], ...]
     annotations: tuple[NDArray[np.integer], ...]
     config: TrainingConfig
-    model_path: str
+    folder: str
+    resume: bool = False
     start_from: str | None = None
     voxel_size: tuple[float, ...] | None = None
     units: tuple[str, ...] | None = None
+    boxes: tuple[tuple[Box, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class AnnotationUpdate:
+    """What has been painted since: the labels of a box of image `image_index`, from pixel `start` on."""
+
+    image_index: int
+    start: tuple[int, ...]
+    labels: NDArray[np.integer]
 
 
 class TrainingProcess:
@@ -51,9 +70,13 @@ class TrainingProcess:
     def __init__(self, request: TrainingRequest) -> None:
         context = multiprocessing.get_context("spawn")
         self._receiver, self._sender = context.Pipe(duplex=False)
+        self._update_receiver, self._update_sender = context.Pipe(duplex=False)
         self._stop = context.Event()
         self._process = context.Process(
-            target=_run_child, args=(request, self._sender, self._stop), name="spoco-training", daemon=True
+            target=_run_child,
+            args=(request, self._sender, self._update_receiver, self._stop),
+            name="spoco-training",
+            daemon=True,
         )
 
     def start(self) -> None:
@@ -61,6 +84,7 @@ class TrainingProcess:
         self._process.start()
         # The child holds the only writing end from now on, so that its death is seen as the end of the pipe.
         self._sender.close()
+        self._update_receiver.close()
 
     def messages(self) -> Iterator[TrainingMessage]:
         """Yield what the child says until it ends; a child that dies silently yields `TrainingFailed`."""
@@ -81,12 +105,23 @@ class TrainingProcess:
         finally:
             self._process.join(_END_SECONDS)
 
+    def update_annotations(self, update: AnnotationUpdate) -> bool:
+        """Send what has been painted; it is trained on from the next step. Returns whether the child still listens.
+
+        Large boxes take as long as their way through a pipe: not to be called from an event loop.
+        """
+        try:
+            self._update_sender.send(update)
+        except OSError:
+            return False
+        return True
+
     def request_stop(self) -> None:
-        """Ask the child to finish its step, save the model and end."""
+        """Ask the child to finish its step, save the run and end."""
         self._stop.set()
 
     def kill(self) -> None:
-        """End the child at once; nothing is saved."""
+        """End the child at once; what the last autosave kept can be resumed."""
         if self._process.pid is not None:
             self._process.kill()
             self._process.join(_END_SECONDS)
@@ -96,12 +131,13 @@ class TrainingProcess:
         return self._process.is_alive()
 
 
-def _run_child(request: TrainingRequest, sender: Connection, stop: Event) -> None:
+def _run_child(request: TrainingRequest, sender: Connection, updates: Connection, stop: Event) -> None:
     """Train in the child; the imports are here because only the child may load torch."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal of napari is napari's to handle.
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
     try:
         _lower_priority()
-        for message in _train(request, stop):
+        for message in _train(request, updates, stop):
             sender.send(message)
     except (BrokenPipeError, ConnectionResetError):
         return  # napari is gone; so are we.
@@ -111,25 +147,47 @@ def _run_child(request: TrainingRequest, sender: Connection, stop: Event) -> Non
         sender.close()
 
 
-def _train(request: TrainingRequest, stop: Event) -> Iterator[TrainingMessage]:
-    from napari_spoco.models.checkpoint import load_model, save_model
+def _train(request: TrainingRequest, updates: Connection, stop: Event) -> Iterator[TrainingMessage]:
+    from napari_spoco.data.annotations import AnnotationStore
+    from napari_spoco.models.checkpoint import load_model
     from napari_spoco.training.devices import limit_threads
     from napari_spoco.training.trainer import Trainer
 
-    limit_threads(request.config.threads)
-    model = load_model(request.start_from) if request.start_from else None
+    config = request.config
+    limit_threads(config.threads)
+    boxes = request.boxes or ((),) * len(request.annotations)
+    is_dense = config.loss.supervision != "sparse"
+    stores = [
+        AnnotationStore(labels, boxes=inside, config=config.annotations, dense=is_dense)
+        for labels, inside in zip(request.annotations, boxes, strict=True)
+    ]
     trainer = Trainer(
         request.images,
-        request.annotations,
-        start_from=model,
-        config=request.config,
+        stores,
+        start_from=load_model(request.start_from) if request.start_from else None,
+        config=config,
         voxel_size=request.voxel_size,
         units=request.units,
+        folder=request.folder,
+        resume=request.resume,
     )
+    threading.Thread(target=_take_updates, args=(updates, stores), name="spoco-painting", daemon=True).start()
     yield from trainer.run(stop.is_set)
     result = trainer.result()
-    path = save_model(result.model, request.model_path)
-    yield TrainingFinished(str(path), len(result.reports), result.stopped)
+    yield TrainingFinished(str(result.path), len(result.reports), result.stopped, result.best_step)
+
+
+def _take_updates(updates: Connection, stores: Sequence[AnnotationStore]) -> None:
+    """Put what arrives into the stores until the window is gone."""
+    while True:
+        try:
+            update: AnnotationUpdate = updates.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            stores[update.image_index].update_box(update.start, update.labels)
+        except ValueError:
+            logger.exception("What was painted cannot be read; the training goes on with what there was")
 
 
 def _lower_priority() -> None:

@@ -24,6 +24,7 @@ class LossTerms:
     instance: float
     unlabeled_push: float
     consistency: float
+    adversarial: float = 0.0
 
     @property
     def total(self) -> float:
@@ -33,7 +34,11 @@ class LossTerms:
 
 @dataclass(frozen=True)
 class TrainingStarted:
-    """Sent once, before the first step."""
+    """Sent once, before the first step.
+
+    `first_step` is above 1 where a run is resumed, `n_left_out` objects score the training, and `memory` is the most
+    that the dry run took on the device, in bytes (None where the device does not tell).
+    """
 
     device: str
     precision: str
@@ -41,6 +46,10 @@ class TrainingStarted:
     batch_size: int
     n_objects: int
     n_parameters: int
+    learning_rate: float
+    first_step: int = 1
+    n_left_out: int = 0
+    memory: int | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +62,30 @@ class StepReport:
     learning_rate: float
     elapsed: float
     remaining: float
+
+
+@dataclass(frozen=True)
+class ScoreReport:
+    """How well the objects that were left out are recovered, now and then; step 0 is the model that is started from.
+
+    `soft_iou` by the soft mask of an anchor, `clustered_iou` by mutex watershed; `score` is what `best_score` is
+    compared with. `is_best` says that the model was kept as the best so far.
+    """
+
+    step: int
+    soft_iou: float
+    clustered_iou: float
+    score: float
+    n_objects: int
+    best_score: float
+    is_best: bool
+
+
+@dataclass(frozen=True)
+class TrainingNotice:
+    """A sentence that the user should read, such as a patch that was made smaller."""
+
+    text: str
 
 
 @dataclass(frozen=True)
@@ -71,11 +104,15 @@ class Preview:
 
 @dataclass(frozen=True)
 class TrainingFinished:
-    """Sent last. `stopped` says that the run was ended early; the model at `model_path` is complete either way."""
+    """Sent last. `stopped` says that the run was ended early; the model at `model_path` is complete either way.
+
+    It is the best by the objects left out (`best_step`; 0 is the model that was started from), or the last (None).
+    """
 
     model_path: str
     n_steps: int
     stopped: bool
+    best_step: int | None = None
 
 
 @dataclass(frozen=True)
@@ -86,4 +123,7 @@ class TrainingFailed:
     details: str
 
 
-TrainingMessage = TrainingStarted | StepReport | Preview | TrainingFinished | TrainingFailed
+TrainerMessage = TrainingStarted | StepReport | ScoreReport | Preview | TrainingNotice
+"""What a trainer yields."""
+TrainingMessage = TrainerMessage | TrainingFinished | TrainingFailed
+"""What a training process sends."""

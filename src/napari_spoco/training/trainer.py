@@ -1,11 +1,12 @@
 """The training loop, on one screen: `Trainer.run(stop)` yields reports and previews, then holds the model.
 
 The trainer knows nothing of windows and processes: the command line runs it as it is, `process` runs it in a child.
+All randomness of a step comes from the seed, the number of the step and the rank of the process, so that a run that
+goes on from a saved state draws what the unbroken run would have drawn.
 """
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from dataclasses import dataclass
@@ -14,42 +15,59 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from napari_spoco.config import NetworkConfig, SegmentationConfig, TrainingConfig
-from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, TrainingHistory, load_model
-from napari_spoco.models.network import make_teacher, update_teacher
-from napari_spoco.segmentation.foreground import radius_from_annotations
+from napari_spoco.config import NetworkConfig, TrainingConfig
+from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, load_model
 from napari_spoco.training.augment import Augmentation, crop_shape
-from napari_spoco.training.devices import choose_device, choose_precision
-from napari_spoco.training.inputs import check_sizes, prepare_images
-from napari_spoco.training.loss import spoco_loss
+from napari_spoco.training.devices import choose_precision, make_fabric, peak_memory
+from napari_spoco.training.finishing import ModelMaker
+from napari_spoco.training.history import RunHistory
+from napari_spoco.training.inputs import check_sizes
+from napari_spoco.training.learner import Learner, place
+from napari_spoco.training.memory import describe, fit_to_memory, rehearse
 from napari_spoco.training.patches import PatchSampler
-from napari_spoco.training.preview import Previewer, annotated_box, embed_box
-from napari_spoco.training.reports import LossTerms, Preview, StepReport, TrainingStarted
+from napari_spoco.training.pool import TrainingPool
+from napari_spoco.training.preview import Previewer
+from napari_spoco.training.reports import LossTerms, ScoreReport, StepReport, TrainingNotice, TrainingStarted
+from napari_spoco.training.run_folder import RunFolder
+from napari_spoco.training.selection import ModelSelection
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
+    from lightning_fabric import Fabric
     from numpy.typing import NDArray
 
-    from napari_spoco.training.inputs import Annotations, TrainingImage
+    from napari_spoco.data.annotations import AnnotationStore
+    from napari_spoco.training.inputs import Annotations
+    from napari_spoco.training.memory import Attempt
+    from napari_spoco.training.reports import Preview, TrainerMessage
+    from napari_spoco.training.run_folder import State
 
 _DEFAULT_MAPS = {2: (16, 32, 64, 128), 3: (16, 32, 64, 128)}
 _DEFAULT_PATCH = {2: (128, 128), 3: (24, 64, 64)}
 _DEFAULT_BATCH = {2: 4, 3: 2}
 _DEFAULT_NORM = {2: "batch", 3: "group"}
-_MEASURED_PIXELS = 2_000_000
-_TEACHER_RAMP = 10
-"""The momentum at step s is at most (1 + s) / (10 + s), so that the teacher of a short run leaves its random start."""
+_BEFORE_FIRST_STEP = 0
+"""Takes the place of the step in the seed of what is drawn before the first one."""
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """The trained model and what led to it."""
+    """The trained model and what led to it.
+
+    `model` is the one to use: the best by the objects left out (from step `best_step`; 0 is the model that was started
+    from), or `last` where none were left out (`best_step` is None). `path` is its file, where the run is kept.
+    """
 
     model: EmbeddingModel
+    last: EmbeddingModel
+    best_step: int | None
     reports: tuple[StepReport, ...]
+    scores: tuple[ScoreReport, ...]
     stopped: bool
+    path: Path | None = None
 
 
 class Trainer:
@@ -60,147 +78,184 @@ class Trainer:
     images
         Images (*spatial) or (C, *spatial), all of one dimensionality and number of channels.
     annotations
-        One integer array (*spatial) or `SparseAnnotations` per image; 0 is unlabeled.
+        Per image one integer array (*spatial), `SparseAnnotations`, or an `AnnotationStore` that may be painted into
+        while the training runs; 0 is unlabeled.
     start_from
         Model to go on from; its architecture and normalisation replace those of `config`.
     config
-        Settings of the run.
+        Settings of the run; those of the resumed run if None.
     voxel_size, units
         Of the images, per spatial axis; kept in the model.
+    folder
+        Where the run is kept (`training/run_folder.py`); it is not kept if None.
+    resume
+        Go on with the run in `folder`, with the same images.
+    fabric
+        Devices, launched if they are several; made from `config` if None.
 
     Raises
     ------
     ValueError
         An image or an annotation cannot be trained on; the message names it.
+    OSError
+        The folder cannot be written, or holds an earlier run that is not to be resumed.
     """
 
     def __init__(
         self,
         images: Sequence[NDArray[Any]],
-        annotations: Sequence[Annotations],
+        annotations: Sequence[Annotations | AnnotationStore],
         *,
         start_from: EmbeddingModel | None = None,
         config: TrainingConfig | None = None,
         voxel_size: tuple[float, ...] | None = None,
         units: tuple[str, ...] | None = None,
+        folder: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        fabric: Fabric | None = None,
     ) -> None:
+        if resume and folder is None:
+            raise ValueError("folder: expected the folder of the training to resume, got None.")
+        self._folder = RunFolder(folder, keep=resume) if folder is not None else None
+        state = self._folder.load_state() if self._folder and resume else None
+        if state is not None:
+            config = config or TrainingConfig.model_validate_json(state["config"])
+            start_from = EmbeddingModel.create(ModelCard.model_validate_json(state["card"]))
         self.config = config = config or TrainingConfig()
         normalization = start_from.card.normalization if start_from else config.normalization
-        self._data = prepare_images(images, annotations, normalization)
-        rng = np.random.default_rng(config.seed)
-        self._generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
-        self._model = start_from or _new_model(self._data, config, seed=int(rng.integers(2**31)))
+        self._pool = TrainingPool(images, annotations, normalization, config)
+        rng = np.random.default_rng((config.seed, _BEFORE_FIRST_STEP))
+        self._fabric = fabric or make_fabric(config)
+        self._model = start_from or _new_model(self._pool.images[0].image.shape, config, _draw_seed(rng))
+        self._is_fine_tuning = self._model.card.history.steps > 0
         network = self._model.config
-        self.patch_shape = config.patch_shape or _DEFAULT_PATCH[network.ndim]
-        self.batch_size = config.batch_size or _DEFAULT_BATCH[network.ndim]
-        check_sizes(self._data, self.patch_shape, network)
-        self.device = choose_device(config.device)
-        self._dtype = choose_precision(config.precision, self.device)
-        self._student = self._model.network.to(self.device)
-        self._teacher = (self._model.teacher or make_teacher(self._student)).to(self.device)
-        self._optimizer = torch.optim.Adam(
-            self._student.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        wanted = config.patch_shape or _DEFAULT_PATCH[network.ndim], config.batch_size or _DEFAULT_BATCH[network.ndim]
+        check_sizes(self._pool.images, wanted[0], network)
+        place(self._model.network, config, self._fabric)
+        fitting: Attempt = state["attempt"] if state else self._fit_to_memory(wanted)
+        self._notices = [] if state else _notices(wanted, fitting)
+        self.patch_shape, self.batch_size = fitting
+        self._memory = peak_memory(self._fabric.device)
+        self._maker = ModelMaker(
+            self._model.card,
+            config.loss,
+            self.patch_shape,
+            voxel_size=voxel_size,
+            units=units,
+            device=self._fabric.device,
         )
-        margin = tuple(n // 2 for n in self.patch_shape)
-        self._sampler = PatchSampler(self._data, crop_shape(config.augmentation, self.patch_shape), margin)
-        self._augment = Augmentation(config.augmentation, self.patch_shape, rng)
-        self._rng = rng
-        self._previewer = Previewer(self._data, network, config.preview_seconds)
-        self._card = self._model.card.model_copy(
-            update={
-                "delta_var": config.loss.delta_var,
-                "delta_dist": config.loss.delta_dist,
-                "kernel_threshold": config.loss.kernel_threshold,
-                "patch_shape": self.patch_shape,
-                "voxel_size": voxel_size or self._model.card.voxel_size,
-                "units": units or self._model.card.units,
-                "median_object_size": float(
-                    np.median([n for image in self._data for n in image.annotations.sizes.values()])
-                ),
-            }
+        self._learner = Learner(
+            self._model,
+            config,
+            self._fabric,
+            self.patch_shape,
+            learning_rate=config.learning_rate * (config.fine_tuning_factor if self._is_fine_tuning else 1.0),
+            seed=_draw_seed(rng),
         )
-        self._reports: list[StepReport] = []
+        self._selection = ModelSelection(self._pool.images, network, config, rng)
+        self._previewer = Previewer(self._pool.images, network, config.preview_seconds)
+        self._augment = Augmentation(config.augmentation, self.patch_shape, self._maker.voxel_size)
+        self._history = RunHistory()
+        self._n_logged = 0
         self._stopped = False
+        if state is not None:
+            self._load(state)
+        self._sampler = self._new_sampler()
 
-    def run(self, stop: Callable[[], bool] | None = None) -> Iterator[TrainingStarted | StepReport | Preview]:
-        """Train; yields a report per step and a preview now and then.
+    def run(self, stop: Callable[[], bool] | None = None) -> Iterator[TrainerMessage]:
+        """Train; yields a report per step, a score and a preview now and then, and sentences for the user.
 
-        `stop` is asked before every step; after a stop the model is complete, only less trained.
+        `stop` is asked before every step; after a stop the model is complete, only less trained, and where there is a
+        folder the run can be resumed.
         """
-        config = self.config
         yield self._started()
-        begin = time.monotonic()
-        for step in range(1, config.max_steps + 1):
-            elapsed = time.monotonic() - begin
+        yield from self._notices
+        if self._folder and self._is_first_process:
+            self._folder.begin(self.config, self._history.step)
+        if self._history.step == 0 and self._is_fine_tuning and self._selection.n_left_out:
+            yield self._scored(self._selection.judge_start(self._learner.student, self._learner.teacher))
+        now = time.monotonic()
+        began, last_saved = now - self._history.elapsed, now
+        for step in range(self._history.step + 1, self.config.max_steps + 1):
+            elapsed, is_stopped = self._agree(time.monotonic() - began, stop)
             progress = self._progress(step - 1, elapsed)
-            if progress >= 1.0 or (stop is not None and stop()):
-                self._stopped = progress < 1.0
+            self._stopped = is_stopped and progress < 1.0
+            if progress >= 1.0 or is_stopped or self._learner.schedule.is_over or self._selection.is_stale:
                 break
-            rate = config.learning_rate * _decay(config.schedule, progress)
-            for group in self._optimizer.param_groups:
-                group["lr"] = rate
+            if self._pool.refresh():
+                yield self._repainted()
+            self._learner.schedule.advance(progress)
+            rng = np.random.default_rng((self.config.seed, step, self._fabric.global_rank))
+            generator = torch.Generator().manual_seed(_draw_seed(rng))
+            crops = [self._sampler.draw(rng) for _ in range(self.batch_size)]
+            batch = self._augment(crops, rng, self._fabric.device)
 
-            student_view, teacher_view, labels = self._batch()  # (B, C, *patch) twice, (B, *patch)
-            with self._autocast():
-                student = self._student(student_view)  # (B, E, *patch)
-                with torch.no_grad():
-                    teacher = self._teacher(teacher_view) if config.loss.consistency_weight else None
-            teacher = None if teacher is None else teacher.float()
-            terms = spoco_loss(student.float(), teacher, labels, config.loss, self._generator)
-            self._optimizer.zero_grad(set_to_none=True)
-            torch.stack(list(terms.values())).sum().backward()
-            self._optimizer.step()
-            momentum = min(config.momentum, step / (_TEACHER_RAMP + step - 1))
-            update_teacher(self._teacher, self._student, momentum, has_run=teacher is not None)
+            terms = self._learner.step(batch, step, generator)
 
-            yield self._report(step, terms, rate, time.monotonic() - begin)
-            if self._previewer.is_due():
-                with self._autocast():
-                    preview = self._previewer.make(self._teacher, step)
-                yield preview
+            yield self._report(step, terms, time.monotonic() - began)
+            if self._selection.is_due(step):
+                yield self._scored(self._selection.judge(step, self._learner.student, self._learner.teacher))
+                self._sampler = self._new_sampler()
+            elif step % self.config.validation.every == 0 and not self._selection.n_left_out:
+                self._learner.schedule.on_score(-self._history.mean_loss(self.config.validation.every))
+            if self._is_first_process and self._previewer.is_due():
+                yield self._preview()
+            if time.monotonic() - last_saved >= self.config.autosave_seconds:
+                self.save()
+                last_saved = time.monotonic()
+        self.save()
+
+    def save(self) -> None:
+        """Keep the run as it is now, to be resumed; without a folder do nothing."""
+        if self._folder is None or not self._is_first_process:
+            return
+        self._folder.log_steps(self._history.reports[self._n_logged :])
+        self._n_logged = self._history.step
+        self._folder.save_state(self._state())
+        self._folder.save_models(*self._models(with_radius=False))
 
     def result(self) -> TrainingResult:
-        """Return the model as it is now, on the CPU, with its history."""
-        reports = tuple(self._reports)
-        radius = self._foreground_radius()
-        thinned = reports[:: max(1, len(reports) // 500)]
-        history = TrainingHistory(
-            steps=self._model.card.history.steps + len(reports),
-            seconds=self._model.card.history.seconds + (reports[-1].elapsed if reports else 0.0),
-            n_images=len(self._data),
-            n_objects=sum(image.annotations.n_objects for image in self._data),
-            loss_steps=tuple(report.step for report in thinned),
-            losses=tuple(report.terms.total for report in thinned),
-        )
-        card = self._card.model_copy(update={"history": history, "foreground_radius": radius})
-        model = EmbeddingModel(self._student.eval(), card, self._teacher.eval()).to("cpu")
-        return TrainingResult(model, reports, self._stopped)
-
-    def _foreground_radius(self) -> float | None:
-        """Measure on some training images how far annotated objects are embedded from the background."""
-        embeddings, labels, n_pixels = [], [], 0
-        for data in self._data:
-            box = annotated_box(data.annotations.labels, self._model.config) if data.annotations.n_objects else None
-            if box is not None and n_pixels < _MEASURED_PIXELS and (data.annotations.labels[box] > 0).any():
-                embeddings.append(embed_box(self._teacher, data.image[(slice(None), *box)]))
-                labels.append(data.annotations.labels[box])
-                n_pixels += labels[-1].size
-        smoothing = SegmentationConfig().smoothing
-        return radius_from_annotations(embeddings, labels, smoothing=smoothing) if embeddings else None
-
-    def _batch(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        crops = [self._sampler.draw(self._rng) for _ in range(self.batch_size)]
-        views = [self._augment(image.to(self.device), labels.to(self.device)) for image, labels in crops]
-        return (
-            torch.stack([view.student for view in views]),
-            torch.stack([view.teacher for view in views]),
-            torch.stack([view.labels for view in views]),
+        """Return the model as it is now, on the CPU, with its history; the folder keeps it instead of the autosave."""
+        last, best = self._models(with_radius=True)
+        is_kept = self._folder is not None and self._is_first_process
+        return TrainingResult(
+            model=best or last,
+            last=last,
+            best_step=self._selection.best_step,
+            reports=tuple(self._history.reports),
+            scores=tuple(self._history.scores),
+            stopped=self._stopped,
+            path=self._folder.save_models(last, best) if self._folder and is_kept else None,
         )
 
-    def _autocast(self) -> contextlib.AbstractContextManager[object]:
-        if self._dtype == torch.float32:
-            return contextlib.nullcontext()
-        return torch.autocast(self.device.type, self._dtype)
+    @property
+    def _is_first_process(self) -> bool:
+        return self._fabric.global_rank == 0
+
+    def _fit_to_memory(self, wanted: Attempt) -> Attempt:
+        def run(patch_shape: tuple[int, ...], batch_size: int) -> None:
+            rehearse(self._model.network, self.config, self._fabric, patch_shape, batch_size)
+
+        fitting: Attempt = self._fabric.broadcast(fit_to_memory(run, wanted, self._model.config.stride))
+        return fitting
+
+    def _new_sampler(self) -> PatchSampler:
+        images = self._pool.without(self._selection.left_out)
+        crop = crop_shape(self.config.augmentation, self.patch_shape, self._maker.voxel_size)
+        return PatchSampler(images, crop, jitter=tuple(n // 2 for n in self.patch_shape))
+
+    def _repainted(self) -> TrainingNotice:
+        self._selection.use(self._pool.images)
+        self._sampler = self._new_sampler()
+        return TrainingNotice(f"Training goes on with {self._pool.n_objects} objects.")
+
+    def _agree(self, elapsed: float, stop: Callable[[], bool] | None) -> tuple[float, bool]:
+        """Let all processes see the clock and the stop of the first one, so that they end at the same step."""
+        is_stopped = stop is not None and stop()
+        if self._fabric.world_size == 1:
+            return elapsed, is_stopped
+        agreed: tuple[float, bool] = self._fabric.broadcast((elapsed, is_stopped))
+        return agreed
 
     def _progress(self, steps: int, seconds: float) -> float:
         """Return the share of the run that is done, by steps or by time, whichever is further."""
@@ -208,25 +263,74 @@ class Trainer:
         return max(steps / self.config.max_steps, seconds / (60 * minutes) if minutes else 0.0)
 
     def _started(self) -> TrainingStarted:
+        device = self._fabric.device
         return TrainingStarted(
-            device=str(self.device),
-            precision=str(self._dtype).removeprefix("torch."),
+            device=str(device),
+            precision=str(choose_precision(self.config.precision, device)).removeprefix("torch."),
             patch_shape=self.patch_shape,
             batch_size=self.batch_size,
-            n_objects=sum(image.annotations.n_objects for image in self._data),
-            n_parameters=sum(parameter.numel() for parameter in self._student.parameters()),
+            n_objects=self._pool.n_objects,
+            n_parameters=sum(parameter.numel() for parameter in self._model.network.parameters()),
+            learning_rate=self._learner.schedule.rate,
+            first_step=self._history.step + 1,
+            n_left_out=self._selection.n_left_out,
+            memory=self._memory,
         )
 
-    def _report(self, step: int, terms: dict[str, torch.Tensor], rate: float, elapsed: float) -> StepReport:
-        values = LossTerms(**{name: value.item() for name, value in terms.items()})
+    def _report(self, step: int, terms: torch.Tensor, elapsed: float) -> StepReport:
+        values, rate = LossTerms(*terms.tolist()), self._learner.schedule.rate
         if not math.isfinite(values.total):
             raise FloatingPointError(
                 f"The loss became {values.total} at step {step}; try a lower learning rate (now {rate:.1e})."
             )
         remaining = elapsed * (1 / max(self._progress(step, elapsed), 1e-9) - 1)
         report = StepReport(step, self.config.max_steps, values, rate, elapsed, max(remaining, 0.0))
-        self._reports.append(report)
+        self._history.reports.append(report)
         return report
+
+    def _scored(self, report: ScoreReport) -> ScoreReport:
+        self._learner.schedule.on_score(report.score)
+        self._history.scores.append(report)
+        if self._folder and self._is_first_process:
+            self._folder.log_score(report)
+        return report
+
+    def _preview(self) -> Preview:
+        with self._fabric.autocast():
+            return self._previewer.make(self._learner.teacher or self._learner.student, self._history.step)
+
+    def _models(self, *, with_radius: bool) -> tuple[EmbeddingModel, EmbeddingModel | None]:
+        """Return copies of the last and the best model, on the CPU."""
+        teacher, images = self._learner.teacher, self._pool.images
+        weights = self._learner.student.state_dict(), None if teacher is None else teacher.state_dict()
+        last = self._maker.make(weights, images, self._history.reports, with_radius=with_radius)
+        best, step = self._selection.best_weights, self._selection.best_step
+        if best is None or step is None:
+            return last, None
+        return last, self._maker.make(best, images, self._history.until(step), with_radius=with_radius)
+
+    def _state(self) -> State:
+        return {
+            "config": self.config.model_dump_json(),
+            "card": self._model.card.model_dump_json(),
+            "shapes": [tuple(image.image.shape) for image in self._pool.images],
+            "attempt": (self.patch_shape, self.batch_size),
+            "learner": self._learner.state_dict(),
+            "selection": self._selection.state_dict(),
+            "history": self._history.state_dict(),
+        }
+
+    def _load(self, state: State) -> None:
+        shapes = [tuple(image.image.shape) for image in self._pool.images]
+        if shapes != state["shapes"]:
+            raise ValueError(
+                f"images: expected those of the resumed training, of shapes {state['shapes']} (C, *spatial), "
+                f"got {shapes}."
+            )
+        self._learner.load_state_dict(state["learner"])
+        self._selection.load_state_dict(state["selection"])
+        self._history.load_state_dict(state["history"])
+        self._n_logged = self._history.step
 
 
 def train(
@@ -236,7 +340,9 @@ def train(
     start_from: EmbeddingModel | str | os.PathLike[str] | None = None,
     config: TrainingConfig | None = None,
     stop: Callable[[], bool] | None = None,
-    on_report: Callable[[TrainingStarted | StepReport | Preview], None] | None = None,
+    on_report: Callable[[TrainerMessage], None] | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    resume: bool = False,
 ) -> TrainingResult:
     """Train a model from masks of a few objects (SPOCO, Wolny et al., CVPR 2022).
 
@@ -245,7 +351,8 @@ def train(
     images
         Images of shape (*spatial) or (C, *spatial), 2D or 3D, all with the same number of axes and channels.
     annotations
-        Per image an integer array (*spatial): 0 is unlabeled, every other id one object; or `SparseAnnotations`.
+        Per image an integer array (*spatial): 0 is unlabeled, every other id one object (`config.annotations` gives
+        ids other meanings); or `SparseAnnotations`; or an `AnnotationStore`, into which may be painted meanwhile.
     start_from
         A model, or the path of one, to fine-tune.
     config
@@ -253,31 +360,41 @@ def train(
     stop
         Asked before every step; True ends the training early.
     on_report
-        Called with every report and preview.
+        Called with every report, score, preview and notice.
+    folder
+        Where the run is kept with its models and logs; it is not kept if None.
+    resume
+        Go on with the run in `folder`, with the same images, as if it had never been stopped.
 
     Returns
     -------
     TrainingResult
-        Model on the CPU, one report per step, and whether the run was stopped.
+        Model on the CPU (the best by the objects left out, else the last), one report per step, the scores, and
+        whether the run was stopped.
 
     Raises
     ------
     ValueError
         An image or an annotation cannot be trained on; the message names it, what was expected and what came.
+    MemoryError
+        Neither the wanted patches nor half of them fit into the memory of the device.
+    OSError
+        The folder cannot be written, holds an earlier run, or holds none to resume.
     """
     model = start_from if isinstance(start_from, EmbeddingModel | None) else load_model(start_from)
-    trainer = Trainer(images, annotations, start_from=model, config=config)
+    trainer = Trainer(images, annotations, start_from=model, config=config, folder=folder, resume=resume)
     for report in trainer.run(stop):
         if on_report is not None:
             on_report(report)
     return trainer.result()
 
 
-def _new_model(data: list[TrainingImage], config: TrainingConfig, seed: int) -> EmbeddingModel:
-    ndim = data[0].image.ndim - 1
+def _new_model(shape: tuple[int, ...], config: TrainingConfig, seed: int) -> EmbeddingModel:
+    """Make an untrained model for images of a shape (C, *spatial)."""
+    ndim = len(shape) - 1
     network = NetworkConfig(
         ndim=ndim,
-        in_channels=data[0].image.shape[0],
+        in_channels=shape[0],
         embedding_dim=config.embedding_dim,
         feature_maps=config.feature_maps or _DEFAULT_MAPS[ndim],
         norm=config.norm or _DEFAULT_NORM[ndim],
@@ -287,5 +404,11 @@ def _new_model(data: list[TrainingImage], config: TrainingConfig, seed: int) -> 
         return EmbeddingModel.create(ModelCard(network=network, normalization=config.normalization))
 
 
-def _decay(schedule: str, progress: float) -> float:
-    return 0.5 * (1 + math.cos(math.pi * progress)) if schedule == "cosine" else 1.0
+def _draw_seed(rng: np.random.Generator) -> int:
+    return int(rng.integers(2**31))
+
+
+def _notices(wanted: Attempt, fitting: Attempt) -> list[TrainingNotice]:
+    if fitting == wanted:
+        return []
+    return [TrainingNotice(f"There was not enough memory for {describe(wanted)}: now {describe(fitting)} a step.")]

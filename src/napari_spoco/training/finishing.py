@@ -1,0 +1,130 @@
+"""From the weights of a run to a model that others can use: on the CPU, with a card that says what it has seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_spoco.config import SegmentationConfig
+from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, TrainingHistory
+from napari_spoco.models.network import UNet
+from napari_spoco.segmentation.foreground import radius_from_annotations
+from napari_spoco.training.preview import annotated_box, embed_box
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
+
+    from napari_spoco.config import LossConfig
+    from napari_spoco.training.inputs import TrainingImage
+    from napari_spoco.training.reports import StepReport
+
+Weights = dict[str, "torch.Tensor"]
+_MEASURED_PIXELS = 2_000_000
+_MOST_LOSSES = 500
+
+
+class ModelMaker:
+    """Makes models of a run.
+
+    Parameters
+    ----------
+    start
+        Card of the model that the run starts from.
+    loss, patch_shape
+        Settings that the card tells.
+    voxel_size, units
+        Of the images, per spatial axis; those of `start` if None.
+    device
+        Where the models are tried.
+    """
+
+    def __init__(
+        self,
+        start: ModelCard,
+        loss: LossConfig,
+        patch_shape: tuple[int, ...],
+        *,
+        voxel_size: tuple[float, ...] | None,
+        units: tuple[str, ...] | None,
+        device: torch.device,
+    ) -> None:
+        self._device = device
+        self._card = start.model_copy(
+            update={
+                "delta_var": loss.delta_var,
+                "delta_dist": loss.delta_dist,
+                "kernel_threshold": loss.kernel_threshold,
+                "patch_shape": patch_shape,
+                "voxel_size": voxel_size or start.voxel_size,
+                "units": units or start.units,
+            }
+        )
+
+    @property
+    def voxel_size(self) -> tuple[float, ...] | None:
+        """Voxel size that the models are for."""
+        return self._card.voxel_size
+
+    def make(
+        self,
+        weights: tuple[Weights, Weights | None],
+        images: Sequence[TrainingImage],
+        reports: Sequence[StepReport],
+        *,
+        with_radius: bool,
+    ) -> EmbeddingModel:
+        """Return a model with these weights of student and teacher, as it was after these steps on these images.
+
+        `with_radius` embeds the annotated objects, which takes seconds, to tell how far from the background they are.
+        """
+        sizes = [size for image in images for size in image.annotations.sizes.values()]
+        card = self._card.model_copy(
+            update={
+                "median_object_size": float(np.median(sizes)),
+                "history": _history(self._card.history, images, reports),
+            }
+        )
+        student, teacher = (_network(card, own) for own in weights)
+        if student is None:
+            raise AssertionError("a model has a student")
+        if with_radius:
+            radius = _measure_radius((teacher or student).to(self._device), images)
+            card = card.model_copy(update={"foreground_radius": radius})
+        return EmbeddingModel(student, card, teacher).to("cpu")
+
+
+def _history(start: TrainingHistory, images: Sequence[TrainingImage], reports: Sequence[StepReport]) -> TrainingHistory:
+    thinned = reports[:: max(1, len(reports) // _MOST_LOSSES)]
+    return TrainingHistory(
+        steps=start.steps + len(reports),
+        seconds=start.seconds + (reports[-1].elapsed if reports else 0.0),
+        n_images=len(images),
+        n_objects=sum(image.annotations.n_objects for image in images),
+        loss_steps=tuple(report.step for report in thinned),
+        losses=tuple(report.terms.total for report in thinned),
+    )
+
+
+def _network(card: ModelCard, weights: Weights | None) -> UNet | None:
+    if weights is None:
+        return None
+    network = UNet(card.network)
+    network.load_state_dict(weights)
+    return network.eval().requires_grad_(requires_grad=False)
+
+
+def _measure_radius(network: UNet, images: Sequence[TrainingImage]) -> float | None:
+    """Measure on some images how far annotated objects are embedded from the background; None without an object."""
+    embeddings, labels, n_pixels = [], [], 0
+    for data in images:
+        painted = data.annotations.labels
+        box = annotated_box(painted, network.config) if data.annotations.n_objects else None
+        if box is not None and n_pixels < _MEASURED_PIXELS and (painted[box] > 0).any():
+            embeddings.append(embed_box(network, data.image[(slice(None), *box)]))
+            labels.append(painted[box])
+            n_pixels += labels[-1].size
+    smoothing = SegmentationConfig().smoothing
+    return radius_from_annotations(embeddings, labels, smoothing=smoothing) if embeddings else None

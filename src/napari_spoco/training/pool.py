@@ -1,0 +1,92 @@
+"""The images of a training with their annotations as they are now: people paint while the network learns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from napari_spoco.data.annotations import MIN_OBJECT_PIXELS, AnnotationStore
+from napari_spoco.training.inputs import prepare_images
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_spoco.config import Normalization, TrainingConfig
+    from napari_spoco.data.annotations import SparseAnnotations
+    from napari_spoco.training.inputs import Annotations, TrainingImage
+
+
+class TrainingPool:
+    """Normalised images, and the newest snapshot of their annotations.
+
+    Parameters
+    ----------
+    images, annotations
+        As in `train`; an `AnnotationStore` is asked for a newer version before every step.
+    normalization
+        Of the images.
+    config
+        What the values of painted labels state.
+
+    Raises
+    ------
+    ValueError
+        An image or an annotation cannot be trained on; the message names it.
+    """
+
+    def __init__(
+        self,
+        images: Sequence[NDArray[Any]],
+        annotations: Sequence[Annotations | AnnotationStore],
+        normalization: Normalization,
+        config: TrainingConfig,
+    ) -> None:
+        self._stores = [item if isinstance(item, AnnotationStore) else None for item in annotations]
+        self._is_dense = config.loss.supervision != "sparse"
+        self.images = prepare_images(
+            images, annotations, normalization, config=config.annotations, dense=self._is_dense
+        )
+        self._versions = [image.annotations.version for image in self.images]
+
+    @property
+    def n_objects(self) -> int:
+        """Annotated objects of all images."""
+        return sum(image.annotations.n_objects for image in self.images)
+
+    def refresh(self) -> bool:
+        """Take in what has been painted since; returns whether anything was.
+
+        Objects that are still too small to be meant, and a moment in which every object is erased, change nothing.
+        """
+        images = [self._newest(index) for index in range(len(self.images))]
+        versions = [image.annotations.version for image in images]
+        if versions == self._versions:
+            return False
+        self._versions = versions
+        if not any(image.annotations.n_objects for image in images):
+            return False
+        self.images = images
+        return True
+
+    def without(self, left_out: Sequence[frozenset[int]]) -> list[TrainingImage]:
+        """Return the images with some objects of each unlabeled; an empty sequence leaves none out."""
+        if not left_out:
+            return self.images
+        pairs = zip(self.images, left_out, strict=True)
+        return [replace(image, annotations=image.annotations.without(ids)) if ids else image for image, ids in pairs]
+
+    def _newest(self, index: int) -> TrainingImage:
+        image, store = self.images[index], self._stores[index]
+        if store is None:
+            return image
+        snapshot = store.snapshot()
+        if snapshot.version == self._versions[index]:
+            return image
+        return replace(image, annotations=_meant(snapshot.as_dense() if self._is_dense else snapshot))
+
+
+def _meant(annotations: SparseAnnotations) -> SparseAnnotations:
+    small = frozenset(instance_id for instance_id, size in annotations.sizes.items() if size < MIN_OBJECT_PIXELS)
+    return annotations.without(small) if small else annotations

@@ -1,0 +1,102 @@
+"""Painting goes on while the network learns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_spoco.config import AnnotationConfig, LossConfig, TrainingConfig
+from napari_spoco.data.annotations import BACKGROUND, UNLABELED, AnnotationStore
+from napari_spoco.training.pool import TrainingPool
+from napari_spoco.training.process import AnnotationUpdate, TrainingProcess, TrainingRequest
+from napari_spoco.training.reports import StepReport, TrainingNotice
+from napari_spoco.training.trainer import Trainer
+
+Discs = tuple[np.ndarray, np.ndarray]
+
+
+def pool_of(discs: Discs, painted: np.ndarray, **loss: object) -> tuple[TrainingPool, AnnotationStore]:
+    store = AnnotationStore(painted)
+    config = TrainingConfig(loss=LossConfig(**loss))
+    return TrainingPool([discs[0]], [store], config.normalization, config), store
+
+
+def test_new_objects_are_taken_in_once(discs: Discs) -> None:
+    labels = discs[1]
+    pool, store = pool_of(discs, np.where(labels == 1, labels, 0))
+    assert not pool.refresh()
+    store.update_box((0, 32), labels[:32, 32:])
+    assert pool.refresh()
+    assert pool.images[0].annotations.instance_ids == (1, 2)
+    assert pool.n_objects == 2
+    assert not pool.refresh()
+
+
+def test_the_first_dab_of_a_brush_is_no_object_yet(discs: Discs) -> None:
+    labels = discs[1]
+    pool, store = pool_of(discs, np.where(labels == 1, labels, 0))
+    store.update_box((40, 40), np.array([[9]]))
+    pool.refresh()
+    assert pool.images[0].annotations.instance_ids == (1,)
+
+
+def test_erasing_everything_changes_nothing(discs: Discs) -> None:
+    pool, store = pool_of(discs, discs[1])
+    store.update(np.zeros_like(discs[1]))
+    assert not pool.refresh()
+    assert pool.n_objects == 4
+
+
+def test_what_is_painted_later_is_read_like_what_was_there(discs: Discs) -> None:
+    pool, store = pool_of(discs, discs[1], supervision="dense")
+    store.update(np.where(discs[1] > 1, discs[1], 0))
+    assert pool.refresh()
+    assert set(np.unique(pool.images[0].annotations.labels)) == {BACKGROUND, 2, 3, 4}
+
+
+def test_objects_left_out_are_unlabeled(discs: Discs) -> None:
+    pool, _ = pool_of(discs, discs[1], supervision="dense")
+    (image,) = pool.without((frozenset({2}),))
+    assert set(np.unique(image.annotations.labels[discs[1] == 2])) == {UNLABELED}
+    assert image.annotations.instance_ids == (1, 3, 4)
+    assert pool.n_objects == 4
+    assert pool.without(()) is pool.images
+
+
+def test_a_run_goes_on_with_what_was_painted(discs: Discs, tiny_config: TrainingConfig) -> None:
+    image, labels = discs
+    store = AnnotationStore(np.where(labels < 3, labels, 0))
+    trainer = Trainer([image], [store], config=tiny_config)
+    messages = []
+    for message in trainer.run():
+        messages.append(message)
+        if isinstance(message, StepReport) and message.step == 1:
+            store.update(labels)
+    notices = [message.text for message in messages if isinstance(message, TrainingNotice)]
+    assert notices == ["Training goes on with 4 objects."]
+    assert trainer.result().model.card.history.n_objects == 4
+
+
+@pytest.mark.slow
+def test_a_child_takes_in_what_is_painted(discs: Discs, tiny_config: TrainingConfig, tmp_path: Path) -> None:
+    image, labels = discs
+    painted = np.where(labels < 3, labels, 0)
+    config = tiny_config.model_copy(
+        update={"max_steps": 100_000, "threads": 1, "annotations": AnnotationConfig(background_label=7)}
+    )
+    process = TrainingProcess(TrainingRequest((image,), (painted,), config, str(tmp_path / "run")))
+    process.start()
+    notices = []
+    for message in process.messages():
+        if isinstance(message, StepReport) and message.step == 1:
+            strokes = np.full((4, 64), 7)
+            assert process.update_annotations(AnnotationUpdate(0, (30, 0), strokes))
+            assert process.update_annotations(AnnotationUpdate(0, (32, 0), labels[32:]))
+        if isinstance(message, TrainingNotice):
+            notices.append(message.text)
+            if notices[-1].endswith("4 objects."):
+                process.request_stop()
+    assert notices[-1] == "Training goes on with 4 objects."
+    assert not process.update_annotations(AnnotationUpdate(0, (0, 0), labels)) or not process.is_alive()

@@ -1,0 +1,200 @@
+"""A run that is stopped, killed or interrupted and then resumed ends with the weights of the unbroken run."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from napari_spoco.config import AdversarialConfig, LossConfig, TrainingConfig, ValidationConfig
+from napari_spoco.models.checkpoint import load_model, save_model
+from napari_spoco.training.process import TrainingProcess, TrainingRequest
+from napari_spoco.training.reports import ScoreReport, StepReport, TrainingFailed, TrainingFinished, TrainingStarted
+from napari_spoco.training.trainer import Trainer, TrainingResult, train
+
+Case = tuple[np.ndarray, np.ndarray, TrainingConfig]
+STEPS = 6
+
+
+@pytest.fixture(params=["2d", "3d"])
+def case(request: pytest.FixtureRequest, discs: tuple[np.ndarray, np.ndarray], tiny_config: TrainingConfig) -> Case:
+    """Image, labels and settings with every augmentation on."""
+    image, labels = discs
+    changes: dict[str, object] = {"max_steps": STEPS}
+    if request.param == "3d":
+        image, labels = np.stack([image[::2, ::2]] * 12), np.stack([labels[::2, ::2]] * 12)
+        changes |= {"patch_shape": (8, 16, 16), "norm": "group"}
+    return image, labels, tiny_config.model_copy(update=changes)
+
+
+def stop_after(n_steps: int) -> object:
+    """Answer yes when asked before the step after so many."""
+    answers = iter([False] * n_steps + [True])
+    return lambda: next(answers)
+
+
+def assert_same(first: TrainingResult, second: TrainingResult) -> None:
+    for one, other in ((first.last, second.last), (first.model, second.model)):
+        for name, value in one.network.state_dict().items():
+            torch.testing.assert_close(other.network.state_dict()[name], value, rtol=0, atol=0)
+        if one.teacher is not None:
+            for name, value in one.teacher.state_dict().items():
+                torch.testing.assert_close(other.teacher.state_dict()[name], value, rtol=0, atol=0)
+    assert [report.terms for report in first.reports] == [report.terms for report in second.reports]
+    assert first.scores == second.scores
+    assert first.best_step == second.best_step
+
+
+VARIANTS = {
+    "momentum": {},
+    "plateau": {"schedule": "plateau", "plateau_patience": 1},
+    "scores in turn": {"validation": ValidationConfig(left_out="in_turn", fraction=0.25, every=2)},
+    "dropout": {"teacher": "dropout"},
+    "trained": {"teacher": "trained"},
+    "adversarial": {"adversarial": AdversarialConfig(enabled=True, warm_up=1, critic_steps=2, feature_maps=(4, 8))},
+    "background": {"loss": LossConfig(supervision="dense_consistency")},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("stopped_at", [1, 4])
+def test_stopped_and_resumed_equals_unbroken(case: Case, tmp_path: Path, variant: str, stopped_at: int) -> None:
+    image, labels, config = case
+    if variant == "scores in turn":
+        labels = split_objects(labels)
+    config = config.model_copy(update=VARIANTS[variant])
+    unbroken = train([image], [labels], config=config)
+    stopped = train([image], [labels], config=config, folder=tmp_path / "run", stop=stop_after(stopped_at))
+    assert stopped.stopped
+    assert len(stopped.reports) == stopped_at
+    resumed = train([image], [labels], folder=tmp_path / "run", resume=True)
+    assert not resumed.stopped
+    assert_same(unbroken, resumed)
+
+
+def split_objects(labels: np.ndarray) -> np.ndarray:
+    """Cut every object in two, so that there are enough to leave some out."""
+    right = np.arange(labels.shape[-1]) % 32 >= labels.shape[-1] // 4
+    return np.where((labels > 0) & right, labels + 10, labels)
+
+
+def test_resume_from_a_model_keeps_its_history(case: Case, tmp_path: Path) -> None:
+    image, labels, config = case
+    start = save_model(train([image], [labels], config=config).model, tmp_path / "start.safetensors")
+    unbroken = train([image], [labels], config=config, start_from=start)
+    train([image], [labels], config=config, start_from=start, folder=tmp_path / "run", stop=stop_after(2))
+    resumed = train([image], [labels], folder=tmp_path / "run", resume=True)
+    assert_same(unbroken, resumed)
+    assert resumed.model.card.history.steps == 2 * STEPS
+
+
+def test_more_steps_go_on_where_the_run_ended(case: Case, tmp_path: Path) -> None:
+    image, labels, config = case
+    config = config.model_copy(update={"schedule": "constant"})
+    unbroken = train([image], [labels], config=config)
+    shorter = config.model_copy(update={"max_steps": 2})
+    train([image], [labels], config=shorter, folder=tmp_path)
+    assert_same_weights(unbroken, train([image], [labels], config=config, folder=tmp_path, resume=True))
+
+
+def assert_same_weights(first: TrainingResult, second: TrainingResult) -> None:
+    for name, value in first.last.network.state_dict().items():
+        torch.testing.assert_close(second.last.network.state_dict()[name], value, rtol=0, atol=0)
+
+
+def request(case: Case, folder: Path, *, resume: bool = False) -> TrainingRequest:
+    image, labels, config = case
+    chosen = config.model_copy(update={"threads": 1, "autosave_seconds": 0.0, "preview_seconds": 1e9})
+    return TrainingRequest((image,), (labels,), chosen, str(folder), resume=resume)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL"])
+def test_child_ended_by_a_signal_resumes_exactly(case: Case, tmp_path: Path, name: str) -> None:
+    if not hasattr(signal, name):
+        pytest.skip(f"there is no {name} here")
+    image, labels, config = case
+    long = (image, labels, config.model_copy(update={"max_steps": 60, "schedule": "constant"}))
+    process = TrainingProcess(request(long, tmp_path / "run"))
+    process.start()
+    last = None
+    for last in process.messages():
+        if isinstance(last, StepReport) and last.step == 3:
+            os.kill(process._process.pid, getattr(signal, name))
+    if name == "SIGTERM":
+        assert isinstance(last, TrainingFinished)
+        assert last.stopped
+    else:
+        assert isinstance(last, TrainingFailed)
+    messages = resumed_messages(long, tmp_path / "run")
+    (started,) = (m for m in messages if isinstance(m, TrainingStarted))
+    assert 1 < started.first_step <= 60
+    assert isinstance(messages[-1], TrainingFinished)
+    unbroken = train([image], [labels], config=request(long, tmp_path).config)
+    model = load_model(tmp_path / "run" / "last.safetensors")
+    for key, value in unbroken.last.network.state_dict().items():
+        torch.testing.assert_close(model.network.state_dict()[key], value, rtol=0, atol=0)
+    with (tmp_path / "run" / "log.csv").open(newline="") as file:
+        assert [int(row["step"]) for row in csv.DictReader(file)] == list(range(1, 61))
+
+
+def resumed_messages(case: Case, folder: Path) -> list[object]:
+    process = TrainingProcess(request(case, folder, resume=True))
+    process.start()
+    return list(process.messages())
+
+
+def test_other_images_cannot_resume_a_run(case: Case, tmp_path: Path) -> None:
+    image, labels, config = case
+    train([image], [labels], config=config, folder=tmp_path, stop=stop_after(1))
+    with pytest.raises(ValueError, match="images: expected those of the resumed training, of shapes"):
+        Trainer([image[..., :-2]], [labels[..., :-2]], folder=tmp_path, resume=True)
+
+
+def test_an_earlier_run_is_not_overwritten(case: Case, tmp_path: Path) -> None:
+    image, labels, config = case
+    train([image], [labels], config=config, folder=tmp_path, stop=stop_after(1))
+    before = (tmp_path / "state.pt").read_bytes()
+    with pytest.raises(FileExistsError, match="holds an earlier training; resume it, or choose another folder"):
+        Trainer([image], [labels], config=config, folder=tmp_path)
+    assert (tmp_path / "state.pt").read_bytes() == before
+
+
+def test_nothing_to_resume(case: Case, tmp_path: Path) -> None:
+    image, labels, config = case
+    with pytest.raises(FileNotFoundError, match="no training to go on with"):
+        Trainer([image], [labels], config=config, folder=tmp_path / "none", resume=True)
+    with pytest.raises(ValueError, match="folder: expected the folder of the training to resume"):
+        Trainer([image], [labels], config=config, resume=True)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kept", [0, 100, -10])
+def test_truncated_state(case: Case, tmp_path: Path, kept: int) -> None:
+    image, labels, config = case
+    train([image], [labels], config=config, folder=tmp_path, stop=stop_after(1))
+    state = tmp_path / "state.pt"
+    state.write_bytes(state.read_bytes()[:kept])
+    with pytest.raises(ValueError, match="truncated or no state of a training"):
+        Trainer([image], [labels], folder=tmp_path, resume=True)
+
+
+def test_run_folder_holds_models_log_and_settings(case: Case, tmp_path: Path) -> None:
+    image, labels, config = case
+    config = config.model_copy(update={"validation": ValidationConfig(every=2, fraction=0.3)})
+    result = train([image], [split_objects(labels)], config=config, folder=tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "best.safetensors", "config.json", "last.safetensors", "log.csv", "scores.csv", "state.pt",
+    }  # fmt: skip
+    assert result.path == tmp_path / "best.safetensors"
+    assert load_model(tmp_path).card == result.model.card
+    assert TrainingConfig.model_validate_json((tmp_path / "config.json").read_text()) == config
+    with (tmp_path / "scores.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in rows] == [2, 4, 6] == [score.step for score in result.scores]
+    assert all(isinstance(score, ScoreReport) for score in result.scores)
