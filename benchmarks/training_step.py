@@ -87,12 +87,19 @@ def loss_alone(trainer: Trainer) -> Callable[[], None]:
     return run
 
 
-def seconds(function: Callable[[], object]) -> float:
-    """Time one call, until the device is done."""
+def cpu_seconds(function: Callable[[], object]) -> float:
+    """Return the CPU time of one call: other jobs on the machine count less in it."""
+    begin = time.process_time()
+    function()
+    return time.process_time() - begin
+
+
+def gpu_seconds(function: Callable[[], object]) -> float:
+    """Return the time of one call, until the device is done."""
+    torch.cuda.synchronize()
     begin = time.perf_counter()
     function()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+    torch.cuda.synchronize()
     return time.perf_counter() - begin
 
 
@@ -104,13 +111,13 @@ def measure_share(ndim: int, n_pairs: int) -> None:
     for _ in range(5):
         next(steps)
         network()
-    pairs = np.array([(seconds(lambda: next(steps)), seconds(network)) for _ in range(n_pairs)])
+    pairs = np.array([(cpu_seconds(lambda: next(steps)), cpu_seconds(network)) for _ in range(n_pairs)])
     whole, alone = np.median(pairs, axis=0)
     parts = {
         "sampling and augmentation": lambda: draw_batch(trainer, 2),
         "loss": loss_alone(trainer),
     }
-    medians = {name: np.median([seconds(part) for _ in range(n_pairs)]) for name, part in parts.items()}
+    medians = {name: np.median([cpu_seconds(part) for _ in range(n_pairs)]) for name, part in parts.items()}
     medians["optimizer, teacher, report"] = whole - alone - sum(medians.values())
     shape = " x ".join(map(str, trainer.patch_shape))
     print(f"{ndim}D, {trainer.batch_size} patches of {shape}, {trainer._fabric._precision.precision}, one thread:")
@@ -124,9 +131,9 @@ def measure_gpu(ndim: int, n_steps: int) -> None:
     steps = trainer.run()
     for _ in range(10):
         next(steps)
-    whole = seconds(lambda: [next(steps) for _ in range(n_steps)])
+    whole = gpu_seconds(lambda: [next(steps) for _ in range(n_steps)])
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
-        profiled = seconds(lambda: [next(steps) for _ in range(n_steps)])
+        profiled = gpu_seconds(lambda: [next(steps) for _ in range(n_steps)])
     busy = sum(event.self_device_time_total for event in profile.key_averages()) / 1e6
     shape = " x ".join(map(str, trainer.patch_shape))
     print(f"{ndim}D, {trainer.batch_size} patches of {shape}, {torch.cuda.get_device_name()}:")

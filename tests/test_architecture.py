@@ -21,16 +21,19 @@ NETWORKS = ("torch", "monai", "safetensors", "lightning_fabric")
 # A room may import rooms of a lower number, and itself.
 FLOORS = {
     "config": 0,
+    "config_files": 1,
     "data": 1,
     "models": 2,
     "segmentation": 3,
     "training": 4,
+    "project_file": 2,
     "project": 5,
     "pictures": 5,
     "demo": 6,
     "cli": 7,
     "_qt": 7,
 }
+LIGHT = ("config", "config_files", "data", "project_file", "project", "_qt")
 # What napari_spoco.cli may start, and only inside of a function: `napari-spoco demo --gui`.
 LATE = {("cli", "_qt")}
 
@@ -120,7 +123,10 @@ def test_only_the_window_imports_napari_and_qt(module: str) -> None:
     assert not found
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if room(name) in ("config", "data", "_qt")])
+@pytest.mark.parametrize(
+    "module",
+    [name for name in MODULES if room(name) in ("config", "config_files", "data", "project_file", "project", "_qt")],
+)
 def test_light_rooms_import_no_networks(module: str) -> None:
     late_is_fine = room(module) == "_qt"
     found = [
@@ -164,7 +170,8 @@ def modules_in(*rooms: str) -> list[str]:
     ("modules", "blocked"),
     [
         pytest.param([PACKAGE], (*WINDOW, *NETWORKS, "numpy", "pydantic"), id="package"),
-        pytest.param(modules_in("config", "data"), (*WINDOW, *NETWORKS), id="data"),
+        pytest.param(modules_in("config", "config_files", "data"), (*WINDOW, *NETWORKS), id="data"),
+        pytest.param(modules_in("project_file", "project"), (*WINDOW, *NETWORKS), id="project"),
         pytest.param(modules_in("models", "segmentation", "training", "demo", "cli"), WINDOW, id="no window"),
         pytest.param(modules_in("cli"), (*WINDOW, *NETWORKS), id="command line without networks"),
         pytest.param(modules_in("_qt"), NETWORKS, id="window without networks"),

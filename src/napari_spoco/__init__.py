@@ -10,11 +10,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_spoco.config import SegmentationConfig, TrainingConfig
-    from napari_spoco.data.annotations import BACKGROUND, IGNORE, UNLABELED, SparseAnnotations
+    from napari_spoco.config import TRAINING_PRESETS, AnnotationConfig, LossConfig, SegmentationConfig, TrainingConfig
+    from napari_spoco.config_files import read_segmentation_config, read_training_config
+    from napari_spoco.data.annotations import BACKGROUND, IGNORE, UNLABELED, AnnotationStore, SparseAnnotations
     from napari_spoco.data.images import read_image, read_labels
     from napari_spoco.data.writers import write_labels
     from napari_spoco.models.checkpoint import EmbeddingModel, load_model, save_model
+    from napari_spoco.models.foreign import import_checkpoint
+    from napari_spoco.project import Project
     from napari_spoco.segmentation.affinities import embedding_affinities
     from napari_spoco.segmentation.metrics import evaluate_segmentation
     from napari_spoco.segmentation.mutex_watershed import segment_mutex_watershed
@@ -26,8 +29,13 @@ if TYPE_CHECKING:
 __all__ = [
     "BACKGROUND",
     "IGNORE",
+    "TRAINING_PRESETS",
     "UNLABELED",
+    "AnnotationConfig",
+    "AnnotationStore",
     "EmbeddingModel",
+    "LossConfig",
+    "Project",
     "SegmentationConfig",
     "SparseAnnotations",
     "TrainingConfig",
@@ -35,10 +43,13 @@ __all__ = [
     "__version__",
     "embedding_affinities",
     "evaluate_segmentation",
+    "import_checkpoint",
     "load_model",
     "predict_embeddings",
     "read_image",
     "read_labels",
+    "read_segmentation_config",
+    "read_training_config",
     "save_model",
     "segment_mutex_watershed",
     "train",
@@ -46,11 +57,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "config": ("SegmentationConfig", "TrainingConfig"),
-    "data.annotations": ("BACKGROUND", "IGNORE", "UNLABELED", "SparseAnnotations"),
+    "config": ("TRAINING_PRESETS", "AnnotationConfig", "LossConfig", "SegmentationConfig", "TrainingConfig"),
+    "config_files": ("read_segmentation_config", "read_training_config"),
+    "data.annotations": ("BACKGROUND", "IGNORE", "UNLABELED", "AnnotationStore", "SparseAnnotations"),
     "data.images": ("read_image", "read_labels"),
     "data.writers": ("write_labels",),
     "models.checkpoint": ("EmbeddingModel", "load_model", "save_model"),
+    "models.foreign": ("import_checkpoint",),
+    "project": ("Project",),
     "segmentation.affinities": ("embedding_affinities",),
     "segmentation.metrics": ("evaluate_segmentation",),
     "segmentation.mutex_watershed": ("segment_mutex_watershed",),

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from napari_spoco.data.samples import NucleiSample
     from napari_spoco.models.checkpoint import EmbeddingModel
-    from napari_spoco.training.reports import Preview, StepReport, TrainingStarted
+    from napari_spoco.training.reports import TrainerMessage
     from napari_spoco.training.trainer import TrainingResult
 
 DEMO_TRAINING = TrainingConfig(preview_seconds=1e9)
@@ -77,7 +77,7 @@ def run_demo(
     *,
     config: TrainingConfig = DEMO_TRAINING,
     fraction: float = 0.1,
-    on_report: Callable[[TrainingStarted | StepReport | Preview], None] | None = None,
+    on_report: Callable[[TrainerMessage], None] | None = None,
     on_stage: Callable[[str], None] | None = None,
 ) -> DemoResult:
     """Annotate, train, segment, score and write everything into a folder.
@@ -121,7 +121,7 @@ def run_demo(
     files = [
         save_model(model, folder / "model.safetensors"),
         _write_scores(folder / "scores.csv", scores),
-        draw_losses(folder / "loss.png", training.reports),
+        draw_losses(folder / "loss.png", training.reports, training.scores),
         _draw_annotated(folder / "overlay.png", model, samples, annotations),
         *_write_segmentations(folder, held_out, embeddings, found["SPOCO, foreground by intensity"]),
     ]

@@ -17,26 +17,28 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from napari_spoco.training.reports import StepReport
+    from napari_spoco.training.reports import ScoreReport, StepReport
 
 _WINDOW = 25
 """Steps over which the drawn loss is averaged."""
+_LINEAR_BELOW = 1e-2
+"""Where the axis of a loss with negative terms is not logarithmic."""
 
 
-def draw_losses(path: Path, reports: Sequence[StepReport]) -> Path:
-    """Draw every term of the loss and their sum against the step, as moving averages."""
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.add_subplot()
-    steps = np.array([report.step for report in reports])
-    for name in ("total", *(field.name for field in fields(LossTerms))):
-        values = np.array([getattr(report.terms, name) for report in reports])
-        window = min(_WINDOW, len(values))
-        smooth = np.convolve(values, np.ones(window) / window, mode="valid")
-        axes.plot(steps[window - 1 :], smooth, label=name.replace("_", " "), linewidth=2.0 if name == "total" else 1.0)
-    axes.set(xlabel="step", ylabel=f"loss (mean of {_WINDOW} steps)", yscale="log")
-    axes.legend(fontsize="small")
+def draw_losses(path: Path, reports: Sequence[StepReport], scores: Sequence[ScoreReport] = ()) -> Path:
+    """Draw the terms of the loss and their sum against the step, as moving averages, and the scores below them.
+
+    A term that is zero throughout is not part of the loss, and is left out.
+    """
+    figure = Figure(figsize=(7, 6 if scores else 4), layout="constrained")
+    panels = figure.subplots(2 if scores else 1, squeeze=False, sharex=True)[:, 0]
+    _draw_terms(panels[0], reports)
+    if scores:
+        _draw_scores(panels[1], scores)
+    panels[-1].set_xlabel("step")
     return _save(figure, path)
 
 
@@ -55,6 +57,37 @@ def draw_overlay(
     for panel, title in zip(axes[0], titles, strict=True):
         panel.set_title(title)
     return _save(figure, path)
+
+
+def _draw_terms(axes: Axes, reports: Sequence[StepReport]) -> None:
+    steps = np.array([report.step for report in reports])
+    lowest = 0.0
+    for name in ("total", *(field.name for field in fields(LossTerms))):
+        values = np.array([getattr(report.terms, name) for report in reports])
+        if not values.any():
+            continue
+        window = min(_WINDOW, len(values))
+        smooth = np.convolve(values, np.ones(window) / window, mode="valid")
+        lowest = min(lowest, smooth.min())
+        axes.plot(steps[window - 1 :], smooth, label=name.replace("_", " "), linewidth=2.0 if name == "total" else 1.0)
+    axes.set_ylabel(f"loss (mean of {_WINDOW} steps)")
+    # The adversarial term may be negative, and the sum with it.
+    if lowest < 0:
+        axes.set_yscale("symlog", linthresh=_LINEAR_BELOW)
+    else:
+        axes.set_yscale("log")
+    axes.legend(fontsize="small")
+
+
+def _draw_scores(axes: Axes, scores: Sequence[ScoreReport]) -> None:
+    steps = [score.step for score in scores]
+    for name in ("score", "soft_iou", "clustered_iou"):
+        axes.plot(steps, [getattr(score, name) for score in scores], ".-", label=name.replace("_", " "))
+    best = [score for score in scores if score.is_best]
+    if best:
+        axes.plot(best[-1].step, best[-1].score, "o", label=f"best, step {best[-1].step}")
+    axes.set(ylabel="objects left out", ylim=(0, 1))
+    axes.legend(fontsize="small")
 
 
 def _stretched(image: NDArray[Any]) -> NDArray[np.float64]:

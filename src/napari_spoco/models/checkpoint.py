@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from napari_spoco.config import NetworkConfig, Normalization, Parameters
 from napari_spoco.data.writers import atomic_path
@@ -95,7 +95,7 @@ def save_model(model: EmbeddingModel, path: str | os.PathLike[str]) -> Path:
         tensors |= {f"teacher.{name}": value for name, value in model.teacher.state_dict().items()}
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata={_METADATA_KEY: model.card.model_dump_json()})
+        temporary.write_bytes(save(tensors, {_METADATA_KEY: model.card.model_dump_json()}))
     return path
 
 

@@ -1,0 +1,67 @@
+"""`napari-spoco demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from napari_spoco.cli.progress import TrainingProgress
+from napari_spoco.cli.settings import Device, Minutes, Seed, Steps, settle
+from napari_spoco.cli.terminal import console, sentences
+from napari_spoco.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from napari_spoco.demo import DemoResult
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("napari-spoco-demo"),
+    fraction: Annotated[float, typer.Option(min=0.001, max=1.0, help="Share of the objects that are annotated.")] = 0.1,
+    seed: Seed = None,
+    steps: Steps = None,
+    minutes: Minutes = None,
+    device: Device = None,
+    gui: Annotated[bool, typer.Option("--gui", help="Open the same images and annotations in napari.")] = False,
+) -> None:
+    """Find nuclei from a tenth of their masks, on real microscopy that ships with the package."""
+    if gui:
+        from napari_spoco._qt.demo import open_demo
+
+        open_demo(fraction=fraction, seed=TrainingConfig().seed if seed is None else seed)
+        return
+    from napari_spoco.demo import DEMO_TRAINING, run_demo
+    from napari_spoco.training.devices import limit_threads
+
+    with sentences():
+        limit_threads(DEMO_TRAINING.threads)
+        options = {"seed": seed, "max_steps": steps, "max_minutes": minutes, "device": device}
+        with TrainingProgress() as progress:
+            result = run_demo(
+                out,
+                config=settle(DEMO_TRAINING, None, None, options),
+                fraction=fraction,
+                on_report=progress.on_report,
+                on_stage=console.print,
+            )
+    _print_demo(result)
+
+
+def _print_demo(result: DemoResult) -> None:
+    table = Table(
+        "method", "SBD", "|DiC|", "AP@0.5", title="8 images that were not trained on (SBD, AP: higher is better)"
+    )
+    for score in result.scores:
+        table.add_row(score.method, f"{score.sbd:.3f}", f"{score.abs_dic:.1f}", f"{score.ap50:.3f}")
+    console.print(table)
+    seconds = result.training.reports[-1].elapsed
+    console.print(
+        f"Trained from scratch on {result.n_annotated} of {result.n_objects} objects, "
+        f"{len(result.training.reports)} steps in {seconds:.0f} s."
+    )
+    console.print(f"{len(result.files)} files in {result.folder}:")
+    for path in result.files[:4]:
+        console.print(f"  {path}")
+    console.print(f"  {result.folder}/labels, objects, embeddings: one file per image")

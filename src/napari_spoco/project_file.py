@@ -1,0 +1,89 @@
+"""`project.toml`: what a project keeps of its images beside their pixels.
+
+This module alone knows how the file is written; what it is for stands in `project`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from napari_spoco.config import AnnotationConfig, Parameters
+from napari_spoco.config_files import parse_parameters, read_document
+from napari_spoco.data.writers import atomic_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    Box = tuple[slice, ...]
+
+FORMAT_VERSION = 1
+
+
+class ProjectImage(Parameters):
+    """What `project.toml` says of one image.
+
+    `file` is absolute or relative to the project's folder, like `annotation_file`, which is None until something is
+    painted. `shape` is (*spatial); `boxes` are the regions in which everything is annotated, (start, stop) per axis.
+    """
+
+    name: str
+    file: str
+    shape: tuple[int, ...] = Field(min_length=2, max_length=3)
+    annotation_file: str | None = None
+    boxes: tuple[tuple[tuple[int, int], ...], ...] = ()
+    meaning: AnnotationConfig = AnnotationConfig()
+
+    @property
+    def slices(self) -> tuple[Box, ...]:
+        """The boxes as `SparseAnnotations.from_labels` takes them."""
+        return tuple(tuple(slice(start, stop) for start, stop in box) for box in self.boxes)
+
+
+class ProjectFile(Parameters):
+    """All of `project.toml`."""
+
+    name: str
+    format_version: int = FORMAT_VERSION
+    images: tuple[ProjectImage, ...] = ()
+
+
+def read_project_file(path: Path) -> ProjectFile:
+    """Read the file.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    ValueError
+        It is broken, has two images of one name, or is of a newer version.
+    """
+    values = read_document(path)
+    version = values.get("format_version")
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise ValueError(f"{path}: expected format_version {FORMAT_VERSION}, got {version}; update napari-spoco")
+    content = parse_parameters(ProjectFile, values, source=str(path))
+    names = [image.name for image in content.images]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{path}: images: expected one of each name, got {name!r} twice")
+    return content
+
+
+def write_project_file(path: Path, content: ProjectFile) -> None:
+    """Write or replace the file, all or nothing."""
+    lines = [f"name = {_toml(content.name)}", f"format_version = {content.format_version}"]
+    for image in content.images:
+        values = image.model_dump(mode="json", exclude_defaults=True)
+        lines += ["", "[[images]]", *(f"{name} = {_toml(value)}" for name, value in values.items())]
+    with atomic_path(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _toml(value: Any) -> str:
+    """Write text, numbers, truth values, lists and tables; of strings, TOML reads all that JSON writes but DEL."""
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{name} = {_toml(part)}' for name, part in value.items())} }}"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,127 @@
+"""`napari-spoco …` from files to files, and its sentences where something is wrong."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+import tifffile
+import torch
+
+from napari_spoco.config import TRAINING_PRESETS, NetworkConfig, SegmentationConfig
+from napari_spoco.config_files import read_segmentation_config, read_training_config
+from napari_spoco.data.samples import load_nuclei
+from napari_spoco.models.checkpoint import load_model
+from napari_spoco.models.network import UNet
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_train_segment_evaluate(run, files: tuple[Path, Path], tmp_path: Path) -> None:
+    image, labels = files
+    folder = tmp_path / "made" / "run"
+    assert "2 steps" in run("train", image, "-a", labels, "--out", folder, "--steps", 2)
+    card = load_model(folder).card
+    assert card.voxel_size == (0.25, 0.25)
+    assert card.history.n_objects == 7
+    options = ("--foreground", "intensity", "--fragment-size", 30, "--set", "smoothing=2")
+    said = run("segment", folder, image, "--out", tmp_path / "found", *options)
+    assert "cells.tif" in said
+    found = tifffile.imread(tmp_path / "found" / "cells_labels.tif")
+    assert found.shape == (256, 256)
+    rows = read_rows(tmp_path / "found" / "cells_objects.csv")
+    assert [int(row["label"]) for row in rows] == list(range(1, found.max() + 1))
+    assert "sbd" in run("evaluate", tmp_path / "found" / "cells_labels.tif", labels)
+
+
+def test_segment_mistakes(run, files: tuple[Path, Path], tmp_path: Path) -> None:
+    image, _ = files
+    before = sorted(tmp_path.iterdir())
+    out = ("--out", tmp_path / "found")
+    assert "Error: path: there is no model file" in run("segment", tmp_path / "none", image, *out, code=1)
+    said = run("segment", "nuclei-small", image, *out, "--set", "smothing=1", code=1)
+    assert "smothing: there is no such name; did you mean smoothing?" in said
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", TRAINING_PRESETS)
+def test_config_prints_what_config_reads(invoke, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "training.yaml"
+    path.write_text(invoke("config", "--preset", name).stdout)
+    assert read_training_config(path) == TRAINING_PRESETS[name]
+
+
+def test_config_of_a_segmentation(run, tmp_path: Path) -> None:
+    assert "smoothing: 3.0" in run("config", "--segmentation", "--set", "smoothing=3")
+    assert "--preset: expected none" in run("config", "--segmentation", "--preset", "paper", code=1)
+    path = tmp_path / "segmentation.json"
+    path.write_text(SegmentationConfig(min_size=7).model_dump_json())
+    assert read_segmentation_config(path).min_size == 7
+    assert "min_size: 7" in run("config", "--segmentation", "--config", path)
+
+
+def test_config_mistakes(run) -> None:
+    said = run("config", "--preset", "slow", code=1)
+    assert "--preset: expected one of quick, normal, thorough" in said
+    assert "expected NAME=VALUE" in run("config", "--set", "seed", code=1)
+
+
+def test_import_says_what_was_found(run, tmp_path: Path) -> None:
+    config = NetworkConfig(ndim=3, in_channels=2, embedding_dim=4, feature_maps=(8, 16), norm="group", groups=4)
+    weights = {
+        f"{prefix}.{name}": value for prefix in ("net_f", "net_g") for name, value in UNet(config).state_dict().items()
+    }
+    checkpoint, out = tmp_path / "last.pytorch", tmp_path / "model.safetensors"
+    torch.save({"model_state_dict": weights, "num_iterations": 12_000}, checkpoint)
+    said = run("import", checkpoint, "--out", out, "--groups", 4, "--activation", "elu")
+    for words in ("3D images of 2 channels", "8, 16", "group, 4 groups", "elu", "teacher │ yes", "12,000"):
+        assert words in said
+    model = load_model(out)
+    assert model.config == config.model_copy(update={"activation": "elu"})
+    assert model.teacher is not None
+
+
+def test_import_mistakes(run, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "other.pytorch"
+    torch.save({"weights": torch.zeros(3)}, checkpoint)
+    assert "path: expected weights named" in run("import", checkpoint, "--out", tmp_path / "m.safetensors", code=1)
+    assert "--out: expected a file ending in" in run("import", checkpoint, "--out", tmp_path / "m.pt", code=1)
+    assert "there is no file" in run("import", tmp_path / "none", "--out", tmp_path / "m.safetensors", code=1)
+    assert list(tmp_path.iterdir()) == [checkpoint]
+
+
+def test_models_lists_what_ships(run) -> None:
+    assert "nuclei-small" in run("models")
+
+
+def test_info_names_versions_and_device(run) -> None:
+    said = run("info")
+    for word in ("napari-spoco", "torch", "device", "precision"):
+        assert word in said
+
+
+@pytest.mark.slow
+def test_demo_writes_everything(run, tmp_path: Path) -> None:
+    said = run("demo", "--out", tmp_path, "--steps", 3)
+    assert "foreground by intensity" in said
+    names = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert {"model.safetensors", "scores.csv", "loss.png", "overlay.png"} <= names
+    for sample in load_nuclei("val"):
+        assert tifffile.imread(tmp_path / "labels" / f"{sample.name}.tif").shape == sample.labels.shape
+        assert {f"objects/{sample.name}.csv", f"embeddings/{sample.name}.png"} <= names
+    rows = read_rows(tmp_path / "scores.csv")
+    classical = [float(row["sbd"]) for row in rows if row["method"].startswith("Otsu")]
+    assert 0.6 < classical[0] < 0.9
+    assert len(rows) == 5
+    assert load_model(tmp_path / "model.safetensors").card.foreground_radius > 0
+    assert len(names) == 4 + 3 * 8
+
+
+def test_demo_takes_no_wrong_settings(run, tmp_path: Path) -> None:
+    said = run("demo", "--out", tmp_path / "demo", "--steps", 0, code=1)
+    assert "max_steps: expected greater than or equal to 1, got 0" in said
+    assert not list(tmp_path.iterdir())

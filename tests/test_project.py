@@ -1,0 +1,233 @@
+"""A project keeps images, annotations and runs; nothing is lost, and nothing wrong gets in."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_spoco.config import AnnotationConfig
+from napari_spoco.project import Project
+
+SHAPES = {"2D": (20, 30), "3D": (5, 20, 30), "2D, channels": (3, 20, 30), "3D, channels": (2, 5, 20, 30)}
+
+
+def image_of(shape: tuple[int, ...], dtype: type = np.float32) -> np.ndarray:
+    return (np.random.default_rng(0).random(shape) * 100).astype(dtype)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A project with one image."""
+    project = Project.create(tmp_path / "my project")
+    project.add_image(image_of((20, 30)), "cells")
+    return project
+
+
+def content(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_new_project_is_empty_and_opens(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "a" / "b", name='"He said: ä\x7f\\"\n')
+    assert {path.name for path in project.path.iterdir()} == {
+        "project.toml", "images", "annotations", "runs", "results",
+    }  # fmt: skip
+    opened = Project.open(tmp_path / "a" / "b")
+    assert opened.name == '"He said: ä\x7f\\"\n'
+    assert opened.images == opened.runs == ()
+    assert opened.newest_run is None
+    assert opened.results.is_dir()
+    assert Project.create(tmp_path / "c").name == "c"
+
+
+def test_nothing_that_exists_is_overwritten(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    before = content(tmp_path)
+    for path in (project.path, tmp_path / "full", tmp_path / "full" / "file"):
+        with pytest.raises(FileExistsError, match="expected a new or an empty folder"):
+            Project.create(path)
+    (project.path / "images" / "other.tif").touch()
+    with pytest.raises(FileExistsError, match="whose file is not there yet"):
+        project.add_image(image_of((20, 30)), "other")
+    with pytest.raises(ValueError, match="one that is not taken"):
+        project.add_image(image_of((20, 30)), "CELLS")
+    (project.path / "images" / "other.tif").unlink()
+    assert content(tmp_path) == before
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("kind", SHAPES)
+def test_arrays_become_images(tmp_path: Path, kind: str, dtype: type) -> None:
+    shape = SHAPES[kind]
+    ndim = int(kind[0])
+    image = image_of(shape, dtype)
+    scale, units = (2.0, 0.5, 0.25)[-ndim:], ("um",) * ndim
+    project = Project.create(tmp_path / "project")
+    entry = project.add_image(image, "x", ndim=ndim, scale=scale, units=units)
+    assert entry.shape == shape[-ndim:]
+    source = Project.open(project.path).read_image("x")
+    np.testing.assert_array_equal(source.data, image.reshape((-1, *shape[-ndim:])))
+    assert source.data.dtype == dtype
+    assert (source.scale, source.units) == (scale, units)
+    assert tifffile.imread(project.path / entry.file).size == image.size
+
+
+def test_files_stay_where_they_are_or_are_copied(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    file = tmp_path / "cells 1.ome.tif"
+    tifffile.imwrite(file, image_of((20, 30), np.uint8), photometric="minisblack")
+    assert project.add_image(file).file == str(file)
+    copied = project.add_image(file, "copy", copy=True)
+    assert copied.file == "images/copy.tif"
+    moved = tmp_path / "elsewhere"
+    project.path.rename(moved)
+    file.unlink()
+    project = Project.open(moved)
+    assert [image.name for image in project.images] == ["cells 1.ome", "copy"]
+    assert project.read_image("copy").data.shape == (1, 20, 30)
+    with pytest.raises(FileNotFoundError):
+        project.read_image("cells 1.ome")
+
+
+@pytest.mark.parametrize("name", ["", None, "a/b", "a\\b", "..", ".a", "a.", "a ", "a:b", "a\n"])
+def test_names_that_cannot_name_files(project: Project, name: str | None) -> None:
+    before = content(project.path)
+    with pytest.raises(ValueError, match="name: expected letters, digits"):
+        project.add_image(image_of((20, 30)), name)
+    assert content(project.path) == before
+
+
+def test_only_images_become_images(project: Project, tmp_path: Path) -> None:
+    before = content(project.path)
+    with pytest.raises(ValueError, match="expected an image with contrast"):
+        project.add_image(np.zeros((20, 30)), "flat")
+    with pytest.raises(ValueError, match="expected one for each of 2 axes"):
+        project.add_image(image_of((20, 30)), "other", scale=(1, 2, 3))
+    with pytest.raises(FileNotFoundError):
+        project.add_image(tmp_path / "none.tif")
+    assert content(project.path) == before
+
+
+def test_annotations_come_back_as_painted(project: Project) -> None:
+    assert not project.annotations("cells").any()
+    labels = np.zeros((20, 30), np.uint8)
+    labels[2:6, 2:6], labels[8:12, 8:12] = 7, 3
+    boxes = [(slice(0, 10), slice(None)), (slice(12, None), slice(3, 9))]
+    project.set_annotations("cells", labels, boxes=boxes, meaning=AnnotationConfig(background_label=3))
+    opened = Project.open(project.path)
+    painted = opened.annotations("cells")
+    np.testing.assert_array_equal(painted, labels)
+    assert painted.dtype == np.int32
+    entry = opened.image("cells")
+    assert entry.boxes == (((0, 10), (0, 30)), ((12, 20), (3, 9)))
+    assert entry.slices == ((slice(0, 10), slice(0, 30)), (slice(12, 20), slice(3, 9)))
+    assert entry.meaning == AnnotationConfig(background_label=3)
+    project.set_annotations("cells", labels.astype(np.int64) * 100_000)
+    assert opened.annotations("cells").max() == 700_000
+    assert opened.image("cells") == entry
+    project.set_annotations("cells", labels, boxes=[])
+    assert opened.image("cells").boxes == ()
+
+
+def test_annotations_that_are_refused_change_nothing(project: Project) -> None:
+    labels = np.ones((20, 30), np.int32)
+    project.set_annotations("cells", labels)
+    before = content(project.path)
+    for wrong, options, message in (
+        (labels[1:], {}, r"labels: expected the shape of the image cells, \(20, 30\), got \(19, 30\)"),
+        (labels * 0.5, {}, "expected integers"),
+        (labels * -7, {}, "expected no negative ids"),
+        (labels, {"boxes": [(slice(0, 50), slice(None))]}, "expected slices inside"),
+        (labels, {"boxes": [(slice(0, 5),)]}, "expected one slice for each of the 2 axes"),
+        (labels, {"meaning": AnnotationConfig(painted_in_planes=True)}, "expected 3D labels"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            project.set_annotations("cells", wrong, **options)
+    with pytest.raises(ValueError, match=r"expected an image of the project \(cells\), got 'other'"):
+        project.set_annotations("other", labels)
+    assert content(project.path) == before
+
+
+def test_annotations_of_another_shape_are_found(project: Project) -> None:
+    project.set_annotations("cells", np.ones((20, 30), np.int32))
+    tifffile.imwrite(project.path / "annotations" / "cells.tif", np.ones((4, 4), np.uint16))
+    with pytest.raises(ValueError, match=r"expected the shape of the image cells, \(20, 30\), got \(4, 4\)"):
+        project.annotations("cells")
+
+
+def test_two_windows_on_one_project(project: Project) -> None:
+    other = Project.open(project.path)
+    other.add_image(image_of((8, 9)), "second")
+    project.add_image(image_of((8, 9)), "third")
+    project.set_annotations("second", np.ones((8, 9), int))
+    assert [image.name for image in other.images] == ["cells", "second", "third"]
+    assert other.annotations("second").all()
+
+
+def test_runs_are_numbered(project: Project) -> None:
+    first, second = project.new_run(), project.new_run()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d-01", first.name)
+    assert project.runs[0] == first
+    assert project.newest_run == second
+    (project.path / "runs" / "2020-02-02-100").mkdir()
+    (project.path / "runs" / "2020-02-02-99").mkdir()
+    (project.path / "runs" / "notes").mkdir()
+    assert [run.name for run in project.runs[:2]] == ["2020-02-02-99", "2020-02-02-100"]
+    assert len(project.runs) == 4
+
+
+BROKEN = {
+    "no text": ("name = ", "expected TOML"),
+    "nothing": ("", "name: expected a value, got none"),
+    "newer": ('name = "x"\nformat_version = 99', "expected format_version 1, got 99; update napari-spoco"),
+    "unknown": ('name = "x"\ncolour = 1', "colour: there is no such name"),
+    "no file": ('name = "x"\n[[images]]\nname = "a"\nshape = [2, 3]', "images.0.file: expected a value, got none"),
+    "axes": (
+        'name = "x"\n[[images]]\nname = "a"\nfile = "a"\nshape = [2]',
+        "images.0.shape: expected at least 2 items",
+    ),
+    "twice": (
+        'name = "x"\n' + 2 * '[[images]]\nname = "a"\nfile = "a"\nshape = [2, 3]\n',
+        "images: expected one of each name, got 'a' twice",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_broken_projects_do_not_open(tmp_path: Path, kind: str) -> None:
+    text, message = BROKEN[kind]
+    (tmp_path / "project.toml").write_text(text)
+    with pytest.raises(ValueError) as caught:
+        Project.open(tmp_path)
+    assert message in str(caught.value)
+    assert str(tmp_path / "project.toml") in str(caught.value)
+
+
+def test_no_project(tmp_path: Path) -> None:
+    assert not Project.is_at(tmp_path)
+    with pytest.raises(FileNotFoundError, match="there is no project"):
+        Project.open(tmp_path)
+
+
+def test_the_file_is_toml_for_others(project: Project) -> None:
+    project.set_annotations("cells", np.ones((20, 30), int), boxes=[(slice(0, 4), slice(0, 5))])
+    values = tomllib.loads((project.path / "project.toml").read_text(encoding="utf-8"))
+    assert values == {
+        "name": "my project",
+        "format_version": 1,
+        "images": [
+            {
+                "name": "cells",
+                "file": "images/cells.tif",
+                "shape": [20, 30],
+                "annotation_file": "annotations/cells.tif",
+                "boxes": [[[0, 4], [0, 5]]],
+            }
+        ],
+    }
