@@ -208,7 +208,9 @@ class TrainingConfig(Parameters):
     precision: Literal["auto", "float32", "bfloat16"] = setting(
         "auto", "Precision", "Of the network; the loss is always computed in float32."
     )
-    channels_last: bool = setting(True, "Channels last", "Memory layout of 2D networks; faster on most devices.")
+    channels_last: bool = setting(
+        True, "Channels last", "Memory layout of 2D networks with batch normalisation; faster on most devices."
+    )
     threads: int | None = setting(None, "Threads", "CPU threads of the training.", ge=1)
     preview_seconds: float = setting(
         5.0, "Preview", "Least time between two pictures of the embeddings.", unit="s", ge=0

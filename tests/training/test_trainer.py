@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_spoco.config import LossConfig, TrainingConfig
+from napari_spoco.config import AnnotationConfig, LossConfig, TrainingConfig
 from napari_spoco.models.checkpoint import load_model, save_model
 from napari_spoco.training.reports import Preview, StepReport, TrainingStarted
 from napari_spoco.training.trainer import Trainer, train
@@ -174,3 +174,36 @@ def test_trains_on_the_gpu_and_returns_to_the_cpu(discs: Discs, tiny_config: Tra
     image, labels = discs
     result = train([image], [labels], config=tiny_config.model_copy(update={"device": "cuda"}))
     assert next(result.model.network.parameters()).device.type == "cpu"
+
+
+STATEMENTS = {
+    "strokes": ((12, 24, 24), AnnotationConfig(background_label=8, ignore_label=9)),
+    "planes": ((12, 24, 24), AnnotationConfig(background_label=8, painted_in_planes=True)),
+    "strokes 2d": ((32, 32), AnnotationConfig(background_label=8, ignore_label=9)),
+}
+
+
+@pytest.mark.parametrize("supervision", ["sparse", "dense", "dense_consistency"])
+@pytest.mark.parametrize("case", STATEMENTS)
+def test_trains_on_all_that_can_be_stated(case: str, supervision: str, tiny_config: TrainingConfig) -> None:
+    shape, statement = STATEMENTS[case]
+    rng = np.random.default_rng(0)
+    labels = np.zeros(shape, dtype=np.uint16)
+    labels[..., 4:10, 4:10], labels[..., 12:20, 12:20] = 1, 2
+    labels[..., 22:, :8], labels[..., :2, :] = 8, 9
+    if case == "planes":
+        labels[:4], labels[6:] = 0, 0
+    config = tiny_config.model_copy(
+        update={
+            "patch_shape": (8, 16, 16)[-len(shape) :],
+            "norm": "group",
+            "annotations": statement,
+            "loss": LossConfig(supervision=supervision),
+        }
+    )
+    result = train([rng.random(shape).astype(np.float32)], [labels], config=config)
+    assert result.model.card.history.n_objects == (3 if case == "planes" else 2)
+    assert len(result.reports) == 3
+    terms = result.reports[-1].terms
+    assert (terms.unlabeled_push > 0) == (supervision == "sparse")
+    assert (terms.consistency > 0) == (supervision != "dense")

@@ -65,7 +65,7 @@ class UNet(nn.Module):
         Returns
         -------
         torch.Tensor
-            Embeddings (B, E, *spatial).
+            Embeddings (B, E, *spatial), contiguous whatever the layout of the network.
         """
         skips: list[torch.Tensor] = []
         features = image
@@ -80,7 +80,8 @@ class UNet(nn.Module):
             up = functional.interpolate(features, size=skip.shape[2:], mode="nearest")
             features = decoder(torch.cat((skip, up), dim=1))
         embeddings: torch.Tensor = self.final_conv(features)
-        return embeddings
+        # Whoever goes over the pixels of each channel would be slowed down by another layout.
+        return embeddings.contiguous()
 
 
 class _Block(nn.Module):

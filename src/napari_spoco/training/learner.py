@@ -19,7 +19,7 @@ from napari_spoco.training.teacher import choose_teacher
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-    from napari_spoco.config import TrainingConfig
+    from napari_spoco.config import NetworkConfig, TrainingConfig
     from napari_spoco.models.checkpoint import EmbeddingModel
     from napari_spoco.models.network import UNet
     from napari_spoco.training.augment import Batch
@@ -58,7 +58,7 @@ class Learner:
         seed: int,
     ) -> None:
         self._config, self._fabric = config, fabric
-        self._layout = memory_layout(config, model.config.ndim)
+        self._layout = memory_layout(config, model.config)
         self.student = model.network
         self._teacher = choose_teacher(self.student, config, model.teacher, seed)
         place(self._teacher.network, config, fabric)
@@ -148,16 +148,16 @@ class Learner:
             gradient.copy_(cast("torch.Tensor", averaged))
 
 
-def memory_layout(config: TrainingConfig, ndim: int) -> torch.memory_format:
+def memory_layout(config: TrainingConfig, network: NetworkConfig) -> torch.memory_format:
     """Return how the numbers of a network lie in memory.
 
-    Averaging the gradients of channels-last weights over processes crashes in torch 2.13 (on the CPU).
+    Channels-last inputs without gradient crash the backward pass of GroupNorm on the CPU in torch 2.13.
     """
-    is_alone = config.devices * config.num_nodes == 1
-    return torch.channels_last if config.channels_last and ndim == 2 and is_alone else torch.contiguous_format
+    is_last = config.channels_last and network.ndim == 2 and network.norm == "batch"
+    return torch.channels_last if is_last else torch.contiguous_format
 
 
 def place(network: UNet, config: TrainingConfig, fabric: Fabric) -> None:
     """Move a network to the device of the run, in place, ready to be trained."""
-    layout = memory_layout(config, network.config.ndim)
+    layout = memory_layout(config, network.config)
     network.to(fabric.device).to(memory_format=layout).train()  # type: ignore[call-overload]

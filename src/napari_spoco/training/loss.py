@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch.nn.functional import relu
 
@@ -23,6 +24,8 @@ from napari_spoco.training.summands import PaintedCrossEntropy, PaintedDice, Unl
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from napari_spoco.config import LossConfig
 
@@ -68,7 +71,8 @@ def spoco_loss(
         Scalar per term: pull, push, regularizer, instance, unlabeled_push, consistency; each weighted and averaged over
         the batch.
     """
-    labels, student = labels.flatten(1), student.flatten(2)  # (B, N), (B, E, N)
+    # In the layout of a channels-last network every pass over the pixels would take a quarter longer.
+    labels, student = labels.flatten(1), student.flatten(2).contiguous()  # (B, N), (B, E, N)
     images = [Clusters.find(*image) for image in zip(labels, known or [{}] * len(labels), strict=True)]
     student, painted = take_pixels(student, [clusters.painted.pixels for clusters in images])
     terms: list[dict[str, torch.Tensor]] = []
@@ -78,7 +82,7 @@ def spoco_loss(
         terms.append(mean_terms(embeddings, means, clusters, config))
         requests.append(object_requests(embeddings, means, clusters, config, generator))
     if teacher is not None and config.consistency_weight and config.supervision != "dense":
-        teacher = teacher.flatten(2)
+        teacher = teacher.flatten(2).contiguous()
         anchors = [
             draw_anchors(*views, config, generator)
             for views in zip(student.detach(), teacher.detach(), images, strict=True)
@@ -244,16 +248,19 @@ def draw_anchors(
     for embeddings in (student, teacher):
         points = embeddings.index_select(1, candidates)
         covers = covers | (squared_distances(points.T, points) < config.delta_var**2)
-    covers = covers.cpu()  # (candidates, candidates)
-    uncovered = torch.ones(_N_CANDIDATES, dtype=torch.bool)
+    chosen = _first_uncovered(covers.cpu().numpy(), config.min_unlabeled / share, config.max_anchors)
+    return candidates[torch.tensor(chosen, dtype=torch.long, device=candidates.device)]
+
+
+def _first_uncovered(covers: NDArray[np.bool_], least_share: float, most: int) -> list[int]:
+    """Take candidates in order that none before has covered, until few are left; `covers` (K, K), row covers column."""
+    uncovered = np.ones(len(covers), dtype=bool)
     chosen: list[int] = []
-    while len(chosen) < config.max_anchors and uncovered.any():
-        if uncovered.float().mean().item() * share < config.min_unlabeled:
-            break
-        chosen.append(int(uncovered.int().argmax()))
+    while len(chosen) < most and uncovered.any() and uncovered.mean() >= least_share:
+        chosen.append(int(uncovered.argmax()))
         uncovered &= ~covers[chosen[-1]]
         uncovered[chosen[-1]] = False
-    return candidates[torch.tensor(chosen, dtype=torch.long, device=candidates.device)]
+    return chosen
 
 
 def instance_masks(
