@@ -8,16 +8,17 @@ goes on from a saved state draws what the unbroken run would have drawn.
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from napari_spoco.config import NetworkConfig, TrainingConfig
+from napari_spoco.config import TrainingConfig
 from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, load_model
 from napari_spoco.training.augment import Augmentation, crop_shape
+from napari_spoco.training.clock import RunClock
+from napari_spoco.training.defaults import choose_batch, new_model
 from napari_spoco.training.devices import choose_precision, make_fabric, peak_memory
 from napari_spoco.training.finishing import ModelMaker
 from napari_spoco.training.history import RunHistory
@@ -45,10 +46,6 @@ if TYPE_CHECKING:
     from napari_spoco.training.reports import Preview, TrainerMessage
     from napari_spoco.training.run_folder import State
 
-_DEFAULT_MAPS = {2: (16, 32, 64, 128), 3: (16, 32, 64, 128)}
-_DEFAULT_PATCH = {2: (128, 128), 3: (24, 64, 64)}
-_DEFAULT_BATCH = {2: 4, 3: 2}
-_DEFAULT_NORM = {2: "batch", 3: "group"}
 _BEFORE_FIRST_STEP = 0
 """Takes the place of the step in the seed of what is drawn before the first one."""
 
@@ -126,10 +123,10 @@ class Trainer:
         self._pool = TrainingPool(images, annotations, normalization, config)
         rng = np.random.default_rng((config.seed, _BEFORE_FIRST_STEP))
         self._fabric = fabric or make_fabric(config)
-        self._model = start_from or _new_model(self._pool.images[0].image.shape, config, _draw_seed(rng))
+        self._model = start_from or new_model(self._pool.images[0].image.shape, config, _draw_seed(rng))
         self._is_fine_tuning = self._model.card.history.steps > 0
         network = self._model.config
-        wanted = config.patch_shape or _DEFAULT_PATCH[network.ndim], config.batch_size or _DEFAULT_BATCH[network.ndim]
+        wanted = choose_batch(config, network.ndim)
         check_sizes(self._pool.images, wanted[0], network)
         place(self._model.network, config, self._fabric)
         fitting: Attempt = state["attempt"] if state else self._fit_to_memory(wanted)
@@ -174,11 +171,9 @@ class Trainer:
             self._folder.begin(self.config, self._history.step)
         if self._history.step == 0 and self._is_fine_tuning and self._selection.n_left_out:
             yield self._scored(self._selection.judge_start(self._learner.student, self._learner.teacher))
-        now = time.monotonic()
-        began, last_saved = now - self._history.elapsed, now
+        clock = RunClock(self.config, self._fabric, self._history.elapsed)
         for step in range(self._history.step + 1, self.config.max_steps + 1):
-            elapsed, is_stopped = self._agree(time.monotonic() - began, stop)
-            progress = self._progress(step - 1, elapsed)
+            progress, is_stopped = clock.ask(step - 1, stop)
             self._stopped = is_stopped and progress < 1.0
             if progress >= 1.0 or is_stopped or self._learner.schedule.is_over or self._selection.is_stale:
                 break
@@ -192,7 +187,7 @@ class Trainer:
 
             terms = self._learner.step(batch, step, generator)
 
-            yield self._report(step, terms, time.monotonic() - began)
+            yield self._report(step, terms, clock)
             if self._selection.is_due(step):
                 yield self._scored(self._selection.judge(step, self._learner.student, self._learner.teacher))
                 self._sampler = self._new_sampler()
@@ -200,9 +195,8 @@ class Trainer:
                 self._learner.schedule.on_score(-self._history.mean_loss(self.config.validation.every))
             if self._is_first_process and self._previewer.is_due():
                 yield self._preview()
-            if time.monotonic() - last_saved >= self.config.autosave_seconds:
+            if clock.is_time_to_save():
                 self.save()
-                last_saved = time.monotonic()
         self.save()
 
     def save(self) -> None:
@@ -249,19 +243,6 @@ class Trainer:
         self._sampler = self._new_sampler()
         return TrainingNotice(f"Training goes on with {self._pool.n_objects} objects.")
 
-    def _agree(self, elapsed: float, stop: Callable[[], bool] | None) -> tuple[float, bool]:
-        """Let all processes see the clock and the stop of the first one, so that they end at the same step."""
-        is_stopped = stop is not None and stop()
-        if self._fabric.world_size == 1:
-            return elapsed, is_stopped
-        agreed: tuple[float, bool] = self._fabric.broadcast((elapsed, is_stopped))
-        return agreed
-
-    def _progress(self, steps: int, seconds: float) -> float:
-        """Return the share of the run that is done, by steps or by time, whichever is further."""
-        minutes = self.config.max_minutes
-        return max(steps / self.config.max_steps, seconds / (60 * minutes) if minutes else 0.0)
-
     def _started(self) -> TrainingStarted:
         device = self._fabric.device
         return TrainingStarted(
@@ -277,14 +258,13 @@ class Trainer:
             memory=self._memory,
         )
 
-    def _report(self, step: int, terms: torch.Tensor, elapsed: float) -> StepReport:
+    def _report(self, step: int, terms: torch.Tensor, clock: RunClock) -> StepReport:
         values, rate = LossTerms(*terms.tolist()), self._learner.schedule.rate
         if not math.isfinite(values.total):
             raise FloatingPointError(
                 f"The loss became {values.total} at step {step}; try a lower learning rate (now {rate:.1e})."
             )
-        remaining = elapsed * (1 / max(self._progress(step, elapsed), 1e-9) - 1)
-        report = StepReport(step, self.config.max_steps, values, rate, elapsed, max(remaining, 0.0))
+        report = StepReport(step, self.config.max_steps, values, rate, clock.elapsed, clock.remaining(step))
         self._history.reports.append(report)
         return report
 
@@ -387,21 +367,6 @@ def train(
         if on_report is not None:
             on_report(report)
     return trainer.result()
-
-
-def _new_model(shape: tuple[int, ...], config: TrainingConfig, seed: int) -> EmbeddingModel:
-    """Make an untrained model for images of a shape (C, *spatial)."""
-    ndim = len(shape) - 1
-    network = NetworkConfig(
-        ndim=ndim,
-        in_channels=shape[0],
-        embedding_dim=config.embedding_dim,
-        feature_maps=config.feature_maps or _DEFAULT_MAPS[ndim],
-        norm=config.norm or _DEFAULT_NORM[ndim],
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return EmbeddingModel.create(ModelCard(network=network, normalization=config.normalization))
 
 
 def _draw_seed(rng: np.random.Generator) -> int:
