@@ -18,9 +18,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_spoco import EmbeddingModel, SparseAnnotations, TrainingConfig, read_labels, save_model
+from napari_spoco import EmbeddingModel, SparseAnnotations, TrainingConfig, load_model, read_labels, save_model
 from napari_spoco.cli.interruption import Interruption
-from napari_spoco.config import AugmentationConfig, LossConfig
+from napari_spoco.config import AugmentationConfig, LossConfig, ValidationConfig
 from napari_spoco.data.images import read_image
 from napari_spoco.models.registry import shipped_path
 from napari_spoco.training.devices import limit_threads
@@ -40,9 +40,12 @@ CONFIG = TrainingConfig(
     feature_maps=(16, 32, 64, 128),
     patch_shape=(128, 128),
     preview_seconds=1e9,
+    # A run that starts from an earlier one goes on at the full rate.
+    fine_tuning_factor=1.0,
     # Nothing is unlabeled, so there is nothing for the teacher to agree on.
-    loss=LossConfig(consistency_weight=0.0),
+    loss=LossConfig(supervision="dense", consistency_weight=0.0),
     augmentation=AugmentationConfig(scaling=0.3, gamma=0.5),
+    validation=ValidationConfig(left_out="none"),
 )
 
 
@@ -53,13 +56,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--minutes", type=float, required=True)
     parser.add_argument("--seed", type=int, default=CONFIG.seed)
+    parser.add_argument("--start-from", default=None, help="model file, or name of a shipped model")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
     parser.add_argument("--ship", action="store_true", help="replace the shipped model and its log")
     options = parser.parse_args()
     limit_threads(None)
     images, annotations = read_pool(options.pool)
     config = CONFIG.model_copy(update={"max_minutes": options.minutes, "seed": options.seed})
-    trainer = Trainer(images, annotations, config=config, folder=options.out, resume=options.resume)
+    start = load_model(options.start_from) if options.start_from else None
+    trainer = Trainer(images, annotations, start_from=start, config=config, folder=options.out, resume=options.resume)
     with Interruption("Stopping after this step.") as interruption:
         for _ in trainer.run(interruption.is_asked):
             pass
