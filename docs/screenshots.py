@@ -1,4 +1,4 @@
-"""Make docs/images/window.png: the whole window on the nuclei sample, after a real training in the dock.
+"""Make docs/images/window-training.png and window.png: the window on the nuclei sample, during a training and after it.
 
 Run on a machine with a display, or under `xvfb-run -a -s "-screen 0 1600x1200x24"`.
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 IMAGES = Path(__file__).parent / "images"
-N_PAINTED = 8
+N_PAINTED, N_PAINTED_LATER = 8, 4
 
 
 def wait(condition: Callable[[], bool]) -> None:
@@ -34,16 +34,16 @@ def wait_seconds(seconds: float) -> None:
     wait(lambda: time.monotonic() > end)
 
 
-def paint_typical_objects(annotations: napari.layers.Labels, truth: np.ndarray, n_objects: int) -> None:
+def paint_typical_objects(annotations: napari.layers.Labels, truth: np.ndarray, labels: range) -> None:
     """Paint the objects of about median size, as a person would, but faster."""
     sizes = np.bincount(truth.ravel())[1:]
-    ids = np.argsort(abs(sizes - np.median(sizes[sizes > 0])))[:n_objects] + 1
-    for label, instance_id in enumerate(ids, start=1):
-        annotations.data_setitem(np.nonzero(truth == instance_id), label)
+    ids = np.argsort(abs(sizes - np.median(sizes[sizes > 0]))) + 1
+    for label in labels:
+        annotations.data_setitem(np.nonzero(truth == ids[label - 1]), label)
 
 
-def make_window_picture(path: Path, minutes: float, theme: str) -> None:
-    """Paint, train, segment, and take a picture of the whole window."""
+def make_window_pictures(folder: Path, minutes: float, theme: str) -> None:
+    """Paint, train, paint on, segment, and take pictures of the whole window."""
     viewer = napari.Viewer(show_welcome_screen=False)
     viewer.theme = theme
     viewer.window.resize(1500, 1120)
@@ -52,11 +52,20 @@ def make_window_picture(path: Path, minutes: float, theme: str) -> None:
     truth = viewer.layers["nuclei truth"].data
     viewer.layers.remove("nuclei truth")
     dock.data.new_button.click()
-    paint_typical_objects(viewer.layers["nuclei annotations"], truth, N_PAINTED)
+    annotations = viewer.layers["nuclei annotations"]
+    paint_typical_objects(annotations, truth, range(1, N_PAINTED + 1))
     wait(lambda: dock.data.summary.n_objects == N_PAINTED)
 
-    dock.train.quick.editor("max_minutes").set_value(minutes)
+    settings = dock.train.settings
+    settings.show_config(settings.config().model_copy(update={"max_minutes": minutes}))
     dock.train.train_button.click()
+    wait(lambda: dock.footer.bar.value() > dock.footer.bar.maximum() / 2 > 0)
+    paint_typical_objects(annotations, truth, range(N_PAINTED + 1, N_PAINTED + N_PAINTED_LATER + 1))
+    wait(lambda: dock.footer.text.startswith("Training goes on with"))
+    viewer.reset_view()
+    wait_seconds(1.0)
+    viewer.screenshot(folder / "window-training.png", canvas_only=False)
+
     wait(lambda: not dock.session.state.is_busy)
     dock.segment.foreground.choose("intensity")
     dock.segment.segment_button.click()
@@ -68,19 +77,19 @@ def make_window_picture(path: Path, minutes: float, theme: str) -> None:
     viewer.layers["nuclei objects"].opacity = 1.0
     viewer.reset_view()
     wait_seconds(1.0)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    viewer.screenshot(path, canvas_only=False)
+    viewer.screenshot(folder / "window.png", canvas_only=False)
     viewer.close()
 
 
 def main() -> None:
-    """Read the arguments and make the picture."""
+    """Read the arguments and make the pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=2.0, help="of training")
     parser.add_argument("--theme", default="dark")
-    parser.add_argument("--out", type=Path, default=IMAGES / "window.png")
+    parser.add_argument("--out", type=Path, default=IMAGES, help="folder for the pictures")
     arguments = parser.parse_args()
-    make_window_picture(arguments.out, arguments.minutes, arguments.theme)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    make_window_pictures(arguments.out, arguments.minutes, arguments.theme)
     print(f"made {arguments.out}")
 
 

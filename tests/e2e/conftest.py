@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from qtpy.compat import isalive
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QPoint, Qt, QTimer
 from superqt.utils import GeneratorWorker
 
 from napari_spoco._qt import paths
@@ -55,14 +55,27 @@ class Person:
 
     def set_training(self, **values: object) -> None:
         """Set fields of `TrainingConfig` in the dock's forms; a mapping sets fields of a group."""
-        train = self.widget.train
+        settings = self.widget.train.settings
+        config = settings.config()
         for name, value in values.items():
-            if isinstance(value, dict):
-                for inner, inner_value in value.items():
-                    train.advanced.group(name).editor(inner).set_value(inner_value)
-            else:
-                form = train.quick if name in train.quick.values() else train.advanced
-                form.editor(name).set_value(value)
+            group = getattr(config, name)
+            values[name] = group.model_copy(update=value) if isinstance(value, dict) else value
+        settings.show_config(config.model_copy(update=values))
+
+    def paint_with_mouse(self, *pixels: tuple[float, float]) -> None:
+        """Draw a stroke through pixels of the displayed plane."""
+        canvas, camera = self.viewer.window._qt_viewer.canvas.native, self.viewer.scene.camera
+        middle = np.array([canvas.height(), canvas.width()]) / 2
+        places = [middle + (np.array(pixel) - camera.center[-2:]) * camera.zoom for pixel in pixels]
+        points = [QPoint(round(x), round(y)) for y, x in places]
+        self._qtbot.mousePress(canvas, Qt.MouseButton.LeftButton, pos=points[0])
+        for point in points[1:]:
+            self._qtbot.mouseMove(canvas, point)
+        self._qtbot.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=points[-1])
+
+    def press(self, button: object) -> None:
+        """Click a button with the mouse."""
+        self._qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
     def train_until(self, n_pictures: int, n_steps: int) -> None:
         """Train until so many pictures were seen and the loss is half of what it was, then stop."""

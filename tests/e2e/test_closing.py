@@ -1,4 +1,4 @@
-"""The window closes while a real child process trains: no process is left, and the models folder holds nothing."""
+"""The window closes while a real child process trains: no process is left, and of a run without a state no folder."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ def test_no_process_outlives_the_window(person, leave) -> None:
     person.wait(lambda: not multiprocessing.active_children())
     if leave == "stop twice":
         person.rest()
-        assert "nothing of it is kept" in widget.footer.text or "Stopped" in widget.footer.text
+        # Whether the first press has got as far as saving is a matter of time.
+        assert any(said in widget.footer.text for said in ("nothing of it is kept", "can be resumed", "Stopped"))
     else:
-        assert not list((person.folder / "models").iterdir())
+        person.wait(lambda: not list((person.folder / "models").iterdir()))

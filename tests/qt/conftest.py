@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from qtpy.compat import isalive
-from qtpy.QtWidgets import QWidget
 from superqt.utils import GeneratorWorker
 
+from napari_spoco._qt.session import SessionState
 from napari_spoco._qt.widget import SpocoWidget
-from napari_spoco.training.process import TrainingRequest
+from napari_spoco.training.process import AnnotationUpdate, TrainingRequest
 from napari_spoco.training.reports import (
     LossTerms,
     Preview,
@@ -24,6 +24,9 @@ from napari_spoco.training.reports import (
     TrainingStarted,
 )
 
+RESUMED_AT = 3
+"""First step of a fake process that resumes a run."""
+
 
 class FakeProcess:
     """Stands for `TrainingProcess`: no child, no torch; the test puts the messages."""
@@ -31,11 +34,13 @@ class FakeProcess:
     def __init__(self, request: TrainingRequest) -> None:
         self.request = request
         self.is_started = self.is_stopping = self.is_killed = False
+        self.updates: list[AnnotationUpdate] = []
         self._queue: queue.Queue[TrainingMessage] = queue.Queue()
 
     def start(self) -> None:
         self.is_started = True
-        self.say(TrainingStarted("cpu", "float32", (32, 32), 2, 6, 1000))
+        first_step = RESUMED_AT if self.request.resume else 1
+        self.say(TrainingStarted("cpu", "float32", (32, 32), 2, 6, 1000, 1e-3, first_step))
 
     def messages(self) -> Iterator[TrainingMessage]:
         while True:
@@ -49,6 +54,10 @@ class FakeProcess:
             yield message
             if isinstance(message, TrainingFinished | TrainingFailed):
                 return
+
+    def update_annotations(self, update: AnnotationUpdate) -> bool:
+        self.updates.append(update)
+        return True
 
     def request_stop(self) -> None:
         self.is_stopping = True
@@ -66,9 +75,18 @@ class FakeProcess:
     def show(self, number: int, shape: tuple[int, ...] = (16, 16), start: tuple[int, ...] = (0, 0)) -> None:
         self.say(Preview(number, 0, start, np.full((*shape, 3), number % 256, np.uint8)))
 
-    def finish(self, *, stopped: bool = False) -> None:
-        Path(self.request.model_path).write_bytes(b"model")
-        self.say(TrainingFinished(self.request.model_path, 10, stopped))
+    def save(self) -> None:
+        """Keep a state in the run's folder, as an autosave does."""
+        folder = Path(self.request.folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.json").write_text(self.request.config.model_dump_json())
+        (folder / "state.pt").write_bytes(b"state")
+
+    def finish(self, *, stopped: bool = False, best_step: int | None = None) -> None:
+        self.save()
+        path = Path(self.request.folder) / "last.safetensors"
+        path.write_bytes(b"model")
+        self.say(TrainingFinished(str(path), 10, stopped, best_step))
 
 
 class Factory:
@@ -120,6 +138,37 @@ def ready(spoco: SpocoWidget, viewer: object) -> SpocoWidget:
 
 
 @pytest.fixture
+def training(ready: SpocoWidget, processes: Factory, until: Callable) -> SpocoWidget:
+    """Return the widget while its process trains."""
+    ready.train.train_button.click()
+    until(lambda: processes.made and processes.last.is_started)
+    until(lambda: "Training on 6 objects" in ready.footer.text)
+    return ready
+
+
+@pytest.fixture
+def trained(training: SpocoWidget, processes: Factory, until: Callable) -> SpocoWidget:
+    """Return the widget at rest, with a model."""
+    processes.last.finish()
+    until(lambda: training.session.state is SessionState.IDLE)
+    return training
+
+
+@pytest.fixture
+def choose_start(spoco: SpocoWidget) -> Callable[[str], None]:
+    """Return a function that chooses what to start from, as a person does."""
+
+    def choose(text: str) -> None:
+        combo = spoco.train.start
+        index = combo.findText(text)
+        assert index >= 0, f"“{text}” is not offered"
+        combo.setCurrentIndex(index)
+        combo.activated.emit(index)
+
+    return choose
+
+
+@pytest.fixture
 def until(qtbot: object) -> Callable[[Callable[[], bool]], None]:
     """Return a function that lets the event loop run until something holds."""
     return lambda condition: qtbot.waitUntil(lambda: bool(condition()), timeout=20_000)
@@ -140,8 +189,3 @@ def paint(layer: object, n_objects: int) -> None:
         rows, columns = np.mgrid[corner : corner + 5, corner : corner + 5]
         ahead = (np.full(rows.size, 0),) * (layer.data.ndim - 2)
         layer.data_setitem((*ahead, rows.ravel(), columns.ravel()), index + 1)
-
-
-def is_shown(widget: QWidget) -> bool:
-    """Say whether a widget would be visible if its window were."""
-    return not widget.isHidden()

@@ -12,14 +12,6 @@ from superqt.utils import GeneratorWorker
 from napari_spoco._qt.widget import SpocoWidget
 
 
-@pytest.fixture
-def training(ready, processes, until):
-    ready.train.train_button.click()
-    until(lambda: processes.made and processes.last.is_started)
-    until(lambda: "Training on" in ready.footer.text)
-    return ready
-
-
 def close_viewer(viewer, _widget) -> None:
     viewer.close()
 

@@ -6,10 +6,14 @@ import pytest
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QApplication, QComboBox, QLabel
+from superqt import QCollapsible
 
 from napari_spoco._qt.editors import ChoiceEditor, FloatEditor, IntEditor, make_editor
 from napari_spoco._qt.forms import ModelForm, read_parameters
 from napari_spoco.config import (
+    TRAINING_PRESETS,
+    AdversarialConfig,
+    AnnotationConfig,
     AugmentationConfig,
     LossConfig,
     NetworkConfig,
@@ -17,10 +21,21 @@ from napari_spoco.config import (
     Parameters,
     SegmentationConfig,
     TrainingConfig,
+    ValidationConfig,
     setting,
 )
 
-MODELS = [TrainingConfig, SegmentationConfig, LossConfig, AugmentationConfig, Normalization, NetworkConfig]
+MODELS = [
+    TrainingConfig,
+    SegmentationConfig,
+    LossConfig,
+    AugmentationConfig,
+    AnnotationConfig,
+    ValidationConfig,
+    AdversarialConfig,
+    Normalization,
+    NetworkConfig,
+]
 
 
 class Odd(Parameters):
@@ -29,6 +44,7 @@ class Odd(Parameters):
     tiny: float = setting(1e-7, "Tiny", "Small.", gt=0, le=1)
     size: int | None = setting(None, "Size", "Perhaps.", unit="pixels", ge=2, le=9)
     part: float | None = setting(None, "Part", "Perhaps.", gt=0, lt=1)
+    share: float | None = setting(None, "Share", "Perhaps, or nothing.", ge=0, le=1)
 
 
 @pytest.fixture
@@ -52,9 +68,10 @@ def test_an_untouched_form_is_the_models_default(form, model) -> None:
 def test_labels_tooltips_units_and_bounds_come_from_the_model(form, model) -> None:
     made = form(model)
     texts = {label.text() for label in made.findChildren(QLabel)}
+    headings = {group.text(): group.toggleButton().toolTip() for group in made.findChildren(QCollapsible)}
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, Parameters):
-            assert f"<b>{name.capitalize()}</b>" in texts
+            assert headings[name.capitalize()]
             continue
         editor = made.editor(name)
         assert field.title in texts
@@ -81,12 +98,32 @@ def test_several_forms_make_one_model(form) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("tiny", 1e-8), ("tiny", 1.0), ("size", 2), ("size", 9), ("size", None), ("part", None), ("part", 0.5)],
+    [
+        *(("tiny", value) for value in (1e-8, 1.0)),
+        *(("size", value) for value in (2, 9, None)),
+        *(("part", value) for value in (None, 0.5)),
+        *(("share", value) for value in (None, 0.0, 1.0)),
+    ],
 )
 def test_values_at_the_edges_survive(form, name, value) -> None:
     made = form(Odd)
     made.editor(name).set_value(value)
     assert getattr(read_parameters(Odd, made), name) == value
+
+
+@pytest.mark.parametrize("name", TRAINING_PRESETS)
+def test_a_form_shows_any_values_of_its_model(form, name) -> None:
+    made = form(TrainingConfig)
+    made.set_values(TRAINING_PRESETS[name])
+    assert read_parameters(TrainingConfig, made) == TRAINING_PRESETS[name]
+
+
+def test_a_form_that_may_not_be_edited_can_still_be_unfolded(form) -> None:
+    made = form(TrainingConfig)
+    made.set_editable(False)
+    assert not made.editor("max_steps").isEnabled()
+    assert not made.group("loss").editor("pull_weight").isEnabled()
+    assert all(group.toggleButton().isEnabled() for group in made.findChildren(QCollapsible))
 
 
 def test_none_reads_as_said(form) -> None:
@@ -116,6 +153,16 @@ def test_numbers_have_no_needless_digits(form, value, text) -> None:
             lambda f: f.group("loss").editor("kernel_threshold").set_value(1.0),
             "Loss > Kernel threshold: should be less than 1",
             id="nested",
+        ),
+        pytest.param(
+            lambda f: f.group("adversarial").editor("feature_maps").setText("wide"),
+            "Adversarial > Feature maps: expected whole numbers",
+            id="nested text",
+        ),
+        pytest.param(
+            lambda f: f.group("adversarial").editor("feature_maps").setText(""),
+            "Adversarial > Feature maps: expected whole numbers",
+            id="empty where there is no default of the machine's",
         ),
     ],
 )

@@ -7,12 +7,23 @@ from itertools import product
 
 import pytest
 
-from napari_spoco._qt.session import Control, SessionFacts, SessionState, derive_controls, next_step
+from napari_spoco._qt.session import (
+    Control,
+    SessionFacts,
+    SessionState,
+    Start,
+    derive_controls,
+    derive_start,
+    next_step,
+    possible_starts,
+)
 
 NOTHING = SessionFacts()
-ALL = SessionFacts(has_image=True, has_annotations=True, has_model=True, goes_on=True, has_labels=True)
+ALL = SessionFacts(has_image=True, has_annotations=True, has_model=True, has_labels=True)
 IMAGE = SessionFacts(has_image=True)
 ANNOTATED = replace(IMAGE, has_annotations=True)
+STOPPED = replace(ALL, can_resume=True)
+FLAGS = [field.name for field in fields(SessionFacts) if field.name != "start"]
 
 
 def enabled(state: SessionState, facts: SessionFacts) -> set[str]:
@@ -73,10 +84,31 @@ def test_inputs_are_open_only_at_rest(state: SessionState) -> None:
 
 @pytest.mark.parametrize("state", SessionState)
 def test_every_button_says_what_it_does_or_what_is_missing(state: SessionState) -> None:
-    for flags in product((False, True), repeat=len(fields(SessionFacts))):
-        controls = derive_controls(state, SessionFacts(*flags))
+    for *flags, start in product(*((False, True),) * len(FLAGS), (None, *Start)):
+        controls = derive_controls(state, SessionFacts(**dict(zip(FLAGS, flags, strict=True)), start=start))
         shown = [getattr(controls, field.name) for field in fields(controls)]
         assert all(control.text and control.hint for control in shown if isinstance(control, Control))
+
+
+@pytest.mark.parametrize(
+    ("facts", "possible"),
+    [
+        pytest.param(NOTHING, [Start.NEW], id="nothing"),
+        pytest.param(ALL, [Start.NEW, Start.FINE_TUNE], id="model"),
+        pytest.param(replace(ANNOTATED, can_resume=True), [Start.NEW, Start.RESUME], id="killed, without a model"),
+        pytest.param(STOPPED, list(Start), id="stopped"),
+    ],
+)
+def test_what_a_training_may_start_from(facts: SessionFacts, possible: list[Start]) -> None:
+    assert list(possible_starts(facts)) == possible
+    assert derive_start(facts) is possible[-1]
+    for wish in Start:
+        assert derive_start(replace(facts, start=wish)) is (wish if wish in possible else possible[-1])
+
+
+@pytest.mark.parametrize(("start", "text"), [(Start.NEW, "Train"), (Start.FINE_TUNE, "Fine-tune"), (None, "Resume")])
+def test_the_button_says_what_a_training_starts_from(start: Start | None, text: str) -> None:
+    assert derive_controls(SessionState.IDLE, replace(STOPPED, start=start)).train.text == text
 
 
 def test_the_second_stop_is_called_otherwise() -> None:
@@ -93,8 +125,10 @@ def test_the_second_stop_is_called_otherwise() -> None:
         pytest.param(ANNOTATED, 1, "a few more", id="one object"),
         pytest.param(ANNOTATED, 5, "press Train", id="painted"),
         pytest.param(ALL, 5, "press Segment", id="trained"),
+        pytest.param(STOPPED, 5, "press Resume", id="stopped"),
     ],
 )
 def test_the_next_step(facts: SessionFacts, n_objects: int, expected: str) -> None:
     assert expected in next_step(SessionState.IDLE, facts, n_objects)
-    assert next_step(SessionState.TRAINING, facts, n_objects) == ""
+    assert "go on painting" in next_step(SessionState.TRAINING, facts, n_objects)
+    assert next_step(SessionState.SEGMENTING, facts, n_objects) == ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -12,23 +14,6 @@ from napari_spoco.training.reports import TrainingFailed
 
 def names(viewer) -> list[str]:
     return [layer.name for layer in viewer.layers]
-
-
-@pytest.fixture
-def training(ready, processes, until):
-    """Return the widget while its process trains."""
-    ready.train.train_button.click()
-    until(lambda: processes.made and processes.last.is_started)
-    until(lambda: "Training on 6 objects" in ready.footer.text)
-    return ready
-
-
-@pytest.fixture
-def trained(training, processes, until):
-    """Return the widget at rest, with a model."""
-    processes.last.finish()
-    until(lambda: training.session.state is SessionState.IDLE)
-    return training
 
 
 def test_the_first_image_is_chosen_and_described(spoco, viewer) -> None:
@@ -77,7 +62,7 @@ def test_negative_labels_are_explained(spoco, viewer) -> None:
 
 
 def test_a_training_from_press_to_model(ready, viewer, processes, until) -> None:
-    ready.train.quick.editor("max_steps").set_value(12)
+    ready.train.settings.quick.editor("max_steps").set_value(12)
     ready.train.train_button.click()
     assert ready.session.state is SessionState.TRAINING
     assert not ready.train.train_button.isEnabled()
@@ -97,8 +82,9 @@ def test_a_training_from_press_to_model(ready, viewer, processes, until) -> None
     assert tuple(viewer.layers["cells embeddings"].translate) == (4.0, 8.0)
     process.finish()
     until(lambda: ready.session.state is SessionState.IDLE)
-    assert ready.session.model_path == process.request.model_path
-    assert ready.train.train_button.text() == "Train on"
+    assert Path(ready.session.model_path).parent == Path(process.request.folder)
+    assert ready.footer.text == "Done after 10 steps."
+    assert ready.train.train_button.text() == "Fine-tune"
     assert ready.segment.segment_button.isEnabled()
     assert not ready.footer.bar.isVisibleTo(ready)
 
@@ -140,7 +126,7 @@ def test_a_stopped_training_leaves_a_model(training, processes, until) -> None:
     training.train.stop_button.click()
     processes.last.finish(stopped=True)
     until(lambda: training.session.state is SessionState.IDLE)
-    assert training.session.model_path == processes.last.request.model_path
+    assert Path(training.session.model_path).parent == Path(processes.last.request.folder)
     assert training.footer.text == "Stopped after 10 steps."
 
 
@@ -180,16 +166,16 @@ def test_what_was_said_before_a_shutdown_is_dropped(training, viewer, processes,
     assert "cells embeddings" not in names(viewer)
 
 
-def test_the_next_training_goes_on_unless_told_otherwise(trained, processes, until) -> None:
-    first = processes.last.request.model_path
+def test_the_next_training_is_fine_tuning_unless_told_otherwise(trained, processes, until, choose_start) -> None:
+    first, folder = trained.session.model_path, processes.last.request.folder
     trained.train.train_button.click()
     until(lambda: len(processes.made) == 2)
     assert processes.last.request.start_from == first
-    assert processes.last.request.model_path != first
+    assert not processes.last.request.resume
+    assert processes.last.request.folder != folder
     processes.last.finish()
     until(lambda: trained.session.state is SessionState.IDLE)
-    trained.train.start.set_value(False)
-    trained.train.start.edited.emit()
+    choose_start("a new model")
     assert trained.train.train_button.text() == "Train"
     trained.train.train_button.click()
     until(lambda: len(processes.made) == 3)
@@ -275,9 +261,13 @@ def test_bad_input_is_refused_with_a_sentence(ready, viewer, processes, until, c
 
 
 def test_a_wrong_setting_is_refused_with_a_sentence(ready, processes) -> None:
-    ready.train.advanced.editor("patch_shape").setText("many")
+    ready.train.settings.advanced.editor("patch_shape").setText("many")
     ready.train.train_button.click()
     assert ready.footer.text.startswith("Patch: expected whole numbers")
+    ready.train.settings.advanced.editor("patch_shape").setText("")
+    ready.train.settings.advanced.group("loss").editor("kernel_threshold").set_value(1.0)
+    ready.train.train_button.click()
+    assert ready.footer.text == "Loss > Kernel threshold: should be less than 1, got 1.0."
     assert ready.session.state is SessionState.IDLE
     assert not processes.made
 

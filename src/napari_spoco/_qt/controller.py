@@ -1,6 +1,7 @@
 """The session: its state, its jobs, its model. Knows neither widgets nor layers; says all by signals.
 
-One job at a time (train, load, segment); saving is a side job that may run beside it. The cycle of a job:
+One job at a time (train, load, segment); saving a file, and sending what is painted to a training, are side jobs that
+may run beside it. The cycle of a job:
 
 1. A method (`train`, `segment`, `load_model`) raises the generation, sets the state, starts the job.
 2. What the job reports comes with its generation; a stale one is dropped.
@@ -12,37 +13,35 @@ One job at a time (train, load, segment); saving is a side job that may run besi
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_spoco._qt import files_job, segmentation_job, training_job
-from napari_spoco._qt.session import SessionState
-from napari_spoco._qt.worker import Job
+from napari_spoco._qt import files_job, model_job, notices, segmentation_job, training_job
+from napari_spoco._qt.notices import Notice
+from napari_spoco._qt.run_folders import Run, can_be_resumed
+from napari_spoco._qt.session import SessionState, Start
+from napari_spoco._qt.worker import Job, SideJob
 from napari_spoco.training.process import TrainingProcess
-from napari_spoco.training.reports import TrainingFailed, TrainingFinished, TrainingStarted
+from napari_spoco.training.reports import (
+    ScoreReport,
+    TrainingFailed,
+    TrainingFinished,
+    TrainingNotice,
+    TrainingStarted,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from napari_spoco._qt.notices import Tone
     from napari_spoco._qt.sources import LabelsSource
     from napari_spoco.training.process import TrainingRequest
     from napari_spoco.training.reports import TrainingMessage
 
-Tone = Literal["plain", "good", "bad"]
 _EXPECTED = (ValueError, OSError)
 """What input and files can be blamed for: a sentence is enough. Anything else comes with its traceback."""
-
-
-@dataclass(frozen=True)
-class Notice:
-    """A sentence for the user; `details` is for a report."""
-
-    text: str
-    tone: Tone = "plain"
-    details: str = ""
 
 
 class SessionController(QObject):
@@ -59,6 +58,7 @@ class SessionController(QObject):
     training_reported = Signal(object)  # TrainingMessage
     segmentation_reported = Signal(object)  # PredictionProgress, EmbeddingsPredicted
     segmented = Signal(object)  # SegmentationResult
+    run_opened = Signal(object)  # Run
 
     def __init__(
         self,
@@ -72,12 +72,20 @@ class SessionController(QObject):
         self._job: Job | None = None
         self._on_report: Callable[[Any], None] = _ignore
         self._on_result: Callable[[Any], None] = _ignore
-        self._side_job: Job | None = None
+        self._saving, self._painting = SideJob(self), SideJob(self)
+        self._saving.changed.connect(self.state_changed)
+        self._saving.returned.connect(self._on_saved)
+        self._saving.failed.connect(self._notice_error)
+        self._painting.failed.connect(self._notice_error)
         self._rest = SessionState.IDLE
         self._handles: list[training_job.ProcessHandle] = []
         self._cache = segmentation_job.EmbeddingCache()
         self._model_path: str | None = None
         self._model_summary = ""
+        self._run: Run | None = None
+        self._resumable: Run | None = None
+        self._score: ScoreReport | None = None
+        self._start_wish: Start | None = None
 
     @property
     def state(self) -> SessionState:
@@ -95,16 +103,37 @@ class SessionController(QObject):
         return self._model_summary
 
     @property
+    def resumable(self) -> Run | None:
+        """The training that was stopped, killed or opened last, and can be resumed."""
+        return self._resumable
+
+    @property
+    def start_wish(self) -> Start | None:
+        """What the user has chosen to start from, since the model in use last changed."""
+        return self._start_wish
+
+    @property
     def is_saving(self) -> bool:
         """Whether a file is being written."""
-        return self._side_job is not None
+        return self._saving.is_running
+
+    def choose_start(self, start: Start) -> None:
+        """Start the next training from this, if it is possible then."""
+        self._start_wish = start
+        self.state_changed.emit()
 
     def train(self, inputs: training_job.TrainingInputs) -> None:
         """Start a training; it goes on until its steps are done, `stop`, or an error."""
+        self._run, self._score = Run(inputs.folder, inputs.config), None
         self._handles[:] = [training_job.ProcessHandle()]
         self._notice("Starting the training …")
         self._on_report, self._on_result = self._on_training_message, _ignore
         self._start(SessionState.TRAINING, training_job.run_training, inputs, self._handles[0], self._make_process)
+
+    def send_painted(self, pixels: Any) -> bool:
+        """Send the training what has been painted into a layer; returns False where this is not the moment."""
+        is_training = self._state is SessionState.TRAINING
+        return is_training and self._painting.start(training_job.send_painted, pixels, self._handles[0])
 
     def stop(self) -> None:
         """Ask the training to save and end; the second time, end it at once."""
@@ -127,20 +156,23 @@ class SessionController(QObject):
             self._abandon()
             self._notice("Cancelled.")
 
-    def load_model(self, path: str) -> None:
-        """Use the model in a file, once it has been read as a whole."""
-        self._notice("Loading the model …")
-        self._on_report, self._on_result = _ignore, partial(self._on_model_loaded, path)
-        self._start(SessionState.LOADING, segmentation_job.load_model_summary, path)
+    def load_model(self, path: str, *, to_resume: bool = False) -> None:
+        """Use the model in a file or a training's folder, once it has been read as a whole.
+
+        `to_resume` says that it is the training that is wanted; it is an error where there is none.
+        """
+        self._notice("Loading …")
+        self._on_report, self._on_result = _ignore, partial(self._on_model_loaded, to_resume)
+        self._start(SessionState.LOADING, model_job.load, path)
 
     def save_model(self, path: str) -> None:
         """Copy the model in use into a file."""
         if self._model_path is not None:
-            self._start_side_job(files_job.copy_model, self._model_path, path)
+            self._saving.start(files_job.copy_model, self._model_path, path)
 
     def save_labels(self, labels: LabelsSource, path: str) -> None:
         """Write labels into a TIFF file."""
-        self._start_side_job(files_job.save_labels, labels, path)
+        self._saving.start(files_job.save_labels, labels, path)
 
     def refuse(self, error: Exception) -> None:
         """Say why a wish cannot be followed; nothing changes."""
@@ -178,26 +210,43 @@ class SessionController(QObject):
     def _on_job_returned(self, generation: int, result: object) -> None:
         if generation == self._generation:
             self._on_result(result)
-            self._set_state(self._rest)
+            self._come_to_rest(self._rest)
 
     def _on_job_failed(self, generation: int, error: Exception) -> None:
         if generation == self._generation:
             self._notice_error(error)
-            self._set_state(SessionState.IDLE if isinstance(error, _EXPECTED) else SessionState.FAILED)
+            self._come_to_rest(SessionState.IDLE if isinstance(error, _EXPECTED) else SessionState.FAILED)
+
+    def _come_to_rest(self, state: SessionState) -> None:
+        """End a job; a training that has not come to its own end may be resumed."""
+        if self._run is not None and can_be_resumed(self._run.folder):
+            self._resumable, self._start_wish = self._run, None
+        self._run = None
+        self._set_state(state)
 
     def _on_training_message(self, message: TrainingMessage) -> None:
         match message:
             case TrainingStarted():
-                self._notice(f"Training on {message.n_objects} objects ({message.device}).")
+                self.noticed.emit(notices.started(message))
+            case TrainingNotice():
+                self._notice(message.text)
+            case ScoreReport():
+                self._score = message
             case TrainingFinished():
-                self._use_model(message.model_path, f"{message.n_steps} steps of training")
-                self._notice(f"{'Stopped' if message.stopped else 'Done'} after {message.n_steps} steps.", "good")
-            case TrainingFailed() if self._handles[0].is_killed:
-                self._notice("The training was ended at once; nothing of it is kept.")
+                self._on_training_finished(message)
+            case TrainingFailed() if self._handles[0].is_killed and self._run is not None:
+                self.noticed.emit(notices.killed(can_resume=can_be_resumed(self._run.folder)))
             case TrainingFailed():
                 self._rest = SessionState.FAILED
                 self._notice(message.message, "bad", message.details)
         self.training_reported.emit(message)
+
+    def _on_training_finished(self, message: TrainingFinished) -> None:
+        self._model_path = message.model_path
+        self._model_summary = notices.model_summary(message, self._model_summary)
+        self.noticed.emit(notices.finished(message, self._score))
+        if not message.stopped:
+            self._run = self._resumable = self._start_wish = None
 
     def _on_segmentation_message(self, message: object) -> None:
         if isinstance(message, segmentation_job.EmbeddingsPredicted):
@@ -209,30 +258,19 @@ class SessionController(QObject):
         self._notice(f"Found {result.n_objects} objects.", "good")
         self.segmented.emit(result)
 
-    def _on_model_loaded(self, path: str, summary: str) -> None:
-        self._use_model(path, summary)
-        self._notice("The model is loaded.", "good")
+    def _on_model_loaded(self, to_resume: bool, loaded: model_job.LoadedModel) -> None:
+        if to_resume and loaded.run is None:
+            self.refuse(FileNotFoundError(f"There is no training that can be resumed in {loaded.path}."))
+            return
+        self._model_path, self._model_summary = loaded.path, loaded.summary
+        self._resumable = loaded.run or self._resumable
+        self._start_wish = Start.RESUME if to_resume else Start.FINE_TUNE
+        self._notice("The training can be resumed." if to_resume else "The model is loaded.", "good")
+        if to_resume:
+            self.run_opened.emit(loaded.run)
 
-    def _use_model(self, path: str, summary: str) -> None:
-        self._model_path, self._model_summary = path, summary
-
-    def _start_side_job(self, body: Callable[..., Generator[object, None, object]], *args: object) -> None:
-        job = Job(0, body, *args, parent=self)
-        job.returned.connect(self._on_side_job_returned)
-        job.failed.connect(self._on_side_job_failed)
-        self._side_job = job
-        self.state_changed.emit()
-        job.start()
-
-    def _on_side_job_returned(self, _generation: int, path: object) -> None:
-        self._side_job = None
+    def _on_saved(self, path: object) -> None:
         self._notice(f"Saved in {path}.", "good")
-        self.state_changed.emit()
-
-    def _on_side_job_failed(self, _generation: int, error: Exception) -> None:
-        self._side_job = None
-        self._notice_error(error)
-        self.state_changed.emit()
 
     def _set_state(self, state: SessionState) -> None:
         self._state = state

@@ -113,14 +113,22 @@ class IntEditor(QSpinBox):
 
 
 class FloatEditor(QDoubleSpinBox):
-    """Spin box for numbers of any magnitude, shown with as few digits as they need."""
+    """Spin box for numbers of any magnitude, shown with as few digits as they need.
+
+    With `blank`, its lowest position reads so and means None: an open lower bound itself (`is_open`), which is no
+    value, or else a position below.
+    """
 
     edited = Signal()
 
-    def __init__(self, lower: float | None, upper: float | None, unit: str, blank: str | None) -> None:
+    def __init__(
+        self, lower: float | None, upper: float | None, unit: str, blank: str | None, *, is_open: bool = True
+    ) -> None:
         super().__init__()
         self.setDecimals(_DECIMALS)
-        self.setRange(0.0 if lower is None else lower, _FLOAT_MAX if upper is None else upper)
+        lower = 0.0 if lower is None else lower
+        lower = lower if blank is None or is_open else lower - 1.0
+        self.setRange(lower, _FLOAT_MAX if upper is None else upper)
         _dress(self, unit, blank)
 
     def value(self) -> float | None:
@@ -166,16 +174,16 @@ class TextEditor(QLineEdit):
 
 
 class IntegersEditor(TextEditor):
-    """Whole numbers separated by commas, such as a shape; empty means None."""
+    """Whole numbers separated by commas, such as a shape; empty means None where there is a `blank`."""
 
-    def __init__(self, blank: str) -> None:
+    def __init__(self, blank: str | None) -> None:
         super().__init__()
-        self.setPlaceholderText(blank)
+        self.setPlaceholderText(blank or "")
 
     def value(self) -> tuple[int, ...] | None:
         """Return the numbers; raises ValueError where the text is something else."""
         text = self.text().replace("x", ",").replace("\u00d7", ",").strip(" ,")
-        if not text:
+        if not text and self.placeholderText():
             return None
         try:
             return tuple(int(part) for part in text.split(","))
@@ -188,7 +196,10 @@ class IntegersEditor(TextEditor):
 
 
 def make_editor(field: FieldInfo, *, choices: tuple[str, ...] = (), blank: str = "auto") -> Editor:
-    """Make the editor that suits a field, showing its default; `blank` is how None reads."""
+    """Make the editor that suits a field, showing its default; `blank` is how None reads.
+
+    An open bound can be entered all the same, and is refused by the model.
+    """
     kind, is_optional = _unwrap_optional(field.annotation)
     unit = dict(field.json_schema_extra or {}).get("unit", "")
     lower, upper = _bounds(field)
@@ -203,10 +214,10 @@ def make_editor(field: FieldInfo, *, choices: tuple[str, ...] = (), blank: str =
     elif kind is int:
         editor = IntEditor(lower, upper, unit, missing)
     elif kind is float:
-        # An open bound is left to the model's own check; an optional field uses its lowest position for None.
-        editor = FloatEditor(lower, upper, unit, missing)
+        is_open = not any(isinstance(bound, Ge) for bound in field.metadata)
+        editor = FloatEditor(lower, upper, unit, missing, is_open=is_open)
     elif get_origin(kind) is tuple:
-        editor = IntegersEditor(blank)
+        editor = IntegersEditor(missing)
     else:
         editor = TextEditor()
     editor.set_value(field.default)

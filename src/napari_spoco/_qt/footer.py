@@ -10,7 +10,8 @@ from qtpy.QtWidgets import QPlainTextEdit, QProgressBar, QVBoxLayout, QWidget
 from napari_spoco._qt.section import folded, line, sentence
 
 if TYPE_CHECKING:
-    from napari_spoco._qt.controller import Notice
+    from napari_spoco._qt.notices import Notice
+    from napari_spoco.training.reports import StepReport
 
 _BREAK = "\u200b"
 """An invisible place to break a line."""
@@ -62,6 +63,11 @@ class Footer(QWidget):
         self.bar.setValue(n_done)
         self.bar.setFormat(text)
         self.bar.show()
+
+    def show_step(self, report: StepReport) -> None:
+        """Show how far a training is, by time."""
+        share = report.elapsed / max(report.elapsed + report.remaining, 1e-9)
+        self.show_progress(round(1000 * share), 1000, f"step {report.step}, {time_left(report.remaining)} left")
 
     def hide_progress(self) -> None:
         """Take the bar away."""

@@ -13,6 +13,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
 
 from napari_spoco._qt.editors import Editor, ignore_wheel, make_editor
+from napari_spoco._qt.section import folded
 from napari_spoco.config import Parameters
 
 if TYPE_CHECKING:
@@ -29,13 +30,13 @@ class ModelForm(QWidget):
     Parameters
     ----------
     model
-        The model; a field that is a model itself becomes a group of rows under its own heading.
+        The model; a field that is a model itself becomes a group of rows, folded under its own heading.
     names
         Fields to show, in this order; all by default.
     choices
-        What to offer for a text field.
+        What to offer for a text field, by its name, in groups too.
     blanks
-        How None reads in a field; "auto" by default.
+        How None reads in a field, by its name; "auto" by default.
     defaults
         What the editors show first; the model's own defaults if None.
     """
@@ -69,13 +70,32 @@ class ModelForm(QWidget):
 
     def values(self) -> dict[str, Any]:
         """Return the values on show, as the model's constructor takes them; raises ValueError for unreadable text."""
-        values: dict[str, Any] = {name: group.values() for name, group in self._groups.items()}
+        values: dict[str, Any] = {}
         for name, editor in self._editors.items():
             try:
                 values[name] = editor.value()
             except ValueError as error:
-                raise ValueError(f"{self._model.model_fields[name].title}: {error}") from None
+                raise ValueError(f"{_title(self._model, name)}: {error}") from None
+        for name, group in self._groups.items():
+            try:
+                values[name] = group.values()
+            except ValueError as error:
+                raise ValueError(f"{_title(self._model, name)} > {error}") from None
         return values
+
+    def set_values(self, parameters: Parameters) -> None:
+        """Show the values of a model, as far as they have editors here, without emitting `changed`."""
+        for name, group in self._groups.items():
+            group.set_values(getattr(parameters, name))
+        for name, editor in self._editors.items():
+            editor.set_value(getattr(parameters, name))
+
+    def set_editable(self, is_editable: bool) -> None:
+        """Let the values be changed or not; groups can be unfolded and read all the same."""
+        for editor in self._editors.values():
+            editor.setEnabled(is_editable)
+        for group in self._groups.values():
+            group.set_editable(is_editable)
 
     def editor(self, name: str) -> Editor:
         """Return the editor of a field."""
@@ -85,11 +105,19 @@ class ModelForm(QWidget):
         """Return the form of a nested model."""
         return self._groups[name]
 
+    def put_first(self, title: str, widget: QWidget) -> None:
+        """Put a row of the caller's own above the others; its label has the tooltip of the widget."""
+        label = QLabel(title)
+        label.setToolTip(widget.toolTip())
+        self._layout.insertRow(0, label, widget)
+
     def _add(self, name: str, field: FieldInfo) -> None:
         if isinstance(field.annotation, type) and issubclass(field.annotation, Parameters):
-            self._groups[name] = group = ModelForm(field.annotation, defaults=field.default)
-            self._layout.addRow(QLabel(f"<b>{name.capitalize()}</b>"))
-            self._layout.addRow(group)
+            group = ModelForm(field.annotation, choices=self._choices, blanks=self._blanks, defaults=field.default)
+            heading = folded(_title(self._model, name), group)
+            heading.toggleButton().setToolTip(" ".join((field.annotation.__doc__ or "").split("\n\n")[0].split()))
+            self._groups[name] = group
+            self._layout.addRow(heading)
             group.changed.connect(self.changed)
             return
         self._editors[name] = editor = make_editor(
@@ -98,7 +126,7 @@ class ModelForm(QWidget):
         ignore_wheel(editor)
         editor.setObjectName(name)
         editor.edited.connect(self.changed)
-        label = QLabel(field.title or name)
+        label = QLabel(_title(self._model, name))
         label.setToolTip(field.description or "")
         self._layout.addRow(label, editor)
 
@@ -128,8 +156,12 @@ def _sentence(model: type[Parameters], error: ValidationError) -> str:
         field = model.model_fields.get(str(name))
         if field is None:
             break
-        titles.append(field.title or str(name).capitalize())
+        titles.append(_title(model, str(name)))
         if isinstance(field.annotation, type) and issubclass(field.annotation, Parameters):
             model = field.annotation
     message = problem["msg"].removeprefix("Input ").removeprefix("Value error, ")
     return f"{' > '.join(titles)}: {message}, got {problem['input']!r}."
+
+
+def _title(model: type[Parameters], name: str) -> str:
+    return model.model_fields[name].title or name.capitalize()

@@ -9,7 +9,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Image, Labels, Layer
+from napari.layers import Image, Labels, Layer, Shapes
 from napari.utils.transforms import Affine
 
 from napari_spoco._qt.sources import Geometry, ImageSource, LabelsSource
@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     import napari.viewer
     from numpy.typing import NDArray
 
+    from napari_spoco.training.process import Box
+
 _MAKER = "napari-spoco"
+_SLACK = 0.5
+"""Pixels by which a side of a rectangle may be off its axis."""
+_EPSILON = 1e-6
+"""Pixels that transforms may lose."""
 
 
 def image_layers(viewer: napari.viewer.Viewer) -> list[Layer]:
@@ -31,6 +37,11 @@ def image_layers(viewer: napari.viewer.Viewer) -> list[Layer]:
 def labels_layers(viewer: napari.viewer.Viewer) -> list[Layer]:
     """Return the Labels layers, topmost first."""
     return [layer for layer in _layers(viewer) if isinstance(layer, Labels)]
+
+
+def shapes_layers(viewer: napari.viewer.Viewer) -> list[Layer]:
+    """Return the Shapes layers, topmost first."""
+    return [layer for layer in _layers(viewer) if isinstance(layer, Shapes)]
 
 
 def spatial_shape(layer: Layer) -> tuple[int, ...]:
@@ -75,6 +86,33 @@ def copy_labels(layer: Layer) -> LabelsSource:
 def labels_pixels(layer: Layer) -> Any:
     """Return the pixels of a Labels layer themselves, to be read only; may be lazy."""
     return _pixels(layer)
+
+
+def read_boxes(shapes: Layer, labels: Layer) -> tuple[Box, ...]:
+    """Return the rectangles of a Shapes layer as boxes of pixels of a Labels layer, wherever both lie in the world.
+
+    A pixel is inside if its centre is. Along an axis on which a rectangle has no extent, such as that of the planes of
+    a stack, it covers the nearest pixel. What is outside of the labels is cut off.
+
+    Raises
+    ------
+    ValueError
+        The layers have different numbers of axes; or a shape is no rectangle, is turned against the pixels, or lies
+        outside.
+    """
+    if shapes.ndim != labels.ndim:
+        raise ValueError(
+            f"boxes: expected shapes with the {labels.ndim} axes of the annotations, got {shapes.ndim} in the layer "
+            f"“{shapes.name}”."
+        )
+    ratio = _unit_ratio(shapes, labels)
+    boxes = []
+    for index, (kind, vertices) in enumerate(zip(shapes.shape_type, shapes.data, strict=True)):
+        if kind != "rectangle":
+            raise ValueError(f"boxes: expected rectangles, got a {kind} as shape {index} of “{shapes.name}”.")
+        corners = np.array([labels.world_to_data(shapes.data_to_world(vertex) * ratio) for vertex in vertices])
+        boxes.append(_pixel_box(corners, _pixels(labels).shape, f"shape {index} of “{shapes.name}”"))
+    return tuple(boxes)
 
 
 def add_annotations(viewer: napari.viewer.Viewer, image: Layer) -> Layer:
@@ -205,6 +243,30 @@ def _transforms(layer: Layer, start: Sequence[int] | None = None) -> dict[str, A
         "units": layer.units,
         "axis_labels": layer.axis_labels,
     }
+
+
+def _unit_ratio(layer: Layer, other: Layer) -> NDArray[np.float64]:
+    """Return what a layer's world coordinates are multiplied with to be another's; 1 where units tell nothing."""
+    try:
+        return np.array([to.m_from(1 * unit) for unit, to in zip(layer.units, other.units, strict=True)])
+    except TypeError:  # pint's DimensionalityError: pixels have no length.
+        return np.ones(layer.ndim)
+
+
+def _pixel_box(corners: NDArray[np.float64], shape: tuple[int, ...], name: str) -> Box:
+    """Return the pixels inside of a rectangle of corners (4, ndim), in pixels."""
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    from_sides = np.minimum(corners - low, high - corners)
+    if from_sides.max() > _SLACK:
+        raise ValueError(f"boxes: expected rectangles along the axes of the annotations, got {name}, which is turned.")
+    start, stop = np.ceil(low - _EPSILON), np.floor(high + _EPSILON) + 1
+    is_flat = stop <= start
+    start = np.where(is_flat, np.rint((low + high) / 2), start)
+    stop = np.where(is_flat, start + 1, stop)
+    start, stop = np.clip(start, 0, shape).astype(int), np.clip(stop, 0, shape).astype(int)
+    if (stop <= start).any():
+        raise ValueError(f"boxes: expected rectangles inside of the annotations, got {name}, which is outside.")
+    return tuple(map(slice, start.tolist(), stop.tolist()))
 
 
 def _identity(layer: Layer) -> str:

@@ -5,7 +5,7 @@ One step sees a few patches, so its loss jumps: the curves are means over the la
 
 from __future__ import annotations
 
-from dataclasses import fields
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +14,6 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_spoco._qt.section import sentence
-from napari_spoco.training.reports import LossTerms
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,6 +27,7 @@ _TERM_COLOURS = {
     "instance": "#4cb86a",
     "unlabeled_push": "#c774d8",
     "consistency": "#c9a227",
+    "adversarial": "#d8576f",
 }
 _REDRAW_MILLISECONDS = 150
 _SMOOTHED_STEPS = 30
@@ -40,12 +40,11 @@ class LossPlot(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._steps: list[int] = []
-        self._values: dict[str, list[float]] = {"total": [], **{term.name: [] for term in fields(LossTerms)}}
+        self._values: dict[str, list[float]] = {name: [] for name in ("total", *_TERM_COLOURS)}
         self._plot = pg.PlotWidget(self, enableMenu=False)
         self._plot.setFixedHeight(150)
         self._plot.hideButtons()
         self._plot.setMouseEnabled(x=False, y=False)
-        self._plot.setLimits(yMin=0)
         item = self._plot.getPlotItem()
         # pyqtgraph leaves its menu without a parent, so that it would outlive the plot.
         item.ctrlMenu.setParent(self, item.ctrlMenu.windowFlags())
@@ -54,11 +53,7 @@ class LossPlot(QWidget):
         self._curves = {name: self._plot.plot(pen=pg.mkPen(colour, width=1)) for name, colour in _TERM_COLOURS.items()}
         self._dots = self._plot.plot(pen=None, symbol="o", symbolSize=2, symbolPen=None)
         self._curves["total"] = self._plot.plot()
-        legend = "&nbsp; ".join(
-            f'<span style="color:{colour}">■</span>&nbsp;{name.replace("_", "&nbsp;")}'
-            for name, colour in _TERM_COLOURS.items()
-        )
-        self._legend: QLabel = sentence(f"Loss per step: the sum, and&nbsp; {legend}")
+        self._legend: QLabel = sentence()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -77,9 +72,13 @@ class LossPlot(QWidget):
 
     def clear(self) -> None:
         """Begin a new curve."""
-        self._steps.clear()
-        for values in self._values.values():
-            values.clear()
+        self.go_on_from(0)
+
+    def go_on_from(self, step: int) -> None:
+        """Forget what lies at or behind a step, which a resumed training takes anew."""
+        n_kept = bisect_left(self._steps, step)
+        for values in (self._steps, *self._values.values()):
+            del values[n_kept:]
         self._redraw()
 
     def add(self, report: StepReport) -> None:
@@ -103,8 +102,18 @@ class LossPlot(QWidget):
 
     def _redraw(self) -> None:
         self._dots.setData(self._steps, self._values["total"])
+        used = [name for name, values in self._values.items() if any(values)]
         for name, curve in self._curves.items():
             curve.setData(self._steps, smooth(self._values[name]))
+            curve.setVisible(name in used)
+        # All terms but the critic's are positive.
+        self._plot.setLimits(yMin=None if "adversarial" in used else 0)
+        self._legend.setText(_legend([name for name in used if name != "total"]))
+
+
+def _legend(names: list[str]) -> str:
+    parts = (f'<span style="color:{_TERM_COLOURS[name]}">■</span>&nbsp;{name.replace("_", "&nbsp;")}' for name in names)
+    return "Loss per step: the sum, and&nbsp; " + "&nbsp; ".join(parts)
 
 
 def smooth(values: list[float]) -> NDArray[np.float64]:

@@ -34,10 +34,15 @@ def line() -> QFrame:
     return frame
 
 
-def row(*widgets: QWidget) -> QLayout:
-    """Put widgets side by side; the first one takes what is left."""
+def row(*widgets: QWidget, title: str = "", title_width: int = 0) -> QLayout:
+    """Put widgets side by side, behind a title with the tooltip of the first one, which takes what is left."""
     layout = QHBoxLayout()
     layout.setSpacing(4)
+    if title:
+        label = QLabel(title)
+        label.setMinimumWidth(title_width)
+        label.setToolTip(widgets[0].toolTip())
+        layout.addWidget(label)
     for index, widget in enumerate(widgets):
         layout.addWidget(widget, 1 if index == 0 else 0)
     return layout

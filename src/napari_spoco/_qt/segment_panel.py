@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QLabel, QPushButton
+from qtpy.QtWidgets import QPushButton
 
 from napari_spoco._qt import layers
 from napari_spoco._qt.forms import ModelForm, read_parameters
 from napari_spoco._qt.layer_choice import LayerChoice
-from napari_spoco._qt.section import Section, buttons, folded, sentence, show_control
+from napari_spoco._qt.section import Section, buttons, folded, row, sentence, show_control
 from napari_spoco.config import SegmentationConfig
 
 if TYPE_CHECKING:
@@ -53,8 +53,7 @@ class SegmentPanel(Section):
         self.segment_button, self.cancel_button = QPushButton(), QPushButton()
         self.column.addWidget(self.about_model)
         self.column.addLayout(buttons(self.load_button, self.save_button))
-        self.column.addWidget(QLabel("Objects lie"))
-        self.column.addWidget(self.foreground)
+        self.column.addLayout(row(self.foreground, title="Objects lie"))
         self.column.addWidget(self.radius)
         self.column.addWidget(self.quick)
         self.column.addWidget(folded("Advanced settings", self.advanced))

@@ -103,23 +103,6 @@ def run_segmentation(
     return SegmentationResult(labels, int(labels.max(initial=0)))
 
 
-def load_model_summary(_context: JobContext, path: str) -> Generator[None, None, str]:
-    """Read a model file as a whole and describe the model in a line.
-
-    Raises
-    ------
-    ValueError, OSError
-        The file is no model, or truncated.
-    """
-    from napari_spoco.models.checkpoint import load_model
-
-    card = load_model(path).card
-    history = card.history
-    yield
-    channels = f"{card.network.in_channels} channel{'s' if card.network.in_channels > 1 else ''}"
-    return f"{card.network.ndim}D, {channels}, {history.steps} steps on {history.n_objects} objects"
-
-
 def _key(model_path: str, pixels: NDArray[Any]) -> tuple[object, ...]:
     """Identify model file and image by what they hold, so that a changed image is predicted anew."""
     digest = hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=16).hexdigest()

@@ -9,6 +9,14 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 
+class Start(Enum):
+    """What a training starts from."""
+
+    NEW = auto()
+    FINE_TUNE = auto()
+    RESUME = auto()
+
+
 class SessionState(Enum):
     """What the one job of the session is doing; saving files is a side job and no state."""
 
@@ -28,14 +36,15 @@ class SessionState(Enum):
 
 @dataclass(frozen=True)
 class SessionFacts:
-    """What there is to work with; `goes_on` says that a training would start from the model in use."""
+    """What there is to work with; `start` is what the user has chosen to start from, None as long as nothing."""
 
     has_image: bool = False
     has_annotations: bool = False
     has_model: bool = False
-    goes_on: bool = False
+    can_resume: bool = False
     has_labels: bool = False
     is_saving: bool = False
+    start: Start | None = None
 
 
 @dataclass(frozen=True)
@@ -49,9 +58,15 @@ class Control:
 
 @dataclass(frozen=True)
 class Controls:
-    """How all buttons look; `inputs` says whether layers and settings may be changed."""
+    """How all buttons look.
+
+    `inputs` says whether layers and settings may be changed, `starts` what a training may start from, and `start` what
+    it will.
+    """
 
     inputs: bool
+    starts: tuple[Start, ...]
+    start: Start
     new_annotations: Control
     train: Control
     stop: Control
@@ -62,19 +77,50 @@ class Controls:
     save_labels: Control
 
 
+_STARTS = {
+    Start.NEW: ("Train", "Train a new model on the painted objects."),
+    Start.FINE_TUNE: ("Fine-tune", "Train the current model on, at a lower rate. A worse model never replaces it."),
+    Start.RESUME: ("Resume", "Go on where the last training ended, with what is painted now."),
+}
+"""What the button says, and its tooltip."""
+
+
+def possible_starts(facts: SessionFacts) -> tuple[Start, ...]:
+    """Say what a training may start from; the later, the likelier it is meant."""
+    return tuple(
+        start
+        for start, is_possible in (
+            (Start.NEW, True),
+            (Start.FINE_TUNE, facts.has_model),
+            (Start.RESUME, facts.can_resume),
+        )
+        if is_possible
+    )
+
+
+def derive_start(facts: SessionFacts) -> Start:
+    """Say what a training will start from: what the user has chosen, if it is possible."""
+    possible = possible_starts(facts)
+    return facts.start if facts.start in possible else possible[-1]
+
+
 def derive_controls(state: SessionState, facts: SessionFacts) -> Controls:
     """Derive every button from the state and the facts."""
     rests = not state.is_busy
+    start = derive_start(facts)
+    text, hint = _STARTS[start]
     return Controls(
         inputs=rests,
+        starts=possible_starts(facts),
+        start=start,
         new_annotations=_control(
             "New",
             "Make an empty Labels layer on the image and start painting.",
             (facts.has_image, "Choose an image first."),
         ),
         train=_control(
-            "Train on" if facts.goes_on else "Train",
-            "Train on the painted objects. napari stays usable meanwhile.",
+            text,
+            f"{hint} napari stays usable meanwhile.",
             (rests, "Something else is running."),
             (facts.has_image, "Choose an image first."),
             (facts.has_annotations, "Choose or make annotations first."),
@@ -92,7 +138,11 @@ def derive_controls(state: SessionState, facts: SessionFacts) -> Controls:
             "Give up this segmentation.",
             (state in (SessionState.PREDICTING, SessionState.SEGMENTING), "Nothing to cancel."),
         ),
-        load_model=_control("Load model…", "Use a model that was saved before.", (rests, "Something else is running.")),
+        load_model=_control(
+            "Load model…",
+            "Use a model that was saved before; the model of a training can be resumed.",
+            (rests, "Something else is running."),
+        ),
         save_model=_control(
             "Save model…",
             "Keep a copy of the model.",
@@ -109,7 +159,9 @@ def derive_controls(state: SessionState, facts: SessionFacts) -> Controls:
 
 
 def next_step(state: SessionState, facts: SessionFacts, n_objects: int) -> str:
-    """Say in a sentence what the user should do next; empty while a job runs."""
+    """Say in a sentence what the user should do next; empty while there is nothing to do but to wait."""
+    if state is SessionState.TRAINING:
+        return "You may go on painting: the training takes it in."
     if state.is_busy:
         return ""
     if not facts.has_image:
@@ -120,6 +172,8 @@ def next_step(state: SessionState, facts: SessionFacts, n_objects: int) -> str:
         return "Paint over one object. Press M for the next object, and paint that."
     if n_objects == 1:
         return "Press M and paint a few more objects: five or six are a good start."
+    if facts.can_resume:
+        return "Paint more (M = next object) and press Resume, or press Segment."
     return f"Paint more (M = next object), or press {'Segment' if facts.has_model else 'Train'}."
 
 
@@ -133,9 +187,9 @@ def _control(text: str, hint: str, *conditions: tuple[bool, str]) -> Control:
 
 def _stop_control(state: SessionState) -> Control:
     if state is SessionState.STOPPING:
-        return Control(True, "Stop now", "End at once without saving what was learned in this run.")
+        return Control(True, "Stop now", "End at once. What was learned since the last autosave is lost.")
     return _control(
         "Stop",
-        "Finish this step, save the model, and end.",
+        "Finish this step, save the model, and end. The training can be resumed.",
         (state is SessionState.TRAINING, "Nothing is being trained."),
     )

@@ -1,74 +1,66 @@
-"""Section 2: settings of the training, its buttons and its curve."""
+"""Section 2: what to start from, settings of the training, its buttons, its curve and its score."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QPushButton, QWidget
+from qtpy.QtWidgets import QPushButton
 
-from napari_spoco._qt.editors import ChoiceEditor, ignore_wheel
-from napari_spoco._qt.forms import ModelForm, read_parameters
+from napari_spoco._qt import notices
 from napari_spoco._qt.loss_plot import LossPlot
-from napari_spoco._qt.section import Section, buttons, folded, show_control
-from napari_spoco.config import TrainingConfig
+from napari_spoco._qt.section import Section, buttons, sentence, show_control
+from napari_spoco._qt.start_choice import StartChoice
+from napari_spoco._qt.training_settings import TrainingSettings
 
 if TYPE_CHECKING:
     from napari_spoco._qt.session import Controls
-
-_QUICK = ("max_steps", "max_minutes", "device")
-_CHOICES = {"device": ("auto", "cpu", "cuda", "mps")}
-_BLANKS = {"max_minutes": "no limit"}
+    from napari_spoco.training.reports import ScoreReport, StepReport
 
 
 class TrainPanel(Section):
-    """Settings, Train, Stop and the loss curve."""
+    """Settings, Train, Stop, the loss curve and the score."""
 
     train_requested = Signal()
     stop_requested = Signal()
-    start_chosen = Signal()
 
     def __init__(self) -> None:
         super().__init__("2   Train")
-        self.quick = ModelForm(TrainingConfig, _QUICK, choices=_CHOICES, blanks=_BLANKS)
-        self.advanced = ModelForm(TrainingConfig, [name for name in TrainingConfig.model_fields if name not in _QUICK])
-        self.start = ChoiceEditor(((True, "Go on with the current model"), (False, "Start a new model")))
-        ignore_wheel(self.start)
-        self.start.hide()
+        self.start, self.settings = StartChoice(), TrainingSettings()
+        self.settings.quick.put_first("Start from", self.start)
         self.train_button, self.stop_button = QPushButton(), QPushButton()
-        self.plot = LossPlot()
-        self.plot.hide()
-        self._folded = folded("Advanced settings", self.advanced)
-        for widget in (self.quick, self._folded, self.start):
-            self.column.addWidget(widget)
+        self.plot, self.score = LossPlot(), sentence()
+        self.column.addWidget(self.settings)
         self.column.addLayout(buttons(self.train_button, self.stop_button))
-        self.column.addWidget(self.plot)
+        for widget in (self.plot, self.score):
+            widget.hide()
+            self.column.addWidget(widget)
         self.train_button.clicked.connect(self._on_train_clicked)
         self.stop_button.clicked.connect(self._on_stop_clicked)
-        self.start.edited.connect(self.start_chosen)
 
-    @property
-    def device(self) -> str:
-        """The chosen device, which predicts too."""
-        return str(self.quick.editor("device").value())
-
-    @property
-    def goes_on(self) -> bool:
-        """Whether a training is to start from the current model, if there is one."""
-        return bool(self.start.value())
-
-    def config(self) -> TrainingConfig:
-        """Return the settings; raises ValueError with a sentence for the user."""
-        return read_parameters(TrainingConfig, self.quick, self.advanced)
-
-    def show_controls(self, controls: Controls, *, has_model: bool) -> None:
+    def show_controls(self, controls: Controls) -> None:
         """Show what may be pressed and changed."""
         show_control(self.train_button, controls.train)
         show_control(self.stop_button, controls.stop)
-        inputs: tuple[QWidget, ...] = (self.quick, self.advanced, self.start)
-        for widget in inputs:
-            widget.setEnabled(controls.inputs)
-        self.start.setVisible(has_model)
+        self.settings.set_editable(controls.inputs)
+        self.start.setEnabled(controls.inputs)
+        self.start.offer(controls.starts, controls.start)
+
+    def begin(self, first_step: int) -> None:
+        """Begin the curve, or go on with it from that step."""
+        self.plot.go_on_from(first_step)
+        self.score.hide()
+
+    def show_step(self, report: StepReport) -> None:
+        """Add a step to the curve."""
+        self.plot.show()
+        self.plot.add(report)
+
+    def show_score(self, report: ScoreReport) -> None:
+        """Show how well left-out objects are found."""
+        self.score.setText(notices.score_line(report))
+        self.score.setToolTip(notices.score_help(report))
+        self.score.show()
 
     def _on_train_clicked(self) -> None:
         self.train_requested.emit()

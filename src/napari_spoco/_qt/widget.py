@@ -15,15 +15,17 @@ from napari_spoco._qt import layers, paths
 from napari_spoco._qt.controller import SessionController
 from napari_spoco._qt.data_panel import DataPanel
 from napari_spoco._qt.export_panel import ExportPanel
-from napari_spoco._qt.footer import Footer, time_left
+from napari_spoco._qt.footer import Footer
+from napari_spoco._qt.live_painting import LivePainting
+from napari_spoco._qt.run_folders import model_name
 from napari_spoco._qt.section import show_control
 from napari_spoco._qt.segment_panel import SegmentPanel
 from napari_spoco._qt.segmentation_job import EmbeddingsPredicted, PredictionProgress, SegmentationInputs
-from napari_spoco._qt.session import SessionFacts, SessionState, derive_controls, next_step
+from napari_spoco._qt.session import SessionFacts, SessionState, Start, derive_controls, derive_start, next_step
 from napari_spoco._qt.train_panel import TrainPanel
 from napari_spoco._qt.training_job import TrainingInputs
 from napari_spoco.training.process import TrainingProcess
-from napari_spoco.training.reports import Preview, StepReport
+from napari_spoco.training.reports import Preview, ScoreReport, StepReport, TrainingStarted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     import napari.viewer
     from napari.layers import Layer
 
+    from napari_spoco._qt.run_folders import Run
     from napari_spoco._qt.segmentation_job import SegmentationResult
     from napari_spoco._qt.training_job import Process
     from napari_spoco.training.process import TrainingRequest
@@ -49,7 +52,7 @@ class SpocoWidget(QWidget):
     make_process
         Makes the process that trains.
     models_folder
-        Where trained models are kept; a folder of the user's by default.
+        Where trainings are kept, each in a folder of its own; a folder of the user's by default.
     """
 
     def __init__(
@@ -63,9 +66,11 @@ class SpocoWidget(QWidget):
         self._viewer = napari_viewer
         self._models_folder = models_folder or paths.models_folder()
         self._results = layers.ResultLayers(napari_viewer)
-        self._image: Layer | None = None
+        self._image: Layer | None = None  # of the last job
+        self._annotations: Layer | None = None
         self._is_docked = self._is_released = False
         self.session = SessionController(make_process, parent=self)
+        self.painting = LivePainting(self.session.send_painted, parent=self)
         self.data, self.train = DataPanel(napari_viewer), TrainPanel()
         self.segment, self.export = SegmentPanel(napari_viewer), ExportPanel(napari_viewer)
         self.footer = Footer()
@@ -99,7 +104,9 @@ class SpocoWidget(QWidget):
         self.data.counted.connect(self._show_state)
         self.train.train_requested.connect(self._on_train_requested)
         self.train.stop_requested.connect(self.session.stop)
-        self.train.start_chosen.connect(self._show_state)
+        self.train.start.chosen.connect(self._on_start_chosen)
+        self.train.start.other_requested.connect(self._on_other_run_requested)
+        self.train.settings.changed.connect(self._on_settings_changed)
         self.segment.segment_requested.connect(self._on_segment_requested)
         self.segment.cancel_requested.connect(self.session.cancel)
         self.segment.load_requested.connect(self._on_load_requested)
@@ -111,6 +118,7 @@ class SpocoWidget(QWidget):
         self.session.training_reported.connect(self._on_training_reported)
         self.session.segmentation_reported.connect(self._on_segmentation_reported)
         self.session.segmented.connect(self._on_segmented)
+        self.session.run_opened.connect(self._on_run_opened)
         self._viewer.events.theme.connect(self._on_theme_changed)
         self.destroyed.connect(partial(_call, self.session.process_killer()))
         if (application := QApplication.instance()) is not None:
@@ -121,6 +129,7 @@ class SpocoWidget(QWidget):
         if self._is_released:
             return
         self._is_released = True
+        self.painting.end()
         self.session.shutdown()
         self.data.release()
         self.segment.release()
@@ -148,24 +157,36 @@ class SpocoWidget(QWidget):
         except ValueError as error:
             self.session.refuse(error)
 
+    def _on_start_chosen(self, start: Start) -> None:
+        self.session.choose_start(start)
+        if start is Start.RESUME and self.session.resumable is not None:
+            self.train.settings.show_config(self.session.resumable.config)
+
+    def _on_other_run_requested(self) -> None:
+        if folder := paths.ask_run_to_resume(self, self._models_folder):
+            self.session.load_model(folder, to_resume=True)
+
     def _on_train_requested(self) -> None:
         image, annotations = self.data.image.layer(), self.data.annotations.layer()
         if image is None or annotations is None:
             return
+        start, run = derive_start(self._facts()), self.session.resumable
+        resumed = run if start is Start.RESUME else None
         try:
             inputs = TrainingInputs(
                 image=layers.read_image(image),
-                labels=layers.copy_labels(annotations).data,
-                config=self.train.config(),
-                model_path=str(paths.new_model_path(self._models_folder, image.name)),
-                start_from=self.session.model_path if self.train.goes_on else None,
+                labels=layers.labels_pixels(annotations),
+                config=self.train.settings.config(),
+                folder=resumed.folder if resumed else str(paths.new_run_folder(self._models_folder, image.name)),
+                resume=resumed is not None,
+                start_from=self.session.model_path if start is Start.FINE_TUNE else None,
+                boxes=self.data.read_boxes(),
             )
         except ValueError as error:
             self.session.refuse(error)
             return
-        self._image = image
+        self._image, self._annotations = image, annotations
         self._results.begin()
-        self.train.plot.clear()
         self.session.train(inputs)
 
     def _on_segment_requested(self) -> None:
@@ -178,7 +199,7 @@ class SpocoWidget(QWidget):
                 image=layers.read_image(image),
                 model_path=model_path,
                 config=self.segment.config(),
-                device=self.train.device,
+                device=self.train.settings.device,
                 mask=self.segment.mask(),
                 annotations=None if annotations is None else layers.copy_labels(annotations).data,
             )
@@ -194,7 +215,7 @@ class SpocoWidget(QWidget):
             self.session.load_model(path)
 
     def _on_save_model_requested(self) -> None:
-        if path := paths.ask_model_to_save(self, Path(self.session.model_path or "").name):
+        if path := paths.ask_model_to_save(self, model_name(self.session.model_path or "model")):
             self.session.save_model(path)
 
     def _on_save_labels_requested(self) -> None:
@@ -205,14 +226,15 @@ class SpocoWidget(QWidget):
     # What the session says
 
     def _on_training_reported(self, message: TrainingMessage) -> None:
-        if isinstance(message, StepReport):
-            self.train.plot.show()
-            self.train.plot.add(message)
-            self.footer.show_progress(
-                round(1000 * message.elapsed / max(message.elapsed + message.remaining, 1e-9)),
-                1000,
-                f"step {message.step}, {time_left(message.remaining)} left",
-            )
+        if isinstance(message, TrainingStarted):
+            self.train.begin(message.first_step)
+            if self._annotations is not None:
+                self.painting.begin(self._annotations)
+        elif isinstance(message, ScoreReport):
+            self.train.show_score(message)
+        elif isinstance(message, StepReport):
+            self.train.show_step(message)
+            self.footer.show_step(message)
         elif isinstance(message, Preview) and self._image is not None:
             self._results.show_embeddings(self._image, message.rgb, message.start)
 
@@ -227,6 +249,13 @@ class SpocoWidget(QWidget):
         if self._image is not None:
             self.export.labels.choose(self._results.show_objects(self._image, result.labels))
 
+    def _on_run_opened(self, run: Run) -> None:
+        self.train.plot.clear()
+        self.train.settings.show_config(run.config)
+
+    def _on_settings_changed(self) -> None:
+        self.data.interpret(self.train.settings.annotations())
+
     # What is on show
 
     def _on_theme_changed(self, _event: Any = None) -> None:
@@ -234,21 +263,26 @@ class SpocoWidget(QWidget):
             theme = get_theme(self._viewer.theme)
             self.train.plot.set_colours(text=theme.text.as_hex(), background=theme.background.as_hex())
 
-    def _show_state(self) -> None:
-        state = self.session.state
-        facts = SessionFacts(
+    def _facts(self) -> SessionFacts:
+        return SessionFacts(
             has_image=self.data.image.layer() is not None,
             has_annotations=self.data.annotations.layer() is not None,
             has_model=self.session.model_path is not None,
-            goes_on=self.session.model_path is not None and self.train.goes_on,
+            can_resume=self.session.resumable is not None,
             has_labels=self.export.labels.layer() is not None,
             is_saving=self.session.is_saving,
+            start=self.session.start_wish,
         )
+
+    def _show_state(self) -> None:
+        state, facts = self.session.state, self._facts()
         controls = derive_controls(state, facts)
-        for choice in (self.data.image, self.data.annotations):
+        for choice in (self.data.image, self.data.annotations, self.data.boxes):
             choice.setEnabled(controls.inputs)
         show_control(self.data.new_button, controls.new_annotations)
-        self.train.show_controls(controls, has_model=facts.has_model)
+        self.train.show_controls(controls)
+        if state is not SessionState.TRAINING:
+            self.painting.end()
         self.segment.show_controls(controls, model_summary=self.session.model_summary)
         self.export.show_controls(controls)
         hint = next_step(state, facts, self.data.summary.n_objects)
@@ -256,7 +290,7 @@ class SpocoWidget(QWidget):
         self.data.hint.setVisible(bool(hint))
         if not state.is_busy:
             self.footer.hide_progress()
-        elif state is not SessionState.STOPPING and not self.footer.bar.isVisible():
+        elif state is not SessionState.STOPPING and self.footer.bar.isHidden():
             self.footer.show_progress(0, 0, "")
 
 

@@ -108,3 +108,45 @@ class Job(QObject):
 
     def _on_worker_aborted(self) -> None:
         self.cancelled.emit(self.generation)
+
+
+class SideJob(QObject):
+    """Runs jobs beside the main one, one at a time: `returned(result)` or `failed(exception)` ends each."""
+
+    changed = Signal()
+    returned = Signal(object)
+    failed = Signal(object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._job: Job | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a job is running."""
+        return self._job is not None
+
+    def start(self, body: Callable[..., Generator[object, None, object]], *args: object) -> bool:
+        """Start a job unless one is running; return whether it was started."""
+        if self._job is not None:
+            return False
+        self._job = job = Job(0, body, *args, parent=self)
+        job.returned.connect(self._on_returned)
+        job.failed.connect(self._on_failed)
+        job.start()
+        self.changed.emit()
+        return True
+
+    def _on_returned(self, _generation: int, result: object) -> None:
+        self._forget()
+        self.returned.emit(result)
+
+    def _on_failed(self, _generation: int, error: Exception) -> None:
+        self._forget()
+        self.failed.emit(error)
+
+    def _forget(self) -> None:
+        if self._job is not None:
+            self._job.deleteLater()
+        self._job = None
+        self.changed.emit()

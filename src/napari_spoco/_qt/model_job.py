@@ -1,0 +1,49 @@
+"""The body of the job that loads a model, and finds the training that it belongs to. No Qt; torch in the thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari_spoco._qt.run_folders import Run, find_run, model_in
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from napari_spoco._qt.worker import JobContext
+    from napari_spoco.models.checkpoint import ModelCard
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model that has been read as a whole, in a line, and the training that can be resumed, if there is one."""
+
+    path: str
+    summary: str
+    run: Run | None
+
+
+def load(_context: JobContext, path: str) -> Generator[None, None, LoadedModel]:
+    """Read a model file, or that of a training's folder, as a whole.
+
+    Parameters
+    ----------
+    path
+        A model file, the folder of a training, or the state in it.
+
+    Raises
+    ------
+    ValueError, OSError
+        The file is no model, or truncated; or the settings of its training cannot be read.
+    """
+    from napari_spoco.models.checkpoint import load_model
+
+    yield
+    file = model_in(path)
+    return LoadedModel(str(file), _summary(load_model(file).card), find_run(path))
+
+
+def _summary(card: ModelCard) -> str:
+    network, history = card.network, card.history
+    channels = f"{network.in_channels} channel{'s' if network.in_channels > 1 else ''}"
+    return f"{network.ndim}D, {channels}, {history.steps} steps on {history.n_objects} objects"

@@ -1,0 +1,68 @@
+"""What the window knows of the folder of a training (`training/run_folder.py`), without torch or Qt."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from napari_spoco.config import TrainingConfig
+
+STATE_FILE = "state.pt"
+_CONFIG_FILE = "config.json"
+_MODEL_FILES = ("best.safetensors", "last.safetensors")
+"""The first that is there is the one to use."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training that can be resumed: its folder and its settings."""
+
+    folder: str
+    config: TrainingConfig
+
+
+def can_be_resumed(folder: str | Path) -> bool:
+    """Say whether a training has kept its state in that folder."""
+    return (Path(folder) / STATE_FILE).is_file()
+
+
+def find_run(path: str | Path) -> Run | None:
+    """Return the run of a folder, or of one of its files; None where there is none.
+
+    Raises
+    ------
+    ValueError
+        The settings of the run cannot be read.
+    """
+    folder = Path(path) if Path(path).is_dir() else Path(path).parent
+    if not can_be_resumed(folder):
+        return None
+    try:
+        config = TrainingConfig.model_validate_json((folder / _CONFIG_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValidationError) as error:
+        raise ValueError(f"The settings of the training in {folder} cannot be read ({error}).") from error
+    return Run(str(folder), config)
+
+
+def model_in(path: str | Path) -> Path:
+    """Return the model file: the path itself, or that of a training whose folder or state was chosen."""
+    path = Path(path)
+    if path.name != STATE_FILE and not path.is_dir():
+        return path
+    folder = path if path.is_dir() else path.parent
+    return next((folder / name for name in _MODEL_FILES if (folder / name).is_file()), folder / _MODEL_FILES[-1])
+
+
+def model_name(path: str | Path) -> str:
+    """Return a name for a copy of a model file; that of a training is called as its folder."""
+    path = Path(path)
+    return path.parent.name if path.name in _MODEL_FILES else path.stem
+
+
+def discard_unless_kept(folder: str | Path) -> None:
+    """Remove the folder of a training that ended before it had kept anything."""
+    if not can_be_resumed(folder):
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,115 @@
+"""A real training in the window is painted into, stopped, killed and resumed, and fine-tuned without loss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+CENTRES = [(14, 14), (14, 40), (40, 14), (40, 40), (14, 66), (40, 66), (66, 14), (66, 40), (66, 66)]
+RADIUS = 8
+TINY = {"feature_maps": (4, 8), "patch_shape": (32, 32), "batch_size": 1, "embedding_dim": 4, "max_minutes": None}
+
+
+@pytest.fixture
+def discs(person):
+    """Show bright discs, of which all but the last one are painted; return their mask with ids from 1."""
+    size = CENTRES[-1][0] + 14
+    labels = np.zeros((size, size), np.int32)
+    y, x = np.mgrid[:size, :size]
+    for index, centre in enumerate(CENTRES, start=1):
+        labels[np.hypot(y - centre[0], x - centre[1]) < RADIUS] = index
+    image = 100.0 * (labels > 0) + np.random.default_rng(0).normal(20, 5, labels.shape)
+    person.viewer.add_image(image.astype(np.float32), name="discs")
+    person.widget.data.new_button.click()
+    annotations = person.viewer.layers["discs annotations"]
+    for label in range(1, len(CENTRES)):
+        annotations.data_setitem(np.nonzero(labels == label), label)
+    person.wait(lambda: person.widget.data.summary.n_objects == len(CENTRES) - 1)
+    return labels
+
+
+@pytest.mark.slow
+def test_what_is_painted_with_the_mouse_is_trained_on(person, discs, heart) -> None:
+    annotations = person.viewer.layers["discs annotations"]
+    person.set_training(**TINY, max_steps=100_000, validation={"every": 20})
+    person.press(person.widget.train.train_button)
+    person.wait(lambda: len(person.losses) > 5)
+    assert "Training on 8 objects, 1 of them left out to score it" in person.widget.footer.text
+
+    heart.start()
+    annotations.selected_label = len(CENTRES)
+    annotations.brush_size = 2 * RADIUS
+    (y, x) = CENTRES[-1]
+    person.paint_with_mouse((y, x - 1), (y, x), (y, x + 1))
+    assert annotations.data[CENTRES[-1]] == len(CENTRES)
+    person.wait(lambda: person.widget.footer.text == "Training goes on with 9 objects.")
+    assert heart.stop() > 1
+
+    annotations.undo()
+    person.wait(lambda: person.widget.footer.text == "Training goes on with 8 objects.")
+    person.wait(lambda: "Score on 1 left-out object" in person.widget.train.score.text())
+    person.press(person.widget.train.stop_button)
+    person.rest()
+    assert person.widget.footer.text.startswith("Stopped after")
+    assert not person.widget.painting.is_following
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_killed", [False, True], ids=["stopped", "killed"])
+def test_a_run_that_was_ended_early_is_resumed_to_its_end(person, discs, is_killed) -> None:
+    widget, n_steps = person.widget, 150
+    person.set_training(**TINY, max_steps=n_steps, autosave_seconds=0.0 if is_killed else 60.0)
+    person.press(widget.train.train_button)
+    person.wait(lambda: len(person.losses) > 5)
+    if is_killed:
+        person.wait(lambda: list((person.folder / "models").glob("*/state.pt")))
+    person.press(widget.train.stop_button)
+    if is_killed:
+        person.press(widget.train.stop_button)
+    person.rest()
+    assert "ended at once. It can be resumed" in widget.footer.text or widget.footer.text.startswith("Stopped after")
+    assert widget.train.train_button.text() == "Resume"
+
+    person.press(widget.train.train_button)
+    person.rest()
+    assert widget.footer.text.startswith(f"Done after {n_steps} steps.")
+    assert len(person.losses) == n_steps
+    assert widget.train.train_button.text() == "Fine-tune"
+    (folder,) = (person.folder / "models").iterdir()
+    assert (folder / "log.csv").read_text().count("\n") == 1 + n_steps
+
+
+@pytest.mark.slow
+def test_fine_tuning_keeps_the_model_as_long_as_there_is_no_better_one(person, discs) -> None:
+    widget = person.widget
+    person.set_training(**TINY, max_steps=10)
+    person.press(widget.train.train_button)
+    person.rest()
+    before = widget.session.model_path
+    person.set_training(max_steps=3, validation={"every": 1000})  # so that only the model it starts from has a score
+    person.press(widget.train.train_button)
+    person.rest()
+    expected = "Done after 3 steps. The model it started from is still the better one and stays in use."
+    assert widget.footer.text == expected
+    after = widget.session.model_path
+    assert Path(after).parent != Path(before).parent
+    old, new = load_file(before), load_file(after)
+    for name in old:
+        np.testing.assert_array_equal(new[name], old[name])
+
+
+@pytest.mark.slow
+def test_boxes_and_strokes_are_trained_on(person, discs) -> None:
+    widget = person.widget
+    layer = person.viewer.layers["discs annotations"]
+    layer.data_setitem((np.arange(20, 35), np.full(15, 27)), 99)
+    person.viewer.add_shapes([[(1, 1), (1, 27), (27, 27), (27, 1)]], name="complete")
+    widget.data.boxes.choose(person.viewer.layers["complete"])
+    person.set_training(**TINY, max_steps=3, annotations={"background_label": 99})
+    assert "label 99 counts as background (15 pixels)" in widget.data._about_annotations.text()
+    person.press(widget.train.train_button)
+    person.rest()
+    assert widget.footer.text.startswith("Done after 3 steps.")

@@ -1,0 +1,260 @@
+"""What a training starts from: stopped, killed and earlier runs are resumed in their folder, with their settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from napari_spoco._qt import paths
+from napari_spoco._qt.session import SessionState
+from napari_spoco.config import TRAINING_PRESETS, TrainingConfig
+from napari_spoco.training.reports import ScoreReport, TrainingFailed
+
+
+@pytest.fixture
+def rest(spoco, until):
+    return lambda: until(lambda: not spoco.session.state.is_busy)
+
+
+@pytest.fixture
+def stopped(training, processes, rest):
+    """Return the widget after a Stop at step 3."""
+    for step in (1, 2, 3):
+        processes.last.step(step)
+    training.train.stop_button.click()
+    processes.last.finish(stopped=True)
+    rest()
+    return training
+
+
+def offers(widget) -> list[str]:
+    return [widget.train.start.itemText(index) for index in range(widget.train.start.count())]
+
+
+def resume(widget, processes, until):
+    n_made = len(processes.made)
+    widget.train.train_button.click()
+    until(lambda: len(processes.made) > n_made and processes.last.is_started)
+    return processes.last.request
+
+
+def test_at_first_there_is_nothing_but_a_new_model(ready) -> None:
+    assert offers(ready) == ["a new model", "another run …"]
+    assert ready.train.train_button.text() == "Train"
+
+
+def test_a_stopped_run_is_resumed_in_its_folder(stopped, processes, until) -> None:
+    first = processes.last.request
+    assert stopped.train.train_button.text() == "Resume"
+    assert offers(stopped) == ["a new model", "the current model", "the last run", "another run …"]
+    request = resume(stopped, processes, until)
+    assert request.resume
+    assert (request.folder, request.config, request.start_from) == (first.folder, first.config, None)
+    assert not first.resume
+
+
+def test_the_curve_goes_on_where_the_run_does(stopped, processes, until) -> None:
+    assert len(stopped.train.plot.totals) == 3
+    resume(stopped, processes, until)
+    processes.last.step(3, loss=9.0)
+    until(lambda: stopped.train.plot.totals == [1.0, 1.0, 9.0])
+    assert "from step 3 on" in stopped.footer.text
+
+
+def test_another_start_may_be_chosen(stopped, processes, until, choose_start) -> None:
+    model, folder = stopped.session.model_path, processes.last.request.folder
+    choose_start("the current model")
+    assert stopped.train.train_button.text() == "Fine-tune"
+    request = resume(stopped, processes, until)
+    assert (request.resume, request.start_from) == (False, model)
+    assert request.folder != folder
+
+
+def test_choosing_the_last_run_brings_its_settings_back(stopped, processes, until, choose_start) -> None:
+    first = processes.last.request.config
+    choose_start("a new model")
+    stopped.train.settings.show_config(TRAINING_PRESETS["paper"])
+    choose_start("the last run")
+    assert resume(stopped, processes, until).config == first
+
+
+def test_a_run_that_came_to_its_end_is_not_resumed(stopped, processes, until, rest) -> None:
+    resume(stopped, processes, until)
+    processes.last.finish()
+    rest()
+    assert "the last run" not in offers(stopped)
+    assert stopped.train.train_button.text() == "Fine-tune"
+
+
+def kill(widget) -> None:
+    widget.train.stop_button.click()
+    widget.train.stop_button.click()
+
+
+def test_a_killed_run_is_resumed_from_its_last_autosave(training, processes, until, rest) -> None:
+    processes.last.save()
+    folder = processes.last.request.folder
+    kill(training)
+    rest()
+    assert training.footer.text == "The training was ended at once. It can be resumed from its last autosave."
+    assert training.train.train_button.text() == "Resume"
+    assert training.session.model_path is None
+    assert resume(training, processes, until).folder == folder
+
+
+def test_nothing_is_left_of_a_run_killed_before_its_first_autosave(training, processes, rest) -> None:
+    folder = Path(processes.last.request.folder)
+    folder.mkdir(parents=True)
+    (folder / "log.csv").touch()
+    kill(training)
+    rest()
+    assert "nothing of it is kept" in training.footer.text
+    assert training.train.train_button.text() == "Train"
+    assert not folder.exists()
+
+
+def test_a_run_that_is_killed_again_is_still_there(stopped, processes, until, rest) -> None:
+    folder = resume(stopped, processes, until).folder
+    kill(stopped)
+    rest()
+    assert stopped.train.train_button.text() == "Resume"
+    assert Path(folder, "state.pt").exists()
+
+
+def test_a_crash_can_be_resumed_too(training, processes, rest) -> None:
+    processes.last.save()
+    processes.last.say(TrainingFailed("The training process ended unexpectedly.", "exit code -9"))
+    rest()
+    assert training.session.state is SessionState.FAILED
+    assert training.train.train_button.text() == "Resume"
+
+
+def test_a_refused_wish_is_not_forgotten(trained, rest, choose_start, viewer) -> None:
+    choose_start("a new model")
+    viewer.layers["cells annotations"].data[...] = 0
+    trained.train.train_button.click()
+    rest()
+    assert "at least one annotated object" in trained.footer.text
+    assert trained.train.train_button.text() == "Train"
+
+
+# Runs of earlier days
+
+
+@pytest.fixture
+def earlier(tmp_path):
+    """Return the folder of an earlier run, with a model, and its settings."""
+    from napari_spoco.config import NetworkConfig
+    from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, save_model
+
+    folder = tmp_path / "an earlier run"
+    folder.mkdir()
+    config = TRAINING_PRESETS["thorough"]
+    card = ModelCard(network=NetworkConfig(embedding_dim=4, feature_maps=(4, 8)))
+    save_model(EmbeddingModel.create(card), folder / "last.safetensors")
+    (folder / "state.pt").write_bytes(b"state")
+    (folder / "config.json").write_text(config.model_dump_json())
+    return folder
+
+
+def open_run(widget, folder, monkeypatch, choose_start) -> None:
+    monkeypatch.setattr(paths, "ask_run_to_resume", lambda *_: str(folder))
+    choose_start("another run …")
+
+
+def test_another_run_is_resumed_with_its_settings(
+    ready, earlier, processes, until, rest, monkeypatch, choose_start
+) -> None:
+    open_run(ready, earlier, monkeypatch, choose_start)
+    rest()
+    assert ready.footer.text == "The training can be resumed."
+    assert ready.train.settings.preset.value() == "thorough"
+    assert Path(ready.session.model_path) == earlier / "last.safetensors"
+    request = resume(ready, processes, until)
+    assert (request.resume, request.folder) == (True, str(earlier))
+    assert request.config == TRAINING_PRESETS["thorough"]
+
+
+@pytest.mark.parametrize("name", ["last.safetensors", "state.pt"])
+def test_a_model_of_a_run_is_loaded_to_be_used_and_may_be_resumed(
+    ready, earlier, rest, monkeypatch, choose_start, name
+) -> None:
+    monkeypatch.setattr(paths, "ask_model_to_load", lambda *_: str(earlier / name))
+    ready.segment.load_button.click()
+    rest()
+    assert ready.footer.text == "The model is loaded."
+    assert ready.train.train_button.text() == "Fine-tune"
+    assert ready.train.settings.config() == TrainingConfig()
+    choose_start("the last run")
+    assert ready.train.settings.preset.value() == "thorough"
+
+
+def test_a_folder_without_a_run_is_refused(ready, earlier, rest, monkeypatch, choose_start) -> None:
+    (earlier / "state.pt").unlink()
+    open_run(ready, earlier, monkeypatch, choose_start)
+    rest()
+    assert "no training that can be resumed" in ready.footer.text
+    assert ready.session.model_path is None
+    assert ready.train.train_button.text() == "Train"
+
+
+def test_a_run_whose_settings_cannot_be_read_is_refused(ready, earlier, rest, monkeypatch, choose_start) -> None:
+    (earlier / "config.json").write_text("{")
+    open_run(ready, earlier, monkeypatch, choose_start)
+    rest()
+    assert "settings of the training" in ready.footer.text
+    assert ready.session.state is SessionState.IDLE
+
+
+def test_a_dialog_that_is_cancelled_leaves_the_choice(stopped, monkeypatch, choose_start) -> None:
+    open_run(stopped, "", monkeypatch, choose_start)
+    assert stopped.train.start.currentText() == "the last run"
+    assert stopped.session.state is SessionState.IDLE
+
+
+def test_a_copy_of_a_runs_model_is_called_as_the_run(stopped, monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr(paths, "ask_model_to_save", lambda _parent, name: asked.append(name) or "")
+    stopped.segment.save_button.click()
+    assert asked == [Path(stopped.session.model_path).parent.name]
+
+
+# Which model is in use
+
+
+@pytest.mark.parametrize(
+    ("best_step", "sentence", "summary"),
+    [
+        pytest.param(None, "Done after 10 steps.", "10 steps of training", id="last"),
+        pytest.param(
+            8,
+            "Done after 10 steps. Best model from step 8 (score 0.75).",
+            "10 steps of training, best of them from step 8",
+            id="best",
+        ),
+        pytest.param(
+            0,
+            "Done after 10 steps. The model it started from is still the better one and stays in use.",
+            "10 steps of training",
+            id="the one before",
+        ),
+    ],
+)
+def test_the_user_is_told_which_model_is_in_use(trained, processes, until, rest, best_step, sentence, summary) -> None:
+    resume(trained, processes, until)
+    if best_step is not None:
+        processes.last.say(ScoreReport(8, 0.5, 1.0, 0.7, 2, 0.75, is_best=False))
+    processes.last.finish(best_step=best_step)
+    rest()
+    assert trained.footer.text == sentence
+    assert trained.segment.about_model.text() == f"Model: {summary}"
+
+
+def test_a_score_is_shown_and_explained(training, processes, until) -> None:
+    assert training.train.score.isHidden()
+    processes.last.say(ScoreReport(100, 0.5, 0.75, 0.625, 2, 0.625, is_best=True))
+    until(lambda: not training.train.score.isHidden())
+    assert training.train.score.text() == "Score on 2 left-out objects: 0.62 (the best)"
+    tooltip = training.train.score.toolTip()
+    assert all(part in tooltip for part in ("not shown", "IoU", "Step 100", "0.50", "0.75"))
