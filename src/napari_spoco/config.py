@@ -161,7 +161,7 @@ class ValidationConfig(Parameters):
         "none; a fraction of the objects, always the same; or all of them in turn, one fraction after the other.",
     )
     fraction: float = setting(
-        0.1, "Fraction", "Share of the objects that is left out; of fewer than six none is.", gt=0, le=0.5
+        0.1, "Fraction", "Share of the objects that is left out; where that is a single one, none is.", gt=0, le=0.5
     )
     every: int = setting(100, "Every", "Steps between two scores.", unit="steps", ge=1)
     early_stopping: int | None = setting(None, "Early stopping", "End after so many scores without a better one.", ge=1)

@@ -29,7 +29,7 @@ def many_discs() -> Labelled:
     return ((labels > 0) * 100.0 + rng.normal(20, 5, labels.shape)).astype(np.float32), labels
 
 
-def scripted(monkeypatch: pytest.MonkeyPatch, scores: list[float]) -> None:
+def scripted(monkeypatch: pytest.MonkeyPatch, scores: list[float], error: float = 0.0) -> None:
     """Let the validator say these scores, one after the other; the last one for ever."""
     remaining = list(scores)
 
@@ -39,19 +39,36 @@ def scripted(monkeypatch: pytest.MonkeyPatch, scores: list[float]) -> None:
 
         def score(self, *_: object) -> LeftOutScore:
             value = remaining.pop(0) if len(remaining) > 1 else remaining[0]
-            return LeftOutScore(value, value, 1)
+            return LeftOutScore(value, value, 1, error)
 
     monkeypatch.setattr(selection, "Validator", Scripted)
 
 
 def config_of(tiny_config: TrainingConfig, steps: int, **validation: object) -> TrainingConfig:
-    return tiny_config.model_copy(update={"max_steps": steps, "validation": ValidationConfig(every=1, **validation)})
+    return tiny_config.model_copy(
+        update={"max_steps": steps, "validation": ValidationConfig(**{"every": 1, "fraction": 0.25} | validation)}
+    )
 
 
+@pytest.mark.parametrize(
+    ("scores", "error", "best"),
+    [
+        ([0.2, 0.6, 0.5, 0.55], 0.0, [1, 1, 0, 0]),
+        ([0.2, 0.6, 0.5, 0.55], 0.07, [1, 1, 0, 1]),
+        ([0.2, 0.6, 0.5, 0.6], 0.0, [1, 1, 0, 1]),
+        ([0.6, 0.5, 0.4, 0.3], 0.2, [1, 1, 1, 0]),
+    ],
+    ids=["highest", "within the error", "equal", "never far below the highest"],
+)
 def test_the_best_model_is_the_result(
-    many_discs: Labelled, tiny_config: TrainingConfig, monkeypatch: pytest.MonkeyPatch
+    scores: list[float],
+    error: float,
+    best: list[bool],
+    many_discs: Labelled,
+    tiny_config: TrainingConfig,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    scripted(monkeypatch, [0.2, 0.6, 0.5, 0.6])
+    scripted(monkeypatch, scores, error)
     image, labels = many_discs
     trainer = Trainer([image], [labels], config=config_of(tiny_config, 4))
     weights = {}
@@ -59,13 +76,34 @@ def test_the_best_model_is_the_result(
         if isinstance(message, ScoreReport):
             weights[message.step] = {k: v.clone() for k, v in trainer._model.network.state_dict().items()}
     result = trainer.result()
-    assert [score.is_best for score in result.scores] == [True, True, False, False]
-    assert [score.best_score for score in result.scores] == [0.2, 0.6, 0.6, 0.6]
-    assert result.best_step == 2
+    assert [score.is_best for score in result.scores] == best
+    assert [score.best_score for score in result.scores] == [max(scores[: n + 1]) for n in range(4)]
+    expected = max(step for step, is_best in enumerate(best, start=1) if is_best)
+    assert result.best_step == expected
     for name, value in result.model.network.state_dict().items():
-        torch.testing.assert_close(value, weights[2][name], rtol=0, atol=0)
+        torch.testing.assert_close(value, weights[expected][name], rtol=0, atol=0)
         torch.testing.assert_close(result.last.network.state_dict()[name], weights[4][name], rtol=0, atol=0)
-    assert (result.model.card.history.steps, result.last.card.history.steps) == (2, 4)
+    assert (result.model.card.history.steps, result.last.card.history.steps) == (expected, 4)
+
+
+def test_a_model_that_is_started_from_gives_way_to_none_below_it(
+    many_discs: Labelled, tiny_config: TrainingConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, labels = many_discs
+    start = train([image], [labels], config=config_of(tiny_config, 1)).model
+    for scores, best_step in (([0.5, 0.45, 0.48], 0), ([0.5, 0.6, 0.52], 2)):
+        scripted(monkeypatch, scores, 0.2)
+        trainer = Trainer([image], [labels], config=config_of(tiny_config, 2), start_from=start)
+        assert len(list(trainer.run())) >= 2
+        assert trainer.result().best_step == best_step
+
+
+def test_a_run_that_ends_between_two_scores_is_scored_at_its_end(
+    many_discs: Labelled, tiny_config: TrainingConfig
+) -> None:
+    image, labels = many_discs
+    result = train([image], [labels], config=config_of(tiny_config, 5, every=2))
+    assert [score.step for score in result.scores] == [2, 4, 5]
 
 
 def test_too_many_scores_without_a_better_one_end_the_run(
@@ -95,9 +133,11 @@ def test_a_worse_model_never_replaces_the_one_it_started_from(
 ) -> None:
     image, labels = many_discs
     config = config_of(tiny_config, 60).model_copy(update={"learning_rate": 5e-3})
-    start = train([image], [labels], config=config.model_copy(update={"validation": ValidationConfig(every=20)})).model
+    start = train(
+        [image], [labels], config=config.model_copy(update={"validation": ValidationConfig(every=20, fraction=0.25)})
+    ).model
     path = save_model(start, tmp_path / "start.safetensors")
-    spoil = config.model_copy(update={"learning_rate": 50.0, "max_steps": 4})
+    spoil = config.model_copy(update={"learning_rate": 2.0, "max_steps": 4})
     answers = iter([False, False, True])
     stop = (lambda: next(answers)) if stopped else None
     result = train([image], [labels], config=spoil, start_from=path, folder=tmp_path / "run", stop=stop)

@@ -92,6 +92,15 @@ def test_teacher_predicts_without_the_consistency_term_too(discs: Discs, tiny_co
             torch.testing.assert_close(model.teacher.state_dict()[name], value)
 
 
+def test_the_model_that_is_started_from_is_left_as_it_was(discs: Discs, tiny_config: TrainingConfig) -> None:
+    image, labels = discs
+    model = train([image], [labels], config=tiny_config).model
+    before = {name: value.clone() for name, value in model.network.state_dict().items()}
+    again = train([image], [labels], start_from=model, config=tiny_config).model
+    assert any(not torch.equal(again.network.state_dict()[name], value) for name, value in before.items())
+    assert all(torch.equal(model.network.state_dict()[name], value) for name, value in before.items())
+
+
 def test_training_goes_on_from_a_model_file(discs: Discs, tiny_config: TrainingConfig, tmp_path: Path) -> None:
     image, labels = discs
     path = save_model(train([image], [labels], config=tiny_config).model, tmp_path / "a.safetensors")

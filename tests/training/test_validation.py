@@ -160,7 +160,7 @@ def test_in_turn_partitions_all_objects(fraction: float, n_folds: int, rng: np.r
     assert max(map(len, objects)) - min(map(len, objects)) <= 1
 
 
-@pytest.mark.parametrize(("fraction", "n_left_out"), [(0.01, 1), (0.1, 3), (0.5, 16)])
+@pytest.mark.parametrize(("fraction", "n_left_out"), [(0.05, 2), (0.1, 3), (0.5, 16)])
 def test_one_fraction_is_left_out(fraction: float, n_left_out: int, rng: np.random.Generator) -> None:
     data = as_data(blocks((64, 64)), blocks((64, 64)))
     folds = split_left_out(data, ValidationConfig(fraction=fraction), rng)
@@ -173,13 +173,19 @@ def test_one_fraction_is_left_out(fraction: float, n_left_out: int, rng: np.rand
     ("config", "n_objects"),
     [
         pytest.param(ValidationConfig(left_out="none"), 16, id="none"),
-        pytest.param(ValidationConfig(), 5, id="fewer than six"),
+        pytest.param(ValidationConfig(fraction=0.5), 5, id="fewer than six"),
+        pytest.param(ValidationConfig(), 14, id="a fraction of one"),
         pytest.param(ValidationConfig(left_out="in_turn"), 5, id="fewer than six in turn"),
     ],
 )
 def test_nothing_is_left_out(config: ValidationConfig, n_objects: int, rng: np.random.Generator) -> None:
     labels = blocks((64, 64))
     assert split_left_out(as_data(np.where(labels <= n_objects, labels, 0)), config, rng) == ()
+
+
+def test_a_single_object_is_left_out_where_it_is_better_than_none(rng: np.random.Generator) -> None:
+    folds = split_left_out(as_data(blocks((64, 64))), ValidationConfig(fraction=0.01), rng, fewest=1)
+    assert [len(objects) for objects in fold_objects(folds)] == [1]
 
 
 def test_the_anchor_is_the_deepest_pixel() -> None:

@@ -90,6 +90,8 @@ class ModelMaker:
         student, teacher = (_network(card, own) for own in weights)
         if student is None:
             raise AssertionError("a model has a student")
+        if teacher is not None:
+            teacher.requires_grad_(requires_grad=False)
         if with_radius:
             radius = _measure_radius((teacher or student).to(self._device), images)
             card = card.model_copy(update={"foreground_radius": radius})
@@ -113,7 +115,7 @@ def _network(card: ModelCard, weights: Weights | None) -> UNet | None:
         return None
     network = UNet(card.network)
     network.load_state_dict(weights)
-    return network.eval().requires_grad_(requires_grad=False)
+    return network.eval()
 
 
 def _measure_radius(network: UNet, images: Sequence[TrainingImage]) -> float | None:

@@ -69,7 +69,7 @@ class ScoreReport:
     """How well the objects that were left out are recovered, now and then; step 0 is the model that is started from.
 
     `soft_iou` by the soft mask of an anchor, `clustered_iou` by mutex watershed; `score` is what `best_score` is
-    compared with. `is_best` says that the model was kept as the best so far.
+    compared with, the highest so far. `is_best` says that the model is kept as the best.
     """
 
     step: int

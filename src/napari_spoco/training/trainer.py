@@ -7,6 +7,7 @@ goes on from a saved state draws what the unbroken run would have drawn.
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -118,6 +119,8 @@ class Trainer:
         if state is not None:
             config = config or TrainingConfig.model_validate_json(state["config"])
             start_from = EmbeddingModel.create(ModelCard.model_validate_json(state["card"]))
+        elif start_from is not None:
+            start_from = copy.deepcopy(start_from)  # The caller's own model is not trained.
         self.config = config = config or TrainingConfig()
         normalization = start_from.card.normalization if start_from else config.normalization
         self._pool = TrainingPool(images, annotations, normalization, config)
@@ -149,7 +152,14 @@ class Trainer:
             learning_rate=config.learning_rate * (config.fine_tuning_factor if self._is_fine_tuning else 1.0),
             seed=_draw_seed(rng),
         )
-        self._selection = ModelSelection(self._pool.images, network, config, rng)
+        self._selection = ModelSelection(
+            self._pool.images,
+            network,
+            config,
+            rng,
+            is_fine_tuning=self._is_fine_tuning,
+            agree=self._fabric.broadcast,
+        )
         self._previewer = Previewer(self._pool.images, network, config.preview_seconds)
         self._augment = Augmentation(config.augmentation, self.patch_shape, self._maker.voxel_size)
         self._history = RunHistory()
@@ -188,16 +198,16 @@ class Trainer:
             terms = self._learner.step(batch, step, generator)
 
             yield self._report(step, terms, clock)
-            if self._selection.is_due(step):
-                yield self._scored(self._selection.judge(step, self._learner.student, self._learner.teacher))
-                self._sampler = self._new_sampler()
-            elif step % self.config.validation.every == 0 and not self._selection.n_left_out:
-                self._learner.schedule.on_score(-self._history.mean_loss(self.config.validation.every))
+            if step % self.config.validation.every == 0:
+                yield from self._validate(step)
             if self._is_first_process and self._previewer.is_due():
                 yield self._preview()
             if clock.is_time_to_save():
                 self.save()
         self.save()
+        # After the state is saved: a run that goes on is scored as if it had never been stopped.
+        if self._history.step and not self._selection.is_scored(self._history.step):
+            yield self._judged()
 
     def save(self) -> None:
         """Keep the run as it is now, to be resumed; without a folder do nothing."""
@@ -268,8 +278,22 @@ class Trainer:
         self._history.reports.append(report)
         return report
 
-    def _scored(self, report: ScoreReport) -> ScoreReport:
+    def _validate(self, step: int) -> Iterator[ScoreReport]:
+        """Score the model by the objects left out, or let the loss tell whether it still learns."""
+        if self._selection.is_scored(step):
+            loss = self._fabric.broadcast(self._history.mean_loss(self.config.validation.every))
+            self._learner.schedule.on_score(-loss)
+            return
+        report = self._judged()
         self._learner.schedule.on_score(report.score)
+        self._sampler = self._new_sampler()
+        yield report
+
+    def _judged(self) -> ScoreReport:
+        report = self._selection.judge(self._history.step, self._learner.student, self._learner.teacher)
+        return self._scored(report)
+
+    def _scored(self, report: ScoreReport) -> ScoreReport:
         self._history.scores.append(report)
         if self._folder and self._is_first_process:
             self._folder.log_score(report)

@@ -45,7 +45,7 @@ _SMOOTHING = 1.0
 
 
 def split_left_out(
-    data: Sequence[TrainingImage], config: ValidationConfig, rng: np.random.Generator
+    data: Sequence[TrainingImage], config: ValidationConfig, rng: np.random.Generator, *, fewest: int = 2
 ) -> tuple[LeftOut, ...]:
     """Draw the objects to leave out, all objects of all images with the same chance.
 
@@ -57,19 +57,22 @@ def split_left_out(
         `left_out` and `fraction`.
     rng
         Draws the order of the objects.
+    fewest
+        Of a fraction that is fewer objects than that none is left out: a single one hardly measures anything.
 
     Returns
     -------
     tuple of LeftOut
-        The folds: none; one of max(1, round(fraction * n)) objects; or, in turn, ceil(1 / fraction) folds (at most n)
-        that hold every object once and differ by at most one in size. No fold holds all objects.
+        The folds: none; one of round(fraction * n), at least `fewest`, objects; or, in turn, ceil(1 / fraction) folds
+        (at most n) that hold every object once and differ by at most one in size. No fold holds all objects.
     """
     objects = [(index, i) for index, image in enumerate(data) for i in image.annotations.instance_ids]
     if config.left_out == "none" or len(objects) < _FEWEST_OBJECTS:
         return ()
     order = rng.permutation(len(objects))
     if config.left_out == "fraction":
-        parts = [order[: max(1, round(config.fraction * len(objects)))]]
+        n_left_out = max(1, round(config.fraction * len(objects)))
+        parts = [order[:n_left_out]] if n_left_out >= fewest else []
     else:
         parts = np.array_split(order, min(math.ceil(1 / config.fraction), len(objects)))
     folds = [[objects[position] for position in part] for part in parts]
@@ -82,12 +85,14 @@ def split_left_out(
 class LeftOutScore:
     """Mean intersection over union of `n_objects` left-out objects.
 
-    `soft_iou` is that with the soft mask of each object's anchor, `clustered_iou` that with the best segment.
+    `soft_iou` is that with the soft mask of each object's anchor, `clustered_iou` that with the best segment, `error`
+    the standard error of `score`; 0 for a single object.
     """
 
     soft_iou: float
     clustered_iou: float
     n_objects: int
+    error: float = 0.0
 
     @property
     def score(self) -> float:
@@ -150,7 +155,8 @@ class Validator:
         chosen = np.linspace(0, len(objects) - 1, n_scored).round().astype(int)
         ious = np.array([self._ious(network, *objects[position]) for position in chosen])
         soft, clustered = ious.mean(axis=0).tolist()
-        return LeftOutScore(soft, clustered, n_scored)
+        error = float(ious.mean(axis=1).std(ddof=1) / math.sqrt(n_scored)) if n_scored > 1 else 0.0
+        return LeftOutScore(soft, clustered, n_scored, error)
 
     def _ious(self, network: nn.Module, index: int, instance_id: int) -> tuple[float, float]:
         if (index, instance_id) not in self._targets:
@@ -269,6 +275,7 @@ class RunningScore:
             soft_iou=float(np.mean([score.soft_iou for score in scores])),
             clustered_iou=float(np.mean([score.clustered_iou for score in scores])),
             n_objects=sum(score.n_objects for score in scores),
+            error=math.hypot(*(score.error for score in scores)) / len(scores),
         )
 
     def state_dict(self) -> dict[str, float]:
@@ -280,7 +287,10 @@ class RunningScore:
         folds = sorted({int(key.split(".")[0]) for key in state})
         self._latest = {
             fold: LeftOutScore(
-                state[f"{fold}.soft_iou"], state[f"{fold}.clustered_iou"], int(state[f"{fold}.n_objects"])
+                state[f"{fold}.soft_iou"],
+                state[f"{fold}.clustered_iou"],
+                int(state[f"{fold}.n_objects"]),
+                state[f"{fold}.error"],
             )
             for fold in folds
         }
