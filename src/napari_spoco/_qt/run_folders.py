@@ -9,11 +9,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from napari_spoco.config import TrainingConfig
+from napari_spoco.models.registry import RUN_MODELS, model_in_folder
 
 STATE_FILE = "state.pt"
 _CONFIG_FILE = "config.json"
-_MODEL_FILES = ("best.safetensors", "last.safetensors")
-"""The first that is there is the one to use."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +52,14 @@ def model_in(path: str | Path) -> Path:
     if path.name != STATE_FILE and not path.is_dir():
         return path
     folder = path if path.is_dir() else path.parent
-    return next((folder / name for name in _MODEL_FILES if (folder / name).is_file()), folder / _MODEL_FILES[-1])
+    model = model_in_folder(folder)
+    return model if model != folder else folder / RUN_MODELS[-1]
 
 
 def model_name(path: str | Path) -> str:
     """Return a name for a copy of a model file; that of a training is called as its folder."""
     path = Path(path)
-    return path.parent.name if path.name in _MODEL_FILES else path.stem
+    return path.parent.name if path.name in RUN_MODELS else path.stem
 
 
 def discard_unless_kept(folder: str | Path) -> None:

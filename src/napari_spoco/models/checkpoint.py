@@ -17,7 +17,7 @@ from safetensors.torch import save
 from napari_spoco.config import NetworkConfig, Normalization, Parameters
 from napari_spoco.data.writers import atomic_path
 from napari_spoco.models.network import UNet
-from napari_spoco.models.registry import shipped_models, shipped_path
+from napari_spoco.models.registry import model_in_folder, shipped_models, shipped_path
 
 if TYPE_CHECKING:
     import os
@@ -115,7 +115,7 @@ def load_model(path: str | os.PathLike[str]) -> EmbeddingModel:
     ValueError
         The file is truncated, is no model of this package, or its weights do not fit its card.
     """
-    path = shipped_path(str(path)) if str(path) in shipped_models() else _in_folder(Path(path))
+    path = shipped_path(str(path)) if str(path) in shipped_models() else model_in_folder(Path(path))
     if not path.is_file():
         names = ", ".join(shipped_models())
         raise FileNotFoundError(f"path: there is no model file at {path}, and no shipped model of that name ({names}).")
@@ -135,12 +135,6 @@ def load_model(path: str | os.PathLike[str]) -> EmbeddingModel:
     has_teacher = any(name.startswith("teacher.") for name in tensors)
     teacher = _load_network(card, tensors, "teacher.", path).requires_grad_(False) if has_teacher else None
     return EmbeddingModel(student, card, teacher)
-
-
-def _in_folder(path: Path) -> Path:
-    """Return the model of a training's folder; any other path as it is."""
-    candidates = (path / name for name in ("best.safetensors", "last.safetensors"))
-    return next((candidate for candidate in candidates if candidate.is_file()), path)
 
 
 def _load_network(card: ModelCard, tensors: dict[str, torch.Tensor], prefix: str, path: Path) -> UNet:

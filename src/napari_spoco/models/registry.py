@@ -1,9 +1,11 @@
-"""Names of the models that ship with the package."""
+"""Names of model files: those that ship with the package, and those in the folder of a training."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+RUN_MODELS = ("best.safetensors", "last.safetensors")
+"""In the folder of a training (`training/run_folder.py`); the first that is there is the one to use."""
 _FOLDER = Path(__file__).parent / "shipped"
 
 
@@ -15,3 +17,8 @@ def shipped_models() -> tuple[str, ...]:
 def shipped_path(name: str) -> Path:
     """Return where the shipped model of that name lies, or would lie."""
     return _FOLDER / f"{name}.safetensors"
+
+
+def model_in_folder(path: Path) -> Path:
+    """Return the model to use in the folder of a training; any other path as it is."""
+    return next((path / name for name in RUN_MODELS if (path / name).is_file()), path)

@@ -21,6 +21,7 @@ import torch
 
 from napari_spoco.data.writers import atomic_path
 from napari_spoco.models.checkpoint import save_model
+from napari_spoco.models.registry import RUN_MODELS
 from napari_spoco.training.reports import LossTerms, ScoreReport, StepReport
 
 if TYPE_CHECKING:
@@ -66,12 +67,12 @@ class RunFolder:
     @property
     def best_path(self) -> Path:
         """Where the best model is kept."""
-        return self.path / "best.safetensors"
+        return self.path / RUN_MODELS[0]
 
     @property
     def last_path(self) -> Path:
         """Where the last model is kept."""
-        return self.path / "last.safetensors"
+        return self.path / RUN_MODELS[1]
 
     @property
     def log_path(self) -> Path:
