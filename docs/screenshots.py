@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 IMAGES = Path(__file__).parent / "images"
-N_PAINTED, N_PAINTED_LATER = 8, 4
+N_PAINTED, N_PAINTED_LATER = 16, 4
 
 
 def wait(condition: Callable[[], bool]) -> None:
