@@ -34,10 +34,10 @@ def discs(person):
 @pytest.mark.slow
 def test_what_is_painted_with_the_mouse_is_trained_on(person, discs, heart) -> None:
     annotations = person.viewer.layers["discs annotations"]
-    person.set_training(**TINY, max_steps=100_000, validation={"every": 20})
+    person.set_training(**TINY, max_steps=100_000, validation={"every": 20, "fraction": 0.3})
     person.press(person.widget.train.train_button)
     person.wait(lambda: len(person.losses) > 5)
-    assert "Training on 8 objects, 1 of them left out to score it" in person.widget.footer.text
+    assert "Training on 8 objects, 2 of them left out to score it" in person.widget.footer.text
 
     heart.start()
     annotations.selected_label = len(CENTRES)
@@ -50,7 +50,7 @@ def test_what_is_painted_with_the_mouse_is_trained_on(person, discs, heart) -> N
 
     annotations.undo()
     person.wait(lambda: person.widget.footer.text == "Training goes on with 8 objects.")
-    person.wait(lambda: "Score on 1 left-out object" in person.widget.train.score.text())
+    person.wait(lambda: "Score on 2 left-out objects" in person.widget.train.score.text())
     person.press(person.widget.train.stop_button)
     person.rest()
     assert person.widget.footer.text.startswith("Stopped after")
@@ -85,11 +85,11 @@ def test_a_run_that_was_ended_early_is_resumed_to_its_end(person, discs, is_kill
 @pytest.mark.slow
 def test_fine_tuning_keeps_the_model_as_long_as_there_is_no_better_one(person, discs) -> None:
     widget = person.widget
-    person.set_training(**TINY, max_steps=10)
+    person.set_training(**TINY, max_steps=200, learning_rate=5e-3)
     person.press(widget.train.train_button)
     person.rest()
     before = widget.session.model_path
-    person.set_training(max_steps=3, validation={"every": 1000})  # so that only the model it starts from has a score
+    person.set_training(max_steps=3, learning_rate=5.0, validation={"fraction": 0.5})  # which spoils every model
     person.press(widget.train.train_button)
     person.rest()
     expected = "Done after 3 steps. The model it started from is still the better one and stays in use."
