@@ -4,8 +4,16 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
-from napari_spoco.segmentation.cleanup import grow_fragments, remove_background, remove_small
+from napari_spoco.segmentation.cleanup import (
+    clean_up,
+    grow_fragments,
+    measure_segments,
+    remove_background,
+    remove_small,
+    split_disconnected,
+)
 
 # --- growth of fragments ---------------------------------------------------------------------------------------
 
@@ -118,6 +126,100 @@ def test_equals_slow_reference(shape, seed, assert_same_partition):
     assert_same_partition(grown, slow_growth(labels, embeddings, 9))
 
 
+# --- tables of segments --------------------------------------------------------------------------------------------
+
+
+def random_blocks(shape, rng):
+    """Return blocks of two pixels a side, one id each, with holes, and random embeddings (3, *shape)."""
+    blocks = [-(-size // 2) for size in shape]
+    ids = rng.permutation(np.arange(1, 1 + np.prod(blocks))).reshape(blocks)
+    labels = np.kron(ids, np.ones((2,) * len(shape), int))[tuple(map(slice, shape))]
+    labels[rng.random(shape) < 0.1] = 0
+    return labels, rng.normal(3, 1, (3, *shape)).astype(np.float32)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (14, 15), (1, 6, 7), (5, 6, 7)], ids=str)
+def test_table_equals_slow_reference(shape, rng):
+    labels, embeddings = random_blocks(shape, rng)
+    labels.flat[0] = 1
+    table = measure_segments(labels, embeddings)
+    dense = remove_small(labels, 0)
+    np.testing.assert_array_equal(table.labels, dense)
+    for i in range(1, dense.max() + 1):
+        assert table.sizes[i] == (dense == i).sum()
+        np.testing.assert_allclose(table.sums[i], embeddings[:, dense == i].sum(axis=1, dtype=np.float64), rtol=1e-5)
+    assert table.sizes[0] == 0
+    assert [tuple(pair) for pair in table.touching] == sorted(touching(dense))
+
+
+def test_the_order_in_memory_is_of_no_account(rng):
+    labels, embeddings = random_blocks((5, 6, 7), rng)
+    table = measure_segments(np.asfortranarray(labels), np.asfortranarray(embeddings))
+    expected = measure_segments(labels, embeddings)
+    for name in ("labels", "sizes", "sums", "touching"):
+        np.testing.assert_array_equal(getattr(table, name), getattr(expected, name))
+    np.testing.assert_array_equal(clean_up(table, fragment_size=9), clean_up(expected, fragment_size=9))
+
+
+def test_the_sum_of_a_large_segment_keeps_its_digits():
+    """In one go, float32 would lose 0.1 beside a sum of a million."""
+    embeddings = np.full((1, 2000, 3000), 0.1, dtype=np.float32)
+    sums = measure_segments(np.ones((2000, 3000), dtype=np.uint8), embeddings).sums
+    np.testing.assert_allclose(sums[1], np.float32(0.1) * 6e6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("background", ["none", "largest", "mode"])
+@pytest.mark.parametrize("shape", [(14, 15), (5, 6, 7)], ids=["2D", "3D"])
+def test_clean_up_is_growth_then_background_then_size(shape, background, rng):
+    labels, embeddings = random_blocks(shape, rng)
+    grown = grow_fragments(labels, embeddings, 9)
+    without = remove_background(grown, embeddings, background, 1.0)
+    table = measure_segments(labels, embeddings)
+    options = {"fragment_size": 9, "background": background, "background_radius": 1.0}
+    for min_size in (0, 12, 1000):
+        np.testing.assert_array_equal(clean_up(table, min_size=min_size, **options), remove_small(without, min_size))
+
+
+def test_a_table_is_cleaned_again_without_the_embeddings(rng):
+    labels, embeddings = random_blocks((14, 15), rng)
+    table = measure_segments(labels, embeddings)
+    first = clean_up(table, fragment_size=9, background="mode", background_radius=1.0)
+    embeddings[:] = np.nan
+    np.testing.assert_array_equal(clean_up(table, fragment_size=9, background="mode", background_radius=1.0), first)
+
+
+# --- disconnected parts ------------------------------------------------------------------------------------------
+
+
+def slow_split(labels):
+    """Label every segment by itself."""
+    parts = np.zeros(labels.shape, dtype=int)
+    for i in np.unique(labels[labels > 0]):
+        found, _ = ndimage.label(labels == i)
+        parts[found > 0] = found[found > 0] + parts.max()
+    return parts
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 20), (20, 21), (1, 9, 9), (8, 9, 10)], ids=str)
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint32, np.int64])
+def test_parts_equal_slow_reference(shape, dtype, rng, assert_same_partition):
+    labels = rng.integers(0, 4, shape).astype(dtype)
+    parts = split_disconnected(labels)
+    assert parts.dtype == np.uint32
+    np.testing.assert_array_equal(np.unique(parts[parts > 0]), np.arange(1, parts.max() + 1))
+    assert_same_partition(parts, slow_split(labels))
+
+
+def test_a_corner_does_not_connect():
+    labels = np.array([[7, 0, 7], [0, 7, 7], [2**40, 0, 0]], dtype=np.int64)
+    np.testing.assert_array_equal(split_disconnected(labels), [[1, 0, 2], [0, 2, 2], [3, 0, 0]])
+
+
+def test_parts_of_nothing():
+    assert split_disconnected(np.zeros((0, 3), dtype=np.uint8)).shape == (0, 3)
+    assert not split_disconnected(np.zeros((3, 3), dtype=np.uint8)).any()
+
+
 # --- sizes ---------------------------------------------------------------------------------------------------
 
 
@@ -171,6 +273,28 @@ def test_segments_near_the_mode_are_background(divided_background):
     assert remove_background(labels, embeddings, "mode", 4.0).max() == 1
 
 
+def test_segments_near_a_shown_background_are_background(divided_background):
+    """The user shows that what looks like an object, and is 6 from everything else, is background."""
+    labels, embeddings = divided_background
+    strokes = np.zeros((20, 20), dtype=bool)
+    strokes[5, 9:11] = True
+    for shown in (strokes, np.where(strokes, -1, 0), (5, 9), np.array([6.0, 0.0, 0.0])):
+        found = remove_background(labels, embeddings, "mode", 2.0, background=shown)
+        np.testing.assert_array_equal(found, np.choose(labels, [0, 1, 0, 2, 3]))
+    found = remove_background(labels, embeddings, "mode", 3.5, background=np.array([[0.0] * 3, [6.0, 0.0, 0.0]]))
+    assert not found.any()
+
+
+def test_outside_of_the_foreground_is_background(divided_background):
+    labels, embeddings = divided_background
+    foreground = np.zeros((20, 20), dtype=np.uint8)
+    foreground[:, 10:] = 1
+    found = remove_background(labels, embeddings, "none", foreground=foreground)
+    np.testing.assert_array_equal(found, np.choose(labels, [0, 0, 1, 2, 0]) * foreground)
+    found = remove_background(labels, embeddings, "largest", foreground=foreground)
+    np.testing.assert_array_equal(found, (labels == 2) * foreground)
+
+
 @pytest.mark.parametrize("mode", ["none", "largest", "mode"])
 def test_no_segment_at_all(mode):
     assert not remove_background(np.zeros((4, 4), int), np.zeros((2, 4, 4)), mode).any()
@@ -204,6 +328,22 @@ def test_pixels_outside_of_all_segments_have_no_say(divided_background):
         pytest.param(
             lambda labels, e: remove_background(labels, e, "mode", 0), ValueError, "background_radius: ", id="radius"
         ),
+        pytest.param(
+            lambda labels, e: remove_background(labels, e, "mode", background=(20, 0)),
+            ValueError,
+            "background: ",
+            id="out",
+        ),
+        pytest.param(
+            lambda labels, e: remove_background(labels, e, "none", foreground=labels[1:]),
+            ValueError,
+            "foreground: expected shape",
+            id="foreground",
+        ),
+        pytest.param(
+            lambda labels, e: clean_up(measure_segments(labels, e), min_size=-1), ValueError, "min_size: ", id="least"
+        ),
+        pytest.param(lambda labels, _: split_disconnected(labels[0]), ValueError, "labels: .*axes", id="1D"),
     ],
 )
 def test_errors_name_the_argument(call, error, message, divided_background):

@@ -4,8 +4,15 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from napari_spoco.data.annotations import BACKGROUND
 from napari_spoco.segmentation.background import background_embedding
-from napari_spoco.segmentation.foreground import foreground_by_distance, radius_from_annotations, split_foreground
+from napari_spoco.segmentation.cleanup import split_disconnected
+from napari_spoco.segmentation.foreground import (
+    foreground_by_distance,
+    radius_from_annotations,
+    segment_foreground,
+    split_foreground,
+)
 from napari_spoco.segmentation.metrics import evaluate_segmentation
 from napari_spoco.segmentation.mutex_watershed import segment_mutex_watershed
 from napari_spoco.segmentation.smoothing import smooth_embeddings
@@ -101,12 +108,27 @@ def test_radius_keeps_most_annotated_pixels(scene):
     assert kept == pytest.approx(0.9, abs=0.01)
 
 
+def test_radius_is_measured_from_the_background_that_is_shown(scene):
+    """The discs' embeddings are 5 from the background's, and 5 sqrt(2) from each other."""
+    embeddings, labels = scene
+    annotations = np.where(labels == 2, 2, 0)
+    options = {"quantile": 0.5, "smoothing": 1.0}
+    found = [
+        radius_from_annotations([embeddings] * 2, [annotations] * 2, backgrounds=[shown, None], **options)
+        for shown in (None, labels == 0, (0, 0), np.ones(8))
+    ]
+    np.testing.assert_allclose(found, found[0], atol=0.1)
+    from_disc = radius_from_annotations([embeddings], [annotations], backgrounds=[(150, 50)], quantile=0.5)
+    assert from_disc == pytest.approx(5 * np.sqrt(2), abs=0.1)
+
+
 @pytest.mark.parametrize(
     ("annotations", "options", "message"),
     [
         pytest.param(np.zeros((200, 200), int), {}, "annotations: .*none", id="nothing annotated"),
         pytest.param(np.ones((20, 20), int), {}, "annotations: expected shape", id="shape"),
         pytest.param(np.ones((200, 200), int), {"quantile": 1.0}, "quantile: ", id="quantile"),
+        pytest.param(np.ones((200, 200), int), {"backgrounds": [(0, 0), None]}, "zip", id="number of backgrounds"),
     ],
 )
 def test_radius_errors_name_the_argument(scene, annotations, options, message):
@@ -141,6 +163,130 @@ def test_split_drops_small_parts_and_an_empty_mask_has_none():
     assert split_foreground(mask).max() == 2
     assert split_foreground(mask, min_size=2).max() == 1
     assert split_foreground(np.ones((9, 9), dtype=bool)).max() == 1
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (7, 2), (2, 1, 1)], ids=str)
+def test_what_is_flat_is_one_object(shape):
+    """The distance to the background is the same everywhere, and has no peak."""
+    assert (split_foreground(np.ones(shape, dtype=bool)) == 1).all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("shape", [(40, 41), (12, 13, 14)], ids=["2D", "3D"])
+def test_the_watershed_covers_the_mask_and_crosses_no_gap(shape, seed):
+    """Every object is connected, and every pixel of the mask in one."""
+    mask = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=shape), 1.0) > 0
+    found = split_foreground(mask, min_distance=3)
+    np.testing.assert_array_equal(found > 0, mask)
+    assert split_disconnected(found).max() == found.max() >= ndimage.label(mask)[1]
+
+
+# --- both together -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("split", ["watershed", "mutex_watershed"])
+def test_segments_the_foreground(scene, split, assert_same_partition):
+    embeddings, labels = scene
+    found = segment_foreground(embeddings, radius=3.0, split=split, fragment_size=50)
+    assert found.dtype == np.uint32
+    np.testing.assert_array_equal(found > 0, labels > 0)
+    assert evaluate_segmentation(found, labels)["sbd"] > 0.95
+
+
+def test_components_leave_touching_objects_together(scene):
+    embeddings, labels = scene
+    found = segment_foreground(embeddings, radius=3.0, split="components")
+    np.testing.assert_array_equal(found, ndimage.label(labels)[0])
+
+
+@pytest.mark.parametrize("split", ["watershed", "components", "mutex_watershed"])
+def test_segments_the_foreground_of_a_volume(split, assert_same_partition):
+    z, y, x = np.mgrid[:20, :24, :40]
+    labels = sum(i * ((z - 10) ** 2 + (y - 12) ** 2 + (x - c) ** 2 < 64) for i, c in ((1, 10), (2, 30)))
+    embeddings = 5.0 * (np.arange(3)[:, None, None, None] == labels)
+    assert_same_partition(segment_foreground(embeddings, radius=3.0, split=split), labels)
+
+
+@pytest.mark.parametrize("kind", ["strokes", "annotations", "click", "embedding"])
+def test_the_background_may_be_shown(scene, kind):
+    """Most of the background is cut away, so that the dominant mode is an object's."""
+    embeddings, labels = (array[..., 27:53, 27:77] for array in scene)
+    assert segment_foreground(embeddings, radius=3.0)[0].all()
+    strokes = np.zeros(labels.shape, dtype=bool)
+    strokes[0] = True
+    shown = {
+        "strokes": strokes,
+        "annotations": np.where(strokes, BACKGROUND, labels.astype(int)),
+        "click": (0, 0),
+        "embedding": np.ones(8),
+    }
+    found = segment_foreground(embeddings, radius=3.0, background=shown[kind])
+    np.testing.assert_array_equal(found > 0, labels > 0)
+
+
+def test_a_background_of_two_embeddings(scene):
+    embeddings, labels = scene
+    embeddings[:, :, 90:] += np.where(labels[:, 90:] > 0, 0.0, 4.0)
+    strokes = np.zeros(labels.shape, dtype=bool)
+    strokes[90:95] = True
+    found = foreground_by_distance(embeddings, radius=3.0, background=strokes)
+    np.testing.assert_array_equal(found, labels > 0)
+
+
+def test_fragments_grow_and_small_objects_go():
+    """A square of two colours, the small part of which is nearer to the background, and a speck."""
+    embeddings = np.zeros((2, 30, 30), dtype=np.float32)
+    embeddings[0, 5:15, 5:15], embeddings[1, 5:15, 13:15], embeddings[1, 22, 22] = 8.0, 6.0, 6.0
+    options = {"radius": 3.0, "split": "mutex_watershed"}
+    assert segment_foreground(embeddings, **options).max() == 3
+    assert segment_foreground(embeddings, fragment_size=30, **options).max() == 2
+    np.testing.assert_array_equal(
+        segment_foreground(embeddings, fragment_size=30, min_size=2, **options), embeddings[0] > 0
+    )
+
+
+def test_smoothing_knows_the_scale(rng):
+    """Planes far apart: what is in one plane only must not be smoothed away."""
+    embeddings = np.zeros((1, 9, 20, 20), dtype=np.float32)
+    embeddings[0, 4, 5:15, 5:15] = 5.0
+    assert not segment_foreground(embeddings, radius=3.0, smoothing=1.0).any()
+    assert segment_foreground(embeddings, radius=3.0, smoothing=1.0, scale=(10, 1, 1)).max() == 1
+
+
+def test_settings_reach_the_mutex_watershed(scene):
+    embeddings, _ = scene
+    options = {"radius": 3.0, "split": "mutex_watershed"}
+    assert segment_foreground(embeddings, delta_dist=0.1, **options).max() > 100
+    without_mutex = segment_foreground(embeddings, offsets=[(0, 1), (1, 0)], **options)
+    assert without_mutex.max() == 4
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (2, 1, 1)], ids=str)
+@pytest.mark.parametrize("split", ["watershed", "components", "mutex_watershed"])
+def test_thin_images(shape, split):
+    embeddings = np.zeros((3, *shape), dtype=np.float32)
+    assert not segment_foreground(embeddings, radius=1.0, split=split).any()
+    everywhere = segment_foreground(embeddings, radius=1.0, split=split, background=np.full(3, 9.0), fragment_size=2)
+    assert everywhere.max() == 1
+    assert everywhere.all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        pytest.param({"radius": 0}, "radius: ", id="radius"),
+        pytest.param({"split": "shape"}, "split: .*'shape'", id="split"),
+        pytest.param({"background": (1, 2, 3)}, "background: ", id="background"),
+        pytest.param({"smoothing": -1}, "smoothing: ", id="smoothing"),
+        pytest.param({"scale": (1, 1, 1)}, "scale: ", id="scale"),
+        pytest.param({"min_distance": 0}, "min_distance: ", id="distance"),
+        pytest.param({"fragment_size": -1}, "fragment_size: ", id="fragment size"),
+        pytest.param({"min_size": -1}, "min_size: ", id="size"),
+    ],
+)
+def test_segment_foreground_errors_name_the_argument(options, message, scene):
+    with pytest.raises(ValueError, match=message):
+        segment_foreground(scene[0], **{"radius": 3.0, **options})
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
-"""What makes a segmentation usable: no background, no fragments, no specks, ids without gaps.
+"""What makes a segmentation usable: whole parts, no fragments, no background, no specks, ids without gaps.
 
-Everything here works on tables of segments (sizes, mean embeddings, touching pairs); pixels are visited once by
-vectorised NumPy.
+Growth, background and sizes are decided on a table of segments (`segments`, `growth`); pixels are visited for the table
+and for the final ids only. What counts as background is known in `background`.
 """
 
 from __future__ import annotations
@@ -9,86 +9,106 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+from bioimage_cpp.segmentation import label
 
-from napari_spoco.segmentation.arguments import check_choice, check_embeddings, check_labels, check_number
-from napari_spoco.segmentation.background import background_embedding
+from napari_spoco.segmentation.arguments import (
+    check_choice,
+    check_embeddings,
+    check_labels,
+    check_mask,
+    check_number,
+)
+from napari_spoco.segmentation.background import distance_to_background, find_background
+from napari_spoco.segmentation.growth import merge_fragments
+from napari_spoco.segmentation.segments import SegmentTable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from napari_spoco.segmentation.background import ShownBackground
+
 BACKGROUND_MODES = ("none", "largest", "mode")
-_PATIENT_ROUNDS = 50
-"""Rounds of growth in which only the closest pairs merge; after that whole chains do, which halves the fragments."""
+BackgroundMode = Literal["none", "largest", "mode"]
 
 
-def remove_small(labels: NDArray[Any], min_size: int) -> NDArray[np.uint32]:
-    """Set objects of fewer than `min_size` pixels to 0 and number the others 1..n in their order.
+def measure_segments(labels: NDArray[Any], embeddings: NDArray[Any]) -> SegmentTable:
+    """Make the table of segments that `clean_up` works on.
 
     Parameters
     ----------
     labels
-        Non-negative integers of any shape.
-    min_size
-        In pixels; 0 and 1 keep every object.
+        (*spatial) segments, non-negative integers, 0 = no segment.
+    embeddings
+        (E, *spatial), floating point.
 
     Raises
     ------
     TypeError, ValueError
-        `labels` are no non-negative integers, or `min_size` is negative.
+        An argument has the wrong type or shape.
     """
-    labels = check_labels(labels)
-    check_number(min_size, name="min_size", at_least=0)
-    if labels.size and labels.max() > 2 * labels.size:  # a table up to the largest id would be larger than the image
-        ids, inverse = np.unique(labels, return_inverse=True)
-        labels = inverse.reshape(labels.shape) + int(ids[0] != 0)
-    sizes = np.bincount(labels.ravel(), minlength=1)
-    kept = (sizes > 0) & (sizes >= min_size)
-    kept[0] = False
-    new_ids = np.where(kept, np.cumsum(kept), 0).astype(np.uint32)
-    renumbered: NDArray[np.uint32] = new_ids[labels]
-    return renumbered
+    embeddings = check_embeddings(embeddings)
+    return SegmentTable(remove_small(check_labels(labels, shape=embeddings.shape[1:]), 0), embeddings)
 
 
-def remove_background(
-    labels: NDArray[Any], embeddings: NDArray[Any], mode: Literal["none", "largest", "mode"], radius: float = 2.0
+def clean_up(
+    segments: SegmentTable,
+    *,
+    fragment_size: int = 0,
+    background: BackgroundMode = "none",
+    background_radius: float = 2.0,
+    shown_background: ShownBackground | None = None,
+    min_size: int = 0,
 ) -> NDArray[np.uint32]:
-    """Set the segments that are background to 0 and number the others 1..n in their order.
+    """Grow fragments, then remove the background, then small objects: all of it at the cost of one visit.
 
     Parameters
     ----------
-    labels
-        (*spatial) segments, non-negative integers.
-    embeddings
-        (E, *spatial), floating point.
-    mode
-        "none": nothing is background. "largest": the largest segment. "mode": every segment whose mean embedding
-        is within `radius` of the dominant mode of the segments' embeddings; the way for a background in pieces.
-    radius
-        Distance in embedding space; about delta_dist.
+    segments
+        From `measure_segments`; keep it to clean up again with other settings in a few milliseconds.
+    fragment_size
+        As for `grow_fragments`.
+    background, background_radius, shown_background
+        As for `remove_background`.
+    min_size
+        Objects of fewer pixels become label 0.
+
+    Returns
+    -------
+    numpy.ndarray
+        (*spatial) uint32 labels 1..n without gaps, 0 = background.
 
     Raises
     ------
     TypeError, ValueError
         An argument has the wrong type, shape or range.
     """
-    check_choice(mode, BACKGROUND_MODES, name="background")
-    embeddings = check_embeddings(embeddings)
-    labels = remove_small(check_labels(labels, shape=embeddings.shape[1:]), 0)
-    radius = check_number(radius, name="background_radius", above=0)
-    if mode == "none" or not labels.any():
-        return labels
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    if mode == "largest":
-        is_background = np.zeros(len(sizes), dtype=bool)
-        is_background[sizes.argmax()] = True
-    else:
-        means = _sum_embeddings(labels, embeddings, len(sizes)) / np.maximum(sizes, 1)[:, None]
-        centre = background_embedding(embeddings, mask=labels)
-        is_background = np.linalg.norm(means - centre, axis=1) <= radius
-    return remove_small(np.where(is_background[labels], np.uint32(0), labels), 0)
+    check_number(fragment_size, name="fragment_size", at_least=0)
+    check_choice(background, BACKGROUND_MODES, name="background")
+    background_radius = check_number(background_radius, name="background_radius", above=0)
+    check_number(min_size, name="min_size", at_least=0)
+
+    segment_of = _grow(segments, fragment_size)  # (n + 1,), 0 stays 0
+    n_segments = segment_of.max() + 1
+    sizes = np.bincount(segment_of, weights=segments.sizes, minlength=n_segments)
+    is_kept = sizes >= max(min_size, 1)
+    if background == "largest":
+        is_kept[sizes.argmax()] = False
+    elif background == "mode" and is_kept.any():
+        known = segments.mode if shown_background is None else find_background(segments.embeddings, shown_background)
+        sums = np.stack([np.bincount(segment_of, weights=column) for column in segments.sums.T])
+        is_kept &= distance_to_background(sums / np.maximum(sizes, 1), known) > background_radius
+    new_ids = np.where(is_kept, np.cumsum(is_kept), 0).astype(np.uint32)
+    cleaned: NDArray[np.uint32] = new_ids[segment_of][segments.labels]
+    return cleaned
+
+
+def _grow(segments: SegmentTable, fragment_size: int) -> NDArray[np.intp]:
+    """Return for every label the one it ends up in, (n + 1,); no segment (0) neither grows nor is grown into."""
+    sizes = segments.sizes[1:]
+    if not (sizes < fragment_size).any():
+        return np.arange(len(segments.sizes))
+    merged = merge_fragments(segments.touching - 1, sizes, segments.sums[1:], fragment_size)
+    return np.concatenate(([0], merged + 1))
 
 
 def grow_fragments(labels: NDArray[Any], embeddings: NDArray[Any], fragment_size: int) -> NDArray[np.uint32]:
@@ -118,78 +138,101 @@ def grow_fragments(labels: NDArray[Any], embeddings: NDArray[Any], fragment_size
     TypeError, ValueError
         An argument has the wrong type, shape or range.
     """
-    embeddings = check_embeddings(embeddings)
-    labels = remove_small(check_labels(labels, shape=embeddings.shape[1:]), 0)
-    check_number(fragment_size, name="fragment_size", at_least=0)
-    sizes = np.bincount(labels.ravel(), minlength=1)
-    if not (sizes[1:] < fragment_size).any():
-        return labels
-    sums = _sum_embeddings(labels, embeddings, len(sizes))
-    pairs = _touching_pairs(labels, len(sizes)) - 1  # the tables leave out label 0
-    segment_of = _merge_fragments(pairs, sizes[1:], sums[1:], fragment_size)
-    return remove_small(np.concatenate(([0], segment_of + 1))[labels], 0)
+    return clean_up(measure_segments(labels, embeddings), fragment_size=fragment_size)
 
 
-def _sum_embeddings(labels: NDArray[np.uint32], embeddings: NDArray[np.float32], n_labels: int) -> NDArray[np.float64]:
-    """Return the sum of the embeddings of every label, (n_labels, E)."""
-    flat = labels.ravel()
-    return np.stack([np.bincount(flat, weights=channel.ravel(), minlength=n_labels) for channel in embeddings], axis=1)
+def remove_background(
+    labels: NDArray[Any],
+    embeddings: NDArray[Any],
+    mode: BackgroundMode,
+    radius: float = 2.0,
+    *,
+    background: ShownBackground | None = None,
+    foreground: NDArray[Any] | None = None,
+) -> NDArray[np.uint32]:
+    """Set the segments that are background to 0 and number the others 1..n in their order.
 
+    Parameters
+    ----------
+    labels
+        (*spatial) segments, non-negative integers.
+    embeddings
+        (E, *spatial), floating point.
+    mode
+        "none": nothing is background. "largest": the largest segment. "mode": every segment whose mean embedding
+        is within `radius` of the background's; the way for a background in pieces.
+    radius
+        Distance in embedding space; about delta_dist.
+    background
+        For "mode", where the background's embedding comes from: strokes, annotations, a clicked pixel or embeddings,
+        as for `find_background`; None = the dominant mode of the segments' embeddings.
+    foreground
+        (*spatial) bool or integer: pixels outside become 0 before anything else.
 
-def _touching_pairs(labels: NDArray[np.uint32], n_labels: int) -> NDArray[np.int64]:
-    """Return the pairs (a < b) of labels above 0 that share a pixel face, (n_pairs, 2), sorted and unique."""
-    keys = [np.empty(0, dtype=np.int64)]
-    for axis in range(labels.ndim):
-        ahead = (slice(None),) * axis
-        first, second = labels[(*ahead, slice(None, -1))], labels[(*ahead, slice(1, None))]
-        differs = (first != second) & (first > 0) & (second > 0)
-        keys.append(_pair_keys(first[differs].astype(np.int64), second[differs].astype(np.int64), n_labels))
-    return np.stack(np.divmod(np.unique(np.concatenate(keys)), n_labels), axis=1)
-
-
-def _pair_keys(first: NDArray[np.int64], second: NDArray[np.int64], n_labels: int) -> NDArray[np.int64]:
-    return np.minimum(first, second) * n_labels + np.maximum(first, second)
-
-
-def _merge_fragments(
-    pairs: NDArray[np.int64], sizes: NDArray[np.int64], sums: NDArray[np.float64], fragment_size: int
-) -> NDArray[np.intp]:
-    """Return for each segment the one it ends up in; numbers are those of the merged table."""
-    segment_of = np.arange(len(sizes))
-    n_rounds = 0
-    # Two segments that are no fragments never merge, so their pairs are of no more use.
-    while len(pairs := pairs[(is_fragment := sizes < fragment_size)[pairs].any(axis=1)]):
-        n_rounds += 1
-        merged = _choose_merges(pairs, sums / sizes[:, None], is_fragment, with_chains=n_rounds > _PATIENT_ROUNDS)
-        graph = coo_array((np.ones(len(merged), dtype=bool), tuple(merged.T)), shape=(len(sizes), len(sizes)))
-        n_segments, joined = connected_components(graph, directed=False)
-        sizes = np.bincount(joined, weights=sizes, minlength=n_segments).astype(np.int64)
-        sums = np.stack([np.bincount(joined, weights=column, minlength=n_segments) for column in sums.T], axis=1)
-        segment_of = joined[segment_of]
-        first, second = joined[pairs].astype(np.int64).T
-        apart = first != second
-        keys = np.unique(_pair_keys(first[apart], second[apart], n_segments))
-        pairs = np.stack(np.divmod(keys, n_segments), axis=1)
-    return segment_of
-
-
-def _choose_merges(
-    pairs: NDArray[np.int64], means: NDArray[np.float64], is_fragment: NDArray[np.bool_], *, with_chains: bool
-) -> NDArray[np.int64]:
-    """Return the pairs to merge now: (n_merges, 2), at most one per fragment.
-
-    Without chains a fragment waits while its nearest neighbour is a fragment that itself prefers another one. As
-    equal distances are ordered by the pair, the closest pair of all is always chosen, and there are no cycles.
+    Raises
+    ------
+    TypeError, ValueError
+        An argument has the wrong type, shape or range.
     """
-    distances = np.square(means[pairs[:, 0]] - means[pairs[:, 1]]).sum(axis=1)
-    rank = np.empty(len(pairs), dtype=np.int64)
-    rank[np.argsort(distances, kind="stable")] = np.arange(len(pairs))
-    best = np.full(len(is_fragment), len(pairs))  # per segment the rank of its closest pair
-    np.minimum.at(best, pairs[:, 0], rank)
-    np.minimum.at(best, pairs[:, 1], rank)
-    chosen_by = (best[pairs] == rank[:, None]) & is_fragment[pairs]  # (n_pairs, 2)
-    is_merged: NDArray[np.bool_] = (
-        chosen_by.any(axis=1) if with_chains else (chosen_by | ~is_fragment[pairs]).all(axis=1)
-    )
-    merged: NDArray[np.int64] = pairs[is_merged]
-    return merged
+    labels = check_labels(labels)
+    if foreground is not None:
+        labels = np.where(check_mask(foreground, labels.shape, name="foreground"), labels, 0)
+    segments = measure_segments(labels, embeddings)
+    return clean_up(segments, background=mode, background_radius=radius, shown_background=background)
+
+
+def split_disconnected(labels: NDArray[Any]) -> NDArray[np.uint32]:
+    """Give every part of a segment that is not connected to the others through pixel faces an id of its own.
+
+    Parameters
+    ----------
+    labels
+        (*spatial) segments, 2D or 3D, non-negative integers; 0 stays 0.
+
+    Returns
+    -------
+    numpy.ndarray
+        (*spatial) uint32 labels 1..n without gaps, in the order of their first pixels.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `labels` are no non-negative integers or have another number of axes.
+    """
+    labels = check_labels(labels)
+    if labels.ndim not in (2, 3):
+        raise ValueError(f"labels: expected 2 or 3 axes, got shape {labels.shape}.")
+    if labels.size == 0:
+        return np.zeros(labels.shape, dtype=np.uint32)
+    parts: NDArray[np.uint64] = label(remove_small(labels, 0), connectivity=1)
+    return parts.astype(np.uint32)
+
+
+def remove_small(labels: NDArray[Any], min_size: int) -> NDArray[np.uint32]:
+    """Set objects of fewer than `min_size` pixels to 0 and number the others 1..n in their order.
+
+    Parameters
+    ----------
+    labels
+        Non-negative integers of any shape.
+    min_size
+        In pixels; 0 and 1 keep every object.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `labels` are no non-negative integers, or `min_size` is negative.
+    """
+    labels = check_labels(labels)
+    check_number(min_size, name="min_size", at_least=0)
+    if labels.size and labels.max() > 2 * labels.size:  # a table up to the largest id would be larger than the image
+        ids, inverse = np.unique(labels, return_inverse=True)
+        labels = inverse.reshape(labels.shape) + int(ids[0] != 0)
+    sizes = np.bincount(labels.ravel(), minlength=1)
+    kept = (sizes > 0) & (sizes >= min_size)
+    kept[0] = False
+    if kept[1:].all():
+        return labels.astype(np.uint32)
+    new_ids = np.where(kept, np.cumsum(kept), 0).astype(np.uint32)
+    renumbered: NDArray[np.uint32] = new_ids[labels]
+    return renumbered

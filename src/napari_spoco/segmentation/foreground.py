@@ -9,19 +9,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from bioimage_cpp.distance import distance_transform
+from bioimage_cpp.segmentation import watershed
 from scipy import ndimage
 from skimage.feature import peak_local_max
-from skimage.segmentation import watershed
 
 from napari_spoco.segmentation.arguments import check_choice, check_mask, check_number
-from napari_spoco.segmentation.background import background_embedding
-from napari_spoco.segmentation.cleanup import remove_small
+from napari_spoco.segmentation.background import distance_to_background, find_background
+from napari_spoco.segmentation.cleanup import clean_up, remove_small
+from napari_spoco.segmentation.mutex_watershed import segment_mutex_watershed
+from napari_spoco.segmentation.segments import SegmentTable
 from napari_spoco.segmentation.smoothing import smooth_embeddings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
+
+    from napari_spoco.segmentation.background import ShownBackground
+
+_SHAPE_SPLITS = ("watershed", "components")
 
 
 def radius_from_annotations(
@@ -30,6 +37,7 @@ def radius_from_annotations(
     *,
     quantile: float = 0.1,
     smoothing: float = 0.0,
+    backgrounds: Iterable[ShownBackground | None] | None = None,
 ) -> float:
     """Choose the radius of `foreground_by_distance` so that most annotated pixels are foreground.
 
@@ -46,6 +54,8 @@ def radius_from_annotations(
         Share of the annotated pixels that may lie outside; edges of objects and objects not yet learned do.
     smoothing
         As it will be given to `foreground_by_distance`.
+    backgrounds
+        Per image what will be given to `foreground_by_distance` as `background`; None = None for all.
 
     Raises
     ------
@@ -55,12 +65,15 @@ def radius_from_annotations(
     quantile = check_number(quantile, name="quantile", at_least=0)
     if quantile >= 1:
         raise ValueError(f"quantile: expected a number below 1, got {quantile}.")
+    embeddings = list(embeddings)
+    shown = [None] * len(embeddings) if backgrounds is None else backgrounds
     distances = [np.empty(0, dtype=np.float32)]
-    for array, labels in zip(embeddings, annotations, strict=True):
+    for array, labels, background in zip(embeddings, annotations, shown, strict=True):
         inside = check_mask(np.asarray(labels) > 0, np.shape(array)[1:], name="annotations")
         if inside.any():
             smooth = smooth_embeddings(array, smoothing)
-            distances.append(np.sqrt(_squared_distance(smooth, background_embedding(smooth))[inside]))
+            # Of the annotated pixels only: (E, n)
+            distances.append(distance_to_background(smooth[:, inside], find_background(smooth, background)))
     pooled = np.concatenate(distances)
     if pooled.size == 0:
         raise ValueError("annotations: expected at least one annotated object, got none.")
@@ -71,7 +84,7 @@ def foreground_by_distance(
     embeddings: NDArray[Any],
     *,
     radius: float,
-    background: NDArray[Any] | None = None,
+    background: ShownBackground | None = None,
     smoothing: float = 0.0,
 ) -> NDArray[np.bool_]:
     """Take as foreground the pixels whose embedding is farther than `radius` from the background's.
@@ -83,7 +96,8 @@ def foreground_by_distance(
     radius
         Distance in embedding space; 2.5 to 3.5 suits delta_dist = 2.
     background
-        (E,) embedding of the background; None = `background_embedding(embeddings)`.
+        What the user has shown to be background, as for `find_background`: a bool mask of strokes, annotations with
+        `BACKGROUND`, a clicked pixel, or embeddings; None = the dominant mode. Of several modes the nearest counts.
     smoothing
         Standard deviation of a Gaussian over the embeddings beforehand, in pixels.
 
@@ -99,20 +113,68 @@ def foreground_by_distance(
     """
     embeddings = smooth_embeddings(embeddings, smoothing)
     radius = check_number(radius, name="radius", above=0)
-    centre = background_embedding(embeddings) if background is None else np.asarray(background, dtype=np.float32)
-    if centre.shape != embeddings.shape[:1]:
-        raise ValueError(f"background: expected shape {embeddings.shape[:1]}, got {centre.shape}.")
-    if not np.isfinite(centre).all():
-        raise ValueError("background: expected finite numbers, got NaN or infinity.")
-    far: NDArray[np.bool_] = _squared_distance(embeddings, centre) > radius**2
+    far: NDArray[np.bool_] = distance_to_background(embeddings, find_background(embeddings, background)) > radius
     return far
 
 
-def _squared_distance(embeddings: NDArray[np.float32], centre: NDArray[np.float32]) -> NDArray[np.float32]:
-    squared = np.zeros(embeddings.shape[1:], dtype=np.float32)
-    for channel, coordinate in zip(embeddings, centre, strict=True):
-        squared += np.square(channel - coordinate)
-    return squared
+def segment_foreground(
+    embeddings: NDArray[Any],
+    *,
+    radius: float,
+    split: Literal["watershed", "components", "mutex_watershed"] = "watershed",
+    background: ShownBackground | None = None,
+    smoothing: float = 0.0,
+    scale: Sequence[float] | None = None,
+    min_distance: int = 5,
+    delta_dist: float = 2.0,
+    offsets: Sequence[Sequence[int]] | None = None,
+    fragment_size: int = 0,
+    min_size: int = 0,
+) -> NDArray[np.uint32]:
+    """Segment embeddings into instances: what is far from the background's embedding, divided into objects.
+
+    The order is: smoothing, foreground by distance, division, growth of fragments, removal of small objects.
+
+    Parameters
+    ----------
+    embeddings
+        (E, *spatial), 2D or 3D, floating point.
+    radius, background
+        As for `foreground_by_distance`; `radius_from_annotations` chooses the radius.
+    split
+        "watershed" and "components" divide by shape, as `split_foreground` does; "mutex_watershed" by embedding.
+    smoothing, scale
+        As for `smooth_embeddings`.
+    min_distance
+        For "watershed": least distance between the middles of two objects, in pixels.
+    delta_dist, offsets
+        For "mutex_watershed", as for `segment_mutex_watershed`.
+    fragment_size
+        Segments of fewer pixels grow into the touching segment of the nearest mean embedding.
+    min_size
+        Objects of fewer pixels become label 0.
+
+    Returns
+    -------
+    numpy.ndarray
+        (*spatial) uint32 labels 1..n without gaps, 0 = background.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument has the wrong type, shape or range.
+    """
+    check_choice(split, (*_SHAPE_SPLITS, "mutex_watershed"), name="split")
+    radius = check_number(radius, name="radius", above=0)
+    check_number(fragment_size, name="fragment_size", at_least=0)
+    check_number(min_size, name="min_size", at_least=0)
+    embeddings = smooth_embeddings(embeddings, smoothing, scale=scale)
+    mask = distance_to_background(embeddings, find_background(embeddings, background)) > radius
+    if split == "mutex_watershed":
+        labels = segment_mutex_watershed(embeddings, delta_dist=delta_dist, offsets=offsets, foreground=mask)
+    else:
+        labels = split_foreground(mask, method=split, min_distance=min_distance)
+    return clean_up(SegmentTable(labels, embeddings), fragment_size=fragment_size, min_size=min_size)
 
 
 def split_foreground(
@@ -152,17 +214,26 @@ def split_foreground(
     mask = check_mask(mask, np.shape(mask), name="mask")
     if mask.ndim not in (2, 3):
         raise ValueError(f"mask: expected 2 or 3 axes, got shape {mask.shape}.")
-    check_choice(method, ("watershed", "components"), name="method")
+    check_choice(method, _SHAPE_SPLITS, name="method")
     check_number(min_distance, name="min_distance", at_least=1)
     check_number(smoothing, name="smoothing", at_least=0)
     components, _ = ndimage.label(mask)
     if method == "components":
         return remove_small(components, min_size)
-    distance = ndimage.distance_transform_edt(np.pad(mask, 1))[(slice(1, -1),) * mask.ndim]
+    return remove_small(_watershed_by_shape(mask, components, int(min_distance), smoothing), min_size)
+
+
+def _watershed_by_shape(
+    mask: NDArray[np.bool_], components: NDArray[np.int32], min_distance: int, smoothing: float
+) -> NDArray[np.uint32]:
+    # Padded, as what lies outside of the image is background.
+    distance = distance_transform(np.pad(mask, 1))[(slice(1, -1),) * mask.ndim]
     distance = ndimage.gaussian_filter(distance, smoothing)
-    peaks = peak_local_max(
-        distance, min_distance=int(min_distance), labels=components, exclude_border=False, p_norm=2.0
-    )
-    seeds = np.zeros(mask.shape, dtype=np.int32)
-    seeds[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
-    return remove_small(watershed(-distance, seeds, mask=mask), min_size)
+    peaks = peak_local_max(distance, min_distance=min_distance, labels=components, exclude_border=False, p_norm=2.0)
+    seeds = np.zeros(mask.shape, dtype=np.uint32)
+    seeds[tuple(peaks.reshape(-1, mask.ndim).T)] = np.arange(1, len(peaks) + 1)
+    divided: NDArray[np.uint32] = watershed(-distance, seeds, mask=mask)
+    # A component as flat as one pixel, or an image that is all foreground, has no peak: it is one object.
+    is_left = mask & (divided == 0)
+    divided[is_left] = components[is_left] + len(peaks)
+    return divided

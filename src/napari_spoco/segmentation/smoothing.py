@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import ndimage
+from bioimage_cpp.filters import gaussian_smoothing
 
 from napari_spoco.segmentation.arguments import check_embeddings, check_number
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
+_REACH = 3.0
+"""The Gaussian ends after this many standard deviations, rounded up to whole pixels."""
+_LEAST_SIGMA = 0.1
+"""The library takes no zero; at this width a neighbour weighs exp(-50), nothing in float32."""
 
-def smooth_embeddings(embeddings: NDArray[Any], sigma: float) -> NDArray[np.float32]:
-    """Smooth every embedding channel by a Gaussian over the spatial axes; reflecting borders.
+
+def smooth_embeddings(
+    embeddings: NDArray[Any], sigma: float, *, scale: Sequence[float] | None = None
+) -> NDArray[np.float32]:
+    """Smooth every embedding channel by a Gaussian over the spatial axes.
+
+    Borders reflect (d c b a | a b c d), so that every value stays a weighted mean of pixels inside of the image.
 
     Parameters
     ----------
@@ -22,17 +34,37 @@ def smooth_embeddings(embeddings: NDArray[Any], sigma: float) -> NDArray[np.floa
         (E, *spatial), floating point.
     sigma
         Standard deviation in pixels; 0 returns the embeddings as they are.
+    scale
+        Size of a pixel along every spatial axis, in any unit; `sigma` then counts pixels of the last axis, and the
+        Gaussian has the same physical width along all axes. None = equal sizes.
 
     Raises
     ------
     TypeError, ValueError
-        `embeddings` is no finite floating-point array of these axes or `sigma` is negative.
+        `embeddings` is no finite floating-point array of these axes, `sigma` is negative, or `scale` is not one
+        positive number per spatial axis.
     """
     embeddings = check_embeddings(embeddings)
     sigma = check_number(sigma, name="smoothing", at_least=0)
+    sigmas = _sigmas(sigma, scale, embeddings.ndim - 1)
     if sigma == 0:
         return embeddings
+    # The library mirrors without repeating the border pixel, hence the padding.
+    reach = [math.ceil(_REACH * width) for width in sigmas]
+    padding = [(pixels, pixels) for pixels in reach]
+    inside = tuple(slice(pixels, -pixels) for pixels in reach)
     smoothed = np.empty_like(embeddings)
     for channel, out in zip(embeddings, smoothed, strict=True):
-        ndimage.gaussian_filter(channel, sigma, output=out, truncate=3.0)
+        padded = np.pad(channel, padding, mode="symmetric")
+        out[...] = gaussian_smoothing(padded, sigmas, window_size=_REACH)[inside]
     return smoothed
+
+
+def _sigmas(sigma: float, scale: Sequence[float] | None, ndim: int) -> list[float]:
+    """Return the standard deviation along every axis, in pixels of that axis."""
+    if scale is None:
+        scale = [1.0] * ndim
+    if len(scale) != ndim:
+        raise ValueError(f"scale: expected {ndim} numbers, one per axis, got {len(scale)}.")
+    sizes = [check_number(size, name="scale", above=0) for size in scale]
+    return [max(sigma * sizes[-1] / size, _LEAST_SIGMA) for size in sizes]
