@@ -16,7 +16,7 @@ import napari_spoco
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-IMPORT_NAMES = {"scikit-image": "skimage", "pyyaml": "yaml"}
+IMPORT_NAMES = {"scikit-image": "skimage", "pyyaml": "yaml", "scikit-learn": "sklearn"}
 
 
 def required() -> set[str]:

@@ -19,9 +19,13 @@ if TYPE_CHECKING:
     from napari_spoco.models.foreign import import_checkpoint
     from napari_spoco.project import Project
     from napari_spoco.segmentation.affinities import embedding_affinities
-    from napari_spoco.segmentation.metrics import evaluate_segmentation
+    from napari_spoco.segmentation.clustering import segment_consistency, segment_hdbscan, segment_mean_shift
+    from napari_spoco.segmentation.foreground import segment_foreground
+    from napari_spoco.segmentation.instance import instance_around, select_instance
+    from napari_spoco.segmentation.metrics import evaluate_segmentation, match_objects, score_by_threshold
     from napari_spoco.segmentation.mutex_watershed import segment_mutex_watershed
     from napari_spoco.segmentation.prediction import predict_embeddings
+    from napari_spoco.segmentation.supervoxels import segment_supervoxels
     from napari_spoco.training.trainer import TrainingResult, train
 
     __version__: str
@@ -44,14 +48,23 @@ __all__ = [
     "embedding_affinities",
     "evaluate_segmentation",
     "import_checkpoint",
+    "instance_around",
     "load_model",
+    "match_objects",
     "predict_embeddings",
     "read_image",
     "read_labels",
     "read_segmentation_config",
     "read_training_config",
     "save_model",
+    "score_by_threshold",
+    "segment_consistency",
+    "segment_foreground",
+    "segment_hdbscan",
+    "segment_mean_shift",
     "segment_mutex_watershed",
+    "segment_supervoxels",
+    "select_instance",
     "train",
     "write_labels",
 ]
@@ -66,9 +79,13 @@ _HOMES = {
     "models.foreign": ("import_checkpoint",),
     "project": ("Project",),
     "segmentation.affinities": ("embedding_affinities",),
-    "segmentation.metrics": ("evaluate_segmentation",),
+    "segmentation.metrics": ("evaluate_segmentation", "match_objects", "score_by_threshold"),
     "segmentation.mutex_watershed": ("segment_mutex_watershed",),
     "segmentation.prediction": ("predict_embeddings",),
+    "segmentation.clustering": ("segment_consistency", "segment_hdbscan", "segment_mean_shift"),
+    "segmentation.foreground": ("segment_foreground",),
+    "segmentation.instance": ("instance_around", "select_instance"),
+    "segmentation.supervoxels": ("segment_supervoxels",),
     "training.trainer": ("TrainingResult", "train"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -250,8 +250,24 @@ TRAINING_PRESETS = {
 
 
 class SegmentationConfig(Parameters):
-    """From embeddings to objects by mutex watershed."""
+    """From embeddings to objects."""
 
+    method: Literal["mutex_watershed", "watershed", "components", "supervoxels", "hdbscan", "mean_shift"] = setting(
+        "mutex_watershed",
+        "Method",
+        "Mutex watershed; watershed or components: the foreground, split by shape alone; supervoxels: a watershed of "
+        "the image, for bright membranes, merged by embedding; HDBSCAN or mean-shift.",
+    )
+    merge_distance: float | None = setting(
+        None,
+        "Merge distance",
+        "Of mean embeddings, below which supervoxels or clusters become one object; if empty three quarters of the "
+        "push margin for supervoxels, and never for clusters.",
+        gt=0,
+    )
+    boundaries: Literal["image", "gradient"] = setting(
+        "image", "Boundaries", "What is bright between supervoxels: the image itself, or its gradient."
+    )
     foreground: Literal["none", "intensity", "embedding"] = setting(
         "none",
         "Foreground",

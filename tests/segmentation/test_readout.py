@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 
 from napari_spoco.config import NetworkConfig, SegmentationConfig
 from napari_spoco.models.checkpoint import ModelCard
+from napari_spoco.segmentation.metrics import evaluate_segmentation
 from napari_spoco.segmentation.readout import ReadoutContext, read_out
 
 CARD = ModelCard(network=NetworkConfig(embedding_dim=3), median_object_size=90.0)
@@ -62,3 +65,21 @@ def test_radius_comes_from_setting_then_annotations_then_card(embeddings: np.nda
     assert read_out(nearer, CARD, settings, ReadoutContext(annotations=annotations)).max() == 0
     card = CARD.model_copy(update={"foreground_radius": 3.0})
     assert read_out(nearer, card, settings).max() == 3
+
+
+@pytest.mark.parametrize("method", get_args(SegmentationConfig.model_fields["method"].annotation))
+def test_every_method_finds_the_objects(embeddings: np.ndarray, method: str) -> None:
+    settings = SegmentationConfig(method=method, smoothing=0, fragment_size=0, min_size=0)
+    truth = np.zeros((40, 40), dtype=int)
+    for index, box in enumerate(OBJECTS, start=1):
+        truth[box] = index
+    context = ReadoutContext(image=np.zeros((1, 40, 40)), mask=truth > 0)
+    assert evaluate_segmentation(read_out(embeddings, CARD, settings, context), truth)["sbd"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("method", "missing"), [("watershed", "foreground"), ("components", "foreground"), ("supervoxels", "image")]
+)
+def test_methods_name_what_they_lack(embeddings: np.ndarray, method: str, missing: str) -> None:
+    with pytest.raises(ValueError, match=f"^{missing}: "):
+        read_out(embeddings, CARD, SegmentationConfig(method=method))

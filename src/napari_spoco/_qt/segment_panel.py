@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from napari_spoco._qt.session import Controls
 
-_QUICK = ("fragment_size", "min_size")
+_QUICK = ("method", "fragment_size", "min_size")
 _RADIUS = "foreground_radius"
 _FOREGROUNDS = (
     ("none", "everywhere"),

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_spoco.segmentation.classical import bright_foreground
-from napari_spoco.segmentation.foreground import foreground_by_distance, radius_from_annotations
+from napari_spoco.segmentation.clustering import segment_hdbscan, segment_mean_shift
+from napari_spoco.segmentation.foreground import foreground_by_distance, radius_from_annotations, split_foreground
 from napari_spoco.segmentation.mutex_watershed import segment_mutex_watershed
+from napari_spoco.segmentation.smoothing import smooth_embeddings
+from napari_spoco.segmentation.supervoxels import boundary_signal, segment_supervoxels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,7 +23,12 @@ if TYPE_CHECKING:
     from napari_spoco.config import SegmentationConfig
     from napari_spoco.models.checkpoint import ModelCard
 
+After = dict[str, Any]
+"""What all methods do alike once there are segments."""
 _USUAL_RADIUS = 2.0
+_LEAST_CLUSTER = 10
+_MERGE_SHARE = 0.75
+"""Of the push margin; supervoxels of different cells begin to merge above it."""
 _FRAGMENT_SHARE, _SMALLEST_SHARE = 1 / 3, 1 / 8
 """Of the median annotated object; chosen on the training images of the demo (benchmarks/demo_settings.py)."""
 
@@ -67,17 +75,44 @@ def read_out(
     context = context or ReadoutContext()
     foreground = find_foreground(embeddings, card, settings, context)
     size = card.median_object_size or 0.0
-    radius = settings.background_radius or _known_radius(embeddings, card, settings, context) or _USUAL_RADIUS
-    return segment_mutex_watershed(
-        embeddings,
-        delta_dist=card.delta_dist,
-        foreground=foreground,
-        smoothing=settings.smoothing,
-        fragment_size=int(size * _FRAGMENT_SHARE) if settings.fragment_size is None else settings.fragment_size,
-        min_size=int(size * _SMALLEST_SHARE) if settings.min_size is None else settings.min_size,
+    min_size = int(size * _SMALLEST_SHARE) if settings.min_size is None else settings.min_size
+    if settings.method in ("watershed", "components"):
+        if foreground is None:
+            raise ValueError(f"foreground: the method {settings.method} splits a foreground, got none.")
+        return split_foreground(foreground, method=settings.method, min_size=min_size)
+    after: After = {
+        "foreground": foreground,
+        "fragment_size": int(size * _FRAGMENT_SHARE) if settings.fragment_size is None else settings.fragment_size,
         # Within a foreground the largest segment is an object.
-        background=settings.background if foreground is None else "none",
-        background_radius=radius,
+        "background": settings.background if foreground is None else "none",
+        "background_radius": settings.background_radius
+        or _known_radius(embeddings, card, settings, context)
+        or _USUAL_RADIUS,
+    }
+    if settings.method == "supervoxels":
+        return _supervoxels(embeddings, card, settings, context, after | {"min_size": min_size})
+    after["smoothing"] = settings.smoothing
+    if settings.method == "hdbscan":
+        least = max(min_size, _LEAST_CLUSTER)
+        return segment_hdbscan(embeddings, min_size=least, merge_distance=settings.merge_distance, **after)
+    after["min_size"] = min_size
+    if settings.method == "mean_shift":
+        merge = settings.merge_distance
+        return segment_mean_shift(embeddings, bandwidth=card.delta_var, merge_distance=merge, **after)
+    return segment_mutex_watershed(embeddings, delta_dist=card.delta_dist, **after)
+
+
+def _supervoxels(
+    embeddings: NDArray[Any], card: ModelCard, settings: SegmentationConfig, context: ReadoutContext, after: After
+) -> NDArray[np.uint32]:
+    if context.image is None:
+        raise ValueError("image: supervoxels need the image, got None.")
+    return segment_supervoxels(
+        smooth_embeddings(embeddings, settings.smoothing),
+        boundary_signal(context.image.mean(axis=0), settings.boundaries, scale=card.voxel_size),
+        merge_distance=settings.merge_distance or _MERGE_SHARE * card.delta_dist,
+        scale=card.voxel_size,
+        **after,
     )
 
 
