@@ -5,13 +5,29 @@ import itertools
 import numpy as np
 import pytest
 
+from napari_spoco.segmentation import mutex_engine
 from napari_spoco.segmentation.affinities import default_offsets
 from napari_spoco.segmentation.metrics import evaluate_segmentation
 from napari_spoco.segmentation.mutex_watershed import segment_mutex_watershed
 
 
-def slow_mutex_watershed(embeddings, offsets, delta_dist, foreground):
-    """Kruskal's algorithm with explicit sets of mutexes, edge by edge, strongest first."""
+@pytest.fixture(params=["kernel", "library"], autouse=True)
+def engine(request, monkeypatch):
+    """Run every test with our kernel and with what stands in for it."""
+    if request.param == "kernel":
+        pytest.importorskip("numba")
+        assert mutex_engine.compile_kernel()
+    else:
+        monkeypatch.setattr(mutex_engine, "_is_ready", False)
+    return request.param
+
+
+def slow_mutex_watershed(embeddings, offsets, delta_dist, foreground, engine):
+    """Kruskal's algorithm with explicit sets of mutexes, edge by edge, strongest first.
+
+    The kernel knows 65535 priorities and visits equal ones in the order attraction, pixel, offset; the library keeps
+    the order of the channels.
+    """
     shape = embeddings.shape[1:]
     flat = embeddings.reshape(len(embeddings), -1).astype(np.float64)
     index = np.arange(flat.shape[1]).reshape(shape)
@@ -23,12 +39,15 @@ def slow_mutex_watershed(embeddings, offsets, delta_dist, foreground):
         if foreground[pixel] and foreground[neighbour]:
             i, j = index[pixel], index[neighbour]
             distance = np.linalg.norm(flat[:, i] - flat[:, j])
-            repulsion = 1 - max((2 * delta_dist - distance) / (2 * delta_dist), 0) ** 2
+            affinity = max((2 * delta_dist - distance) / (2 * delta_dist), 0) ** 2
+            if engine == "kernel":
+                affinity = round(65534 * affinity) / 65534
             attracts = max(map(abs, offset)) == 1
-            edges.append((1 - repulsion if attracts else repulsion, attracts, i, j))
+            edges.append((affinity if attracts else 1 - affinity, attracts, i, j))
+    orders = {"library": lambda edge: -edge[0], "kernel": lambda edge: (-edge[0], not edge[1], edge[2])}
     cluster = list(range(index.size))
     mutexes = {i: set() for i in cluster}
-    for _, attracts, i, j in sorted(edges, key=lambda edge: -edge[0]):
+    for _, attracts, i, j in sorted(edges, key=orders[engine]):
         a, b = cluster[i], cluster[j]
         if a == b:
             continue
@@ -54,7 +73,7 @@ OFFSETS = {
 @pytest.mark.parametrize("name", OFFSETS)
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("masked", [False, True], ids=["whole", "foreground"])
-def test_equals_slow_reference_2d(name, seed, masked, assert_same_partition):
+def test_equals_slow_reference_2d(name, seed, masked, assert_same_partition, engine):
     rng = np.random.default_rng(seed)
     shape = tuple(rng.integers(2, 9, 2))
     embeddings = rng.normal(0, rng.choice([0.2, 0.5]), (4, *shape)).astype(np.float32)
@@ -63,18 +82,18 @@ def test_equals_slow_reference_2d(name, seed, masked, assert_same_partition):
     found = segment_mutex_watershed(
         embeddings, offsets=OFFSETS[name], foreground=foreground if masked else None, delta_dist=1.0
     )
-    assert_same_partition(found, slow_mutex_watershed(embeddings, offsets, 1.0, foreground))
+    assert_same_partition(found, slow_mutex_watershed(embeddings, offsets, 1.0, foreground, engine))
 
 
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("masked", [False, True], ids=["whole", "foreground"])
-def test_equals_slow_reference_3d(seed, masked, assert_same_partition):
+def test_equals_slow_reference_3d(seed, masked, assert_same_partition, engine):
     rng = np.random.default_rng(seed)
     shape = tuple(rng.integers(2, 6, 3))
     embeddings = rng.normal(0, 0.6, (4, *shape)).astype(np.float32)
     foreground = rng.random(shape) < 0.8 if masked else np.ones(shape, dtype=bool)
     found = segment_mutex_watershed(embeddings, foreground=foreground, delta_dist=2.0)
-    assert_same_partition(found, slow_mutex_watershed(embeddings, default_offsets(3), 2.0, foreground))
+    assert_same_partition(found, slow_mutex_watershed(embeddings, default_offsets(3), 2.0, foreground, engine))
 
 
 @pytest.mark.parametrize("shape", [(60, 50), (12, 30, 28)], ids=["2D", "3D"])
@@ -166,12 +185,30 @@ def test_the_input_is_left_as_it_was(make_cells):
         pytest.param({"min_size": -1}, ValueError, "min_size: ", id="negative size"),
         pytest.param({"background": "sky"}, ValueError, "background: .*'sky'", id="unknown background"),
         pytest.param({"background_radius": 0}, ValueError, "background_radius: ", id="no radius"),
+        pytest.param({"mutex_stride": 0}, ValueError, "mutex_stride: ", id="no stride"),
+        pytest.param({"mutex_stride": 1.5}, ValueError, "mutex_stride: .*whole", id="half a stride"),
+        pytest.param({"n_threads": 0}, ValueError, "n_threads: ", id="no thread"),
         pytest.param({"offsets": [(1,)]}, ValueError, "offsets: ", id="short offset"),
     ],
 )
 def test_errors_name_the_argument(options, error, message):
     with pytest.raises(error, match=message):
         segment_mutex_watershed(np.zeros((2, 4, 4), dtype=np.float32), **options)
+
+
+def test_stride_drops_mutex_edges():
+    embeddings = np.zeros((1, 1, 9), dtype=np.float32)
+    embeddings[0, 0] = np.linspace(0, 8, 9)  # every neighbour attracts more than the far ones repel
+    offsets = [(0, 1), (0, 7)]
+    assert segment_mutex_watershed(embeddings, offsets=offsets, delta_dist=2.0).max() == 2
+    assert segment_mutex_watershed(embeddings, offsets=offsets, delta_dist=2.0, mutex_stride=2).max() == 2
+    embeddings[0, 0, 0] = 1.0
+    assert segment_mutex_watershed(embeddings, offsets=[(0, 1), (0, -3)], mutex_stride=20).max() == 1
+
+
+def test_threads_change_nothing(make_cells):
+    embeddings, _ = make_cells((30, 40), 6, noise=0.2)
+    np.testing.assert_array_equal(segment_mutex_watershed(embeddings, n_threads=2), segment_mutex_watershed(embeddings))
 
 
 def test_nan_is_refused():

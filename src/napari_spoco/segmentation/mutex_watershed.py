@@ -2,18 +2,18 @@
 
 Edges between pixels are visited from the strongest to the weakest. Direct neighbours attract with 1 - w and are
 merged unless a mutex forbids it; long-range edges repel with w and put a mutex between their two segments
-(Wolf et al. 2018; w of equation 12 of the SPOCO paper). The graph algorithm is bioimage-cpp's; what is known here
-is which edges enter it with which priority, and the order of the clean-up.
+(Wolf et al. 2018; w of equation 12 of the SPOCO paper). What is known here is which edges attract, which repel, and
+the order of the clean-up; who computes the watershed is the business of the engine.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from bioimage_cpp.segmentation import mutex_watershed
 
-from napari_spoco.segmentation.affinities import Offset, check_offsets, default_offsets, embedding_affinities
+from napari_spoco.segmentation.affinities import Offset, check_offsets, default_offsets
 from napari_spoco.segmentation.arguments import check_choice, check_embeddings, check_mask, check_number
 from napari_spoco.segmentation.cleanup import (
     BACKGROUND_MODES,
@@ -21,6 +21,7 @@ from napari_spoco.segmentation.cleanup import (
     remove_background,
     remove_small,
 )
+from napari_spoco.segmentation.mutex_engine import segment_edges
 from napari_spoco.segmentation.smoothing import smooth_embeddings
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def segment_mutex_watershed(
     background: Literal["none", "largest", "mode"] = "none",
     background_radius: float = 2.0,
     min_size: int = 0,
+    mutex_stride: int = 1,
+    n_threads: int = 1,
 ) -> NDArray[np.uint32]:
     """Segment embeddings into instances by mutex watershed, then clean up.
 
@@ -69,6 +72,11 @@ def segment_mutex_watershed(
         Distance in embedding space that counts as near.
     min_size
         Objects of fewer pixels become label 0.
+    mutex_stride
+        Mutex edges start only at pixels whose coordinates are multiples of it; 1 = at every pixel. Faster, but fewer
+        edges keep objects apart.
+    n_threads
+        Threads that share what can be shared, the priorities of the edges.
 
     Returns
     -------
@@ -89,33 +97,38 @@ def segment_mutex_watershed(
     check_choice(background, BACKGROUND_MODES, name="background")
     check_number(background_radius, name="background_radius", above=0)
     check_number(min_size, name="min_size", at_least=0)
+    check_number(delta_dist, name="delta_dist", above=0)
+    _check_count(mutex_stride, name="mutex_stride")
+    _check_count(n_threads, name="n_threads")
 
     embeddings = smooth_embeddings(embeddings, smoothing)
-    labels = _watershed(embeddings, offsets, delta_dist, foreground)
+    attractive, mutex = _split_offsets(offsets, shape)
+    if attractive:
+        labels = segment_edges(
+            embeddings,
+            attractive,
+            mutex,
+            delta_dist=delta_dist,
+            foreground=foreground,
+            mutex_stride=int(mutex_stride),
+            n_threads=int(n_threads),
+        )
+    else:
+        labels = _single_pixels(shape, foreground)
     labels = grow_fragments(labels, embeddings, fragment_size)
     labels = remove_background(labels, embeddings, background, background_radius)
     return remove_small(labels, min_size)
 
 
-def _watershed(
-    embeddings: NDArray[np.float32],
-    offsets: tuple[Offset, ...],
-    delta_dist: float,
-    foreground: NDArray[np.bool_] | None,
-) -> NDArray[np.uint32]:
-    attractive, mutex = _split_offsets(offsets, embeddings.shape[1:])
-    if not attractive:
-        # Nothing can merge: every pixel is an object, as in an image of a single pixel.
-        labels = np.arange(1, embeddings[0].size + 1, dtype=np.uint32).reshape(embeddings.shape[1:])
-        return labels if foreground is None else remove_small(np.where(foreground, labels, np.uint32(0)), 0)
-    edges = attractive + mutex
-    priorities = embedding_affinities(embeddings, edges, delta_dist=delta_dist)
-    repulsion = priorities[len(attractive) :]
-    np.subtract(np.float32(1.0), repulsion, out=repulsion)
-    # bioimage-cpp sorts both kinds of edges together, strongest first, and leaves out edges that end outside of the
-    # image or of the mask. It takes the repulsion itself, not the affinity, for the mutex channels.
-    found = mutex_watershed(priorities, edges, len(attractive), mask=foreground)
-    return remove_small(found, 0)
+def _check_count(value: int, *, name: str) -> None:
+    if check_number(value, name=name, at_least=1) % 1 != 0:
+        raise ValueError(f"{name}: expected a whole number, got {value}.")
+
+
+def _single_pixels(shape: tuple[int, ...], foreground: NDArray[np.bool_] | None) -> NDArray[np.uint32]:
+    """Make every pixel an object, since nothing can merge, as in an image of a single pixel."""
+    labels = np.arange(1, math.prod(shape) + 1, dtype=np.uint32).reshape(shape)
+    return labels if foreground is None else remove_small(np.where(foreground, labels, np.uint32(0)), 0)
 
 
 def _split_offsets(
