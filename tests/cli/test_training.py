@@ -38,7 +38,7 @@ def test_the_folder_of_a_run(run, files: Files, tiny: Path, tmp_path: Path) -> N
     for word in ("pull", "consistency", "6 steps, loss", "Score on objects left out", *os.listdir(folder)):
         assert word in said
     assert re.search(r"The model to use is the best one, of step [246]: .*best\.safetensors", said)
-    assert re.search(r"left-out score 0\.\d+ at step 4 \(objects: 2\); best 0\.\d+ at step [24]", said)
+    assert re.search(r"left-out score 0\.\d+ at step 4 \(objects: 2\); highest 0\.\d+, best model of step [24]", said)
 
 
 def test_later_settings_count(run, files: Files, tmp_path: Path) -> None:

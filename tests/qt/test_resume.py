@@ -229,7 +229,7 @@ def test_a_copy_of_a_runs_model_is_called_as_the_run(stopped, monkeypatch) -> No
         pytest.param(None, "Done after 10 steps.", "10 steps of training", id="last"),
         pytest.param(
             8,
-            "Done after 10 steps. Best model from step 8 (score 0.75).",
+            "Done after 10 steps. Best model from step 8 (highest score 0.75).",
             "10 steps of training, best of them from step 8",
             id="best",
         ),

@@ -12,7 +12,8 @@ Tone = Literal["plain", "good", "bad"]
 
 _SCORE_HELP = (
     "Some of the painted objects are left out: the network is not shown them. The score is how far what it finds there "
-    "agrees with what was painted (IoU): 1 is perfect, 0 is nothing. The model with the best score is kept."
+    "agrees with what was painted (IoU): 1 is perfect, 0 is nothing. The last model is kept, unless an earlier "
+    "one was clearly better."
 )
 """Tooltip of the score."""
 
@@ -40,7 +41,7 @@ def finished(message: TrainingFinished, score: ScoreReport | None) -> Notice:
         return Notice(f"{ended} The model it started from is still the better one and stays in use.", "good")
     if message.best_step is None:
         return Notice(ended, "good")
-    best = f" (score {score.best_score:.2f})" if score is not None else ""
+    best = f" (highest score {score.best_score:.2f})" if score is not None else ""
     return Notice(f"{ended} Best model from step {message.best_step}{best}.", "good")
 
 
@@ -62,7 +63,7 @@ def model_summary(message: TrainingFinished, before: str) -> str:
 def score_line(report: ScoreReport) -> str:
     """Say how well left-out objects are found."""
     return f"Score on {report.n_objects} left-out {_plural(report.n_objects)}: {report.score:.2f} " + (
-        "(the best)" if report.is_best else f"(best {report.best_score:.2f})"
+        "(the best)" if report.is_best else f"(highest {report.best_score:.2f})"
     )
 
 

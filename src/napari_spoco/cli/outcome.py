@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from napari_spoco.training.trainer import TrainingResult
 
 _CONTENTS = {
-    "best.safetensors": "model with the best score on the objects left out",
+    "best.safetensors": "best model by the objects left out",
     "last.safetensors": "model at the end",
     "loss.png": "terms of the loss, and the score",
     "log.csv": "the same in numbers, a row per step",

@@ -72,10 +72,10 @@ class TrainingProgress:
     def _show_score(self, report: ScoreReport) -> None:
         if report.is_best:
             self._best_step = report.step
-        best_step = "" if self._best_step is None else f" at step {self._best_step}"
+        best_step = "" if self._best_step is None else f", best model of step {self._best_step}"
         self._score.plain = (
             f"left-out score {report.score:.3f} at step {report.step} (objects: {report.n_objects}); "
-            f"best {report.best_score:.3f}{best_step}"
+            f"highest {report.best_score:.3f}{best_step}"
         )
         if not console.is_terminal:
             self._say(self._score.plain)
