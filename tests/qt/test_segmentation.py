@@ -11,6 +11,7 @@ import pytest
 from napari_spoco._qt import paths
 from napari_spoco._qt.session import SessionState
 from napari_spoco.config import NetworkConfig
+from napari_spoco.data.annotations import BACKGROUND
 from napari_spoco.segmentation import prediction, readout
 
 
@@ -83,6 +84,20 @@ def test_other_settings_cost_no_prediction(load, viewer, segment, monkeypatch) -
     viewer.layers["cells"].data = 255 - viewer.layers["cells"].data
     segment(widget)
     assert len(calls) == 1
+
+
+def test_strokes_of_background_are_no_objects(load, viewer, segment, monkeypatch) -> None:
+    widget = load()
+    annotations = widget.data.annotations.layer()
+    annotations.data_setitem((np.full(10, 60), np.arange(10)), 99)
+    widget.train.settings.advanced.group("annotations").editor("background_label").set_value(99)
+    seen = []
+    read_out = readout.read_out
+    monkeypatch.setattr(readout, "read_out", lambda *a: seen.append(a[-1].annotations) or read_out(*a))
+    assert segment(widget).startswith("Found")
+    assert set(np.unique(seen[0][60, :10])) == {BACKGROUND}
+    assert 99 not in seen[0]
+    assert seen[0].max() > 0
 
 
 @pytest.mark.parametrize("key", ["intensity", "embedding"])

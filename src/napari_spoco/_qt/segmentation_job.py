@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_spoco.config import AnnotationConfig
+from napari_spoco.data.annotations import SparseAnnotations
 from napari_spoco.data.images import as_channels_first
 
 if TYPE_CHECKING:
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class SegmentationInputs:
-    """What the user has chosen; `mask` and `annotations` (*spatial) are copies that no painting reaches."""
+    """What the user has chosen; `mask` and `annotations` (*spatial) are copies that no painting reaches.
+
+    `meaning` says what the values of the annotations state.
+    """
 
     image: ImageSource
     model_path: str
@@ -32,6 +37,7 @@ class SegmentationInputs:
     device: str = "auto"
     mask: NDArray[Any] | None = None
     annotations: NDArray[Any] | None = None
+    meaning: AnnotationConfig = field(default_factory=AnnotationConfig)
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,9 @@ def run_segmentation(
     annotations = inputs.annotations
     if annotations is not None and annotations.shape != pixels.shape[1:]:
         annotations = None  # Of another image: of no use here, and no error.
+    if annotations is not None:  # Strokes of background are no objects.
+        meaning = inputs.meaning.model_copy(update={"painted_in_planes": False})
+        annotations = SparseAnnotations.from_labels(annotations, config=meaning).labels
     model = load_model(inputs.model_path)
     key = _key(inputs.model_path, pixels)
     embeddings = cache.get(key)

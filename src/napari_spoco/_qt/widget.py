@@ -202,6 +202,7 @@ class SpocoWidget(QWidget):
                 device=self.train.settings.device,
                 mask=self.segment.mask(),
                 annotations=None if annotations is None else layers.copy_labels(annotations).data,
+                meaning=self.train.settings.annotations(),
             )
         except ValueError as error:
             self.session.refuse(error)
