@@ -16,7 +16,6 @@ from napari_spoco.training.validation import (
     LeftOutScore,
     RunningScore,
     Validator,
-    anchor_mask,
     best_iou,
     deepest_pixel,
     split_left_out,
@@ -195,12 +194,6 @@ def test_the_anchor_is_the_deepest_pixel() -> None:
     planes = np.zeros((5, *mask.shape), dtype=bool)
     planes[1, 0:3, 0:3], planes[3] = True, mask
     assert deepest_pixel(planes, in_planes=True).tolist() == [3, 4, 3]
-
-
-def test_the_anchor_mask_is_the_component_within_half_the_kernel() -> None:
-    radius = LossConfig().delta_var * np.sqrt(np.log(0.5) / np.log(0.9))
-    embeddings = np.array([[0.0, 0.99 * radius, 1.01 * radius, 0.0]], dtype=np.float32)[:, None]
-    assert anchor_mask(embeddings, (0, 0), LossConfig()).tolist() == [[True, True, False, False]]
 
 
 def test_best_iou_takes_the_best_segment_over_the_counted_pixels() -> None:

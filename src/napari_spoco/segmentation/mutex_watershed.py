@@ -17,8 +17,8 @@ from napari_spoco.segmentation.affinities import Offset, check_offsets, default_
 from napari_spoco.segmentation.arguments import check_choice, check_embeddings, check_mask, check_number
 from napari_spoco.segmentation.cleanup import (
     BACKGROUND_MODES,
-    grow_fragments,
-    remove_background,
+    clean_up,
+    measure_segments,
     remove_small,
 )
 from napari_spoco.segmentation.mutex_engine import segment_edges
@@ -115,9 +115,13 @@ def segment_mutex_watershed(
         )
     else:
         labels = _single_pixels(shape, foreground)
-    labels = grow_fragments(labels, embeddings, fragment_size)
-    labels = remove_background(labels, embeddings, background, background_radius)
-    return remove_small(labels, min_size)
+    return clean_up(
+        measure_segments(labels, embeddings),
+        fragment_size=fragment_size,
+        background=background,
+        background_radius=background_radius,
+        min_size=min_size,
+    )
 
 
 def _check_count(value: int, *, name: str) -> None:

@@ -15,8 +15,8 @@ import numpy as np
 from scipy import ndimage
 
 from napari_spoco.data.annotations import IGNORE
+from napari_spoco.segmentation.instance import instance_around
 from napari_spoco.segmentation.mutex_watershed import segment_mutex_watershed
-from napari_spoco.training.loss import two_sigma_squared
 from napari_spoco.training.preview import embed_box
 
 if TYPE_CHECKING:
@@ -164,7 +164,12 @@ class Validator:
             self._targets[index, instance_id] = _find_target(annotations, instance_id, self._network.stride)
         target = self._targets[index, instance_id]
         embeddings = embed_box(network, self._data[index].image[(slice(None), *target.box)])
-        found = anchor_mask(embeddings, target.anchor, self._loss)
+        found = instance_around(
+            embeddings,
+            target.anchor,
+            delta_var=self._loss.delta_var,
+            kernel_threshold=self._loss.kernel_threshold,
+        )
         soft = best_iou(found.astype(np.uint32), target.mask, target.is_counted)
         step = math.ceil(math.sqrt(target.mask[target.near].size / _CLUSTERED_PIXELS))
         near = (*target.near[:-2], *(slice(axis.start, axis.stop, step) for axis in target.near[-2:]))
@@ -223,19 +228,6 @@ def deepest_pixel(mask: NDArray[np.bool_], *, in_planes: bool = False) -> NDArra
     far_planes = (float(sum(mask.shape)), *(1.0,) * (mask.ndim - 1)) if in_planes else None
     depth = ndimage.distance_transform_edt(np.pad(mask, 1), sampling=far_planes)
     return np.array(np.unravel_index(depth.argmax(), depth.shape)) - 1
-
-
-def anchor_mask(embeddings: NDArray[np.float32], anchor: tuple[int, ...], loss: LossConfig) -> NDArray[np.bool_]:
-    """Return the pixels that the kernel of Eq. 3 joins to an anchor with at least 0.5, connected to it.
-
-    Embeddings (E, *spatial), anchor one index per axis; the mask is (*spatial).
-    """
-    index: tuple[Any, ...] = (slice(None), *anchor)
-    vector = embeddings[index].reshape(-1, *(1,) * len(anchor))  # (E, 1, ..)
-    is_near = np.square(embeddings - vector).sum(axis=0) <= two_sigma_squared(loss) * math.log(2)
-    components, _ = ndimage.label(is_near)
-    connected: NDArray[np.bool_] = components == components[anchor]
-    return connected
 
 
 def best_iou(segments: NDArray[Any], mask: NDArray[np.bool_], is_counted: NDArray[np.bool_]) -> float:
