@@ -9,7 +9,7 @@ import torch
 from napari_spoco.config import TrainingConfig
 from napari_spoco.models.network import UNet
 from napari_spoco.training.devices import is_out_of_memory
-from napari_spoco.training.memory import fit_to_memory
+from napari_spoco.training.memory import fit_to_memory, rehearse
 from napari_spoco.training.reports import TrainingNotice, TrainingStarted
 from napari_spoco.training.trainer import Trainer
 
@@ -96,7 +96,7 @@ def test_the_trial_leaves_no_trace(discs: Discs, tiny_config: TrainingConfig) ->
     image, labels = discs
     first, second = (Trainer([image], [labels], config=tiny_config) for _ in range(2))
     before = first._model.network.state_dict()
-    first._fit_to_memory((first.patch_shape, first.batch_size))
+    rehearse(first._model.network, first.config, first._fabric, first.patch_shape, first.batch_size)
     for name, value in second._model.network.state_dict().items():
         assert torch.equal(before[name], value), name
     assert all(parameter.grad is None for parameter in first._model.network.parameters())

@@ -9,6 +9,7 @@ import torch
 from napari_spoco.training.adversarial import AdversarialTerm
 from napari_spoco.training.devices import is_out_of_memory
 from napari_spoco.training.loss import spoco_loss
+from napari_spoco.training.reports import TrainingNotice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +21,21 @@ if TYPE_CHECKING:
 
 Attempt = tuple[tuple[int, ...], int]
 """Patch shape and batch size."""
+
+
+def choose_fitting(network: UNet, config: TrainingConfig, fabric: Fabric, wanted: Attempt) -> Attempt:
+    """Return `wanted` or half of it, whichever the device has memory for; the same for all processes."""
+
+    def run(patch_shape: tuple[int, ...], batch_size: int) -> None:
+        rehearse(network, config, fabric, patch_shape, batch_size)
+
+    fitting: Attempt = fabric.broadcast(fit_to_memory(run, wanted, network.config.stride))
+    return fitting
+
+
+def reduction_notice(wanted: Attempt, fitting: Attempt) -> TrainingNotice:
+    """Say what was made smaller."""
+    return TrainingNotice(f"There was not enough memory for {describe(wanted)}: now {describe(fitting)} a step.")
 
 
 def fit_to_memory(run: Callable[[tuple[int, ...], int], None], wanted: Attempt, stride: int) -> Attempt:

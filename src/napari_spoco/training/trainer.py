@@ -25,7 +25,7 @@ from napari_spoco.training.finishing import ModelMaker
 from napari_spoco.training.history import RunHistory
 from napari_spoco.training.inputs import check_sizes
 from napari_spoco.training.learner import Learner, place
-from napari_spoco.training.memory import describe, fit_to_memory, rehearse
+from napari_spoco.training.memory import choose_fitting, reduction_notice
 from napari_spoco.training.patches import PatchSampler
 from napari_spoco.training.pool import TrainingPool
 from napari_spoco.training.preview import Previewer
@@ -132,8 +132,10 @@ class Trainer:
         wanted = choose_batch(config, network.ndim)
         check_sizes(self._pool.images, wanted[0], network)
         place(self._model.network, config, self._fabric)
-        fitting: Attempt = state["attempt"] if state else self._fit_to_memory(wanted)
-        self._notices = [] if state else _notices(wanted, fitting)
+        fitting: Attempt = (
+            state["attempt"] if state else choose_fitting(self._model.network, config, self._fabric, wanted)
+        )
+        self._notices = [] if state or fitting == wanted else [reduction_notice(wanted, fitting)]
         self.patch_shape, self.batch_size = fitting
         self._memory = peak_memory(self._fabric.device)
         self._maker = ModelMaker(
@@ -235,13 +237,6 @@ class Trainer:
     @property
     def _is_first_process(self) -> bool:
         return self._fabric.global_rank == 0
-
-    def _fit_to_memory(self, wanted: Attempt) -> Attempt:
-        def run(patch_shape: tuple[int, ...], batch_size: int) -> None:
-            rehearse(self._model.network, self.config, self._fabric, patch_shape, batch_size)
-
-        fitting: Attempt = self._fabric.broadcast(fit_to_memory(run, wanted, self._model.config.stride))
-        return fitting
 
     def _new_sampler(self) -> PatchSampler:
         images = self._pool.without(self._selection.left_out)
@@ -395,9 +390,3 @@ def train(
 
 def _draw_seed(rng: np.random.Generator) -> int:
     return int(rng.integers(2**31))
-
-
-def _notices(wanted: Attempt, fitting: Attempt) -> list[TrainingNotice]:
-    if fitting == wanted:
-        return []
-    return [TrainingNotice(f"There was not enough memory for {describe(wanted)}: now {describe(fitting)} a step.")]
