@@ -51,10 +51,10 @@ def make_window_pictures(folder: Path, minutes: float, theme: str) -> None:
     viewer.open_sample("napari-spoco", "nuclei")
     truth = viewer.layers["nuclei truth"].data
     viewer.layers.remove("nuclei truth")
-    dock.data.new_button.click()
+    dock.annotate.new_button.click()
     annotations = viewer.layers["nuclei annotations"]
     paint_typical_objects(annotations, truth, range(1, N_PAINTED + 1))
-    wait(lambda: dock.data.summary.n_objects == N_PAINTED)
+    wait(lambda: dock.annotate.summary.n_objects == N_PAINTED)
 
     settings = dock.train.settings
     settings.show_config(settings.config().model_copy(update={"max_minutes": minutes}))

@@ -74,7 +74,8 @@ class Person:
         self._qtbot.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=points[-1])
 
     def press(self, button: object) -> None:
-        """Click a button with the mouse."""
+        """Click a button with the mouse, in the tab where it is."""
+        self.widget.tabs.reveal(button)
         self._qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
     def train_until(self, n_pictures: int, n_steps: int) -> None:

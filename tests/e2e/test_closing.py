@@ -13,7 +13,7 @@ import pytest
 def test_no_process_outlives_the_window(person, leave) -> None:
     viewer, widget = person.viewer, person.widget
     viewer.add_image(np.random.default_rng(0).random((64, 64)), name="noise")
-    widget.data.new_button.click()
+    widget.annotate.new_button.click()
     viewer.layers["noise annotations"].paint((20, 20), 1)
     person.set_training(feature_maps=(4, 8), patch_shape=(16, 16), batch_size=1)
     widget.train.train_button.click()

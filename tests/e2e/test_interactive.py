@@ -23,11 +23,11 @@ def discs(person):
         labels[np.hypot(y - centre[0], x - centre[1]) < RADIUS] = index
     image = 100.0 * (labels > 0) + np.random.default_rng(0).normal(20, 5, labels.shape)
     person.viewer.add_image(image.astype(np.float32), name="discs")
-    person.widget.data.new_button.click()
+    person.widget.annotate.new_button.click()
     annotations = person.viewer.layers["discs annotations"]
     for label in range(1, len(CENTRES)):
         annotations.data_setitem(np.nonzero(labels == label), label)
-    person.wait(lambda: person.widget.data.summary.n_objects == len(CENTRES) - 1)
+    person.wait(lambda: person.widget.annotate.summary.n_objects == len(CENTRES) - 1)
     return labels
 
 
@@ -107,9 +107,9 @@ def test_boxes_and_strokes_are_trained_on(person, discs) -> None:
     layer = person.viewer.layers["discs annotations"]
     layer.data_setitem((np.arange(20, 35), np.full(15, 27)), 99)
     person.viewer.add_shapes([[(1, 1), (1, 27), (27, 27), (27, 1)]], name="complete")
-    widget.data.boxes.choose(person.viewer.layers["complete"])
+    widget.annotate.boxes.choose(person.viewer.layers["complete"])
     person.set_training(**TINY, max_steps=3, annotations={"background_label": 99})
-    assert "label 99 counts as background (15 pixels)" in widget.data._about_annotations.text()
+    assert "label 99 counts as background (15 pixels)" in widget.annotate._about_annotations.text()
     person.press(widget.train.train_button)
     person.rest()
     assert widget.footer.text.startswith("Done after 3 steps.")

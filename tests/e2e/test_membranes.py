@@ -22,11 +22,11 @@ def test_from_six_painted_cells_to_a_file_of_all(person, typical, count_found) -
     )
     viewer.add_image(stack.image, name="stack", scale=SCALE, units=("micrometer",) * 3)
 
-    widget.data.new_button.click()
+    widget.annotate.new_button.click()
     annotations = viewer.layers["stack annotations"]
     for label, instance_id in enumerate(typical(stack.labels, N_PAINTED, SMALLEST), start=1):
         annotations.data_setitem(np.nonzero(stack.labels == instance_id), label)
-    person.wait(lambda: widget.data.summary.n_objects == N_PAINTED)
+    person.wait(lambda: widget.annotate.summary.n_objects == N_PAINTED)
 
     person.set_training(
         max_steps=450,

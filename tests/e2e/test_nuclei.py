@@ -17,13 +17,13 @@ def test_from_six_painted_nuclei_to_a_file_of_all(person, heart, typical, count_
     viewer.layers["nuclei"].units = ("micrometer", "micrometer")
     truth = viewer.layers["nuclei truth"].data
 
-    widget.data.new_button.click()
+    widget.annotate.new_button.click()
     annotations = viewer.layers["nuclei annotations"]
     annotations.brush_size = 1
     for label, instance_id in enumerate(typical(truth, N_PAINTED), start=1):
         for pixel in np.argwhere(truth == instance_id):
             annotations.paint(pixel, label, refresh=False)
-    person.wait(lambda: widget.data.summary.n_objects == N_PAINTED)
+    person.wait(lambda: widget.annotate.summary.n_objects == N_PAINTED)
 
     person.set_training(
         max_minutes=None,

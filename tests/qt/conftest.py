@@ -131,9 +131,9 @@ def spoco(viewer: object, processes: Factory, tmp_path: Path, qtbot: object) -> 
 def ready(spoco: SpocoWidget, viewer: object) -> SpocoWidget:
     """Return the widget with an image and three painted objects."""
     viewer.add_image(make_image(), name="cells")
-    spoco.data.new_button.click()
+    spoco.annotate.new_button.click()
     paint(viewer.layers["cells annotations"], 3)
-    spoco.data.count()
+    spoco.annotate.count()
     return spoco
 
 

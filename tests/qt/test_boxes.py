@@ -92,7 +92,7 @@ def test_other_shapes_are_refused(shapes, target, sentence) -> None:
 
 def test_boxes_reach_the_request(ready, viewer, processes, until) -> None:
     viewer.add_shapes([rectangle((2, 3), (10, 20))], name="complete")
-    ready.data.boxes.choose(viewer.layers["complete"])
+    ready.annotate.boxes.choose(viewer.layers["complete"])
     ready.train.train_button.click()
     until(lambda: bool(processes.made))
     assert processes.last.request.boxes == (((slice(2, 11), slice(3, 21)),),)
@@ -107,7 +107,7 @@ def test_without_a_choice_there_are_none(ready, viewer, processes, until) -> Non
 
 def test_an_odd_shape_is_a_sentence(ready, viewer, processes) -> None:
     viewer.add_shapes([rectangle((50, 70), (60, 90))], name="beside")
-    ready.data.boxes.choose(viewer.layers["beside"])
+    ready.annotate.boxes.choose(viewer.layers["beside"])
     ready.train.train_button.click()
     assert "boxes: expected rectangles inside" in ready.footer.text
     assert not processes.made
@@ -121,7 +121,7 @@ def annotations_group(widget):
 
 
 def about(widget) -> str:
-    return widget.data._about_annotations.text()
+    return widget.annotate._about_annotations.text()
 
 
 def test_a_background_label_is_no_object(ready, processes, until) -> None:

@@ -50,14 +50,14 @@ def test_a_removed_dock_no_longer_follows_the_viewer(ready, viewer) -> None:
     viewer.theme = "light"
     viewer.layers["cells annotations"].paint((40, 40), 5)
     viewer.layers.clear()
-    assert ready.data.summary.n_objects == 3
+    assert ready.annotate.summary.n_objects == 3
 
 
 def test_the_dock_may_be_opened_again(ready, viewer, processes, tmp_path) -> None:
     viewer.window.remove_dock_widget(ready)
     again = SpocoWidget(viewer, make_process=processes, models_folder=tmp_path)
     viewer.window.add_dock_widget(again, name="SPOCO")
-    assert again.data.image.layer().name == "cells"
+    assert again.annotate.image.layer().name == "cells"
     again.release()
 
 

@@ -32,5 +32,5 @@ def test_dock_opens_with_image_and_annotations_chosen(make_napari_viewer, monkey
     demo.open_demo(fraction=0.1, seed=0)
     dock = viewer.window.dock_widgets["SPOCO (napari-spoco)"]
     assert shown
-    assert dock.data.image.layer().name == "nuclei to train on"
-    assert dock.data.annotations.layer().name == "10% of the nuclei"
+    assert dock.annotate.image.layer().name == "nuclei to train on"
+    assert dock.annotate.annotations.layer().name == "10% of the nuclei"

@@ -79,7 +79,7 @@ def test_what_the_process_answers_is_shown(layer, training, processes, until) ->
 
 def test_the_layer_stays_editable_and_the_user_is_told(layer, training) -> None:
     assert layer.editable
-    assert training.data.hint.text() == "You may go on painting: the training takes it in."
+    assert training.footer.hint.text() == "You may go on painting: the training takes it in."
 
 
 def test_ids_that_mean_nothing_are_explained(layer, training, until) -> None:

@@ -49,7 +49,7 @@ def test_the_dock_opens_by_its_name_and_gets_the_viewer(make_napari_viewer, qtbo
     viewer = make_napari_viewer()
     _, widget = viewer.window.add_plugin_dock_widget("napari-spoco", "SPOCO")
     viewer.add_image(np.zeros((10, 10)), name="cells")
-    assert widget.data.image.layer() is viewer.layers["cells"]
+    assert widget.annotate.image.layer() is viewer.layers["cells"]
     widget.release()
 
 

@@ -88,7 +88,7 @@ def test_other_settings_cost_no_prediction(load, viewer, segment, monkeypatch) -
 
 def test_strokes_of_background_are_no_objects(load, viewer, segment, monkeypatch) -> None:
     widget = load()
-    annotations = widget.data.annotations.layer()
+    annotations = widget.annotate.annotations.layer()
     annotations.data_setitem((np.full(10, 60), np.arange(10)), 99)
     widget.train.settings.advanced.group("annotations").editor("background_label").set_value(99)
     seen = []
@@ -104,7 +104,7 @@ def test_strokes_of_background_are_no_objects(load, viewer, segment, monkeypatch
 def test_objects_lie_in_the_foreground(load, segment, key) -> None:
     widget = load()
     widget.segment.foreground.choose(key)
-    assert widget.segment.radius.isVisibleTo(widget) == (key == "embedding")
+    assert widget.segment.radius.isVisibleTo(widget.segment) == (key == "embedding")
     assert widget.segment.config().foreground == key
     assert segment(widget).startswith("Found")
 
@@ -122,7 +122,7 @@ def test_objects_lie_in_a_mask(load, viewer, segment) -> None:
 def other_image(pixels):
     def change(viewer, widget) -> None:
         viewer.add_image(pixels, name="odd")
-        widget.data.image.choose(viewer.layers["odd"])
+        widget.annotate.image.choose(viewer.layers["odd"])
 
     return change
 

@@ -17,48 +17,48 @@ def names(viewer) -> list[str]:
 
 
 def test_the_first_image_is_chosen_and_described(spoco, viewer) -> None:
-    assert "Open an image" in spoco.data.hint.text()
-    assert not spoco.data.new_button.isEnabled()
+    assert "Open an image" in spoco.footer.hint.text()
+    assert not spoco.annotate.new_button.isEnabled()
     viewer.add_image(np.zeros((20, 30)), name="first")
     viewer.add_image(np.zeros((5, 20, 30)), name="second")
-    assert spoco.data.image.layer().name == "first"
-    assert spoco.data.new_button.isEnabled()
+    assert spoco.annotate.image.layer().name == "first"
+    assert spoco.annotate.new_button.isEnabled()
     viewer.layers["first"].name = "renamed"
-    assert spoco.data.image.currentText() == "renamed"
+    assert spoco.annotate.image.currentText() == "renamed"
     viewer.layers.remove("renamed")
-    assert spoco.data.image.layer().name == "second"
+    assert spoco.annotate.image.layer().name == "second"
     viewer.layers.clear()
-    assert spoco.data.image.layer() is None
+    assert spoco.annotate.image.layer() is None
 
 
 def test_existing_labels_are_not_taken_for_annotations(spoco, viewer) -> None:
     viewer.add_image(np.zeros((20, 30)))
     viewer.add_labels(np.ones((20, 30), int), name="truth")
-    assert spoco.data.annotations.layer() is None
-    spoco.data.annotations.choose(viewer.layers["truth"])
-    assert spoco.data.summary.n_objects == 1
+    assert spoco.annotate.annotations.layer() is None
+    spoco.annotate.annotations.choose(viewer.layers["truth"])
+    assert spoco.annotate.summary.n_objects == 1
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (600, 600)], ids=["at once", "in a thread"])
 def test_painted_objects_are_counted_while_one_paints(spoco, viewer, until, shape) -> None:
     viewer.add_image(np.zeros(shape), name="cells")
-    spoco.data.new_button.click()
+    spoco.annotate.new_button.click()
     layer = viewer.layers["cells annotations"]
     for label in (1, 2):
         layer.paint((20 * label, 20), label)
-        until(lambda n=label: spoco.data.summary.n_objects == n)
-    assert spoco.data.summary.median_size == np.count_nonzero(layer.data == 1)
+        until(lambda n=label: spoco.annotate.summary.n_objects == n)
+    assert spoco.annotate.summary.median_size == np.count_nonzero(layer.data == 1)
     layer.undo()
-    until(lambda: spoco.data.summary.n_objects == 1)
-    assert "a few more" in spoco.data.hint.text()
+    until(lambda: spoco.annotate.summary.n_objects == 1)
+    assert "a few more" in spoco.footer.hint.text()
 
 
 def test_negative_labels_are_explained(spoco, viewer) -> None:
     viewer.add_image(np.zeros((20, 30)))
     viewer.add_labels(np.full((20, 30), -7), name="odd")
-    spoco.data.annotations.choose(viewer.layers["odd"])
-    assert any("-7" in label.text() for label in spoco.data.findChildren(type(spoco.data.hint)))
-    assert spoco.data.summary.n_objects == 0
+    spoco.annotate.annotations.choose(viewer.layers["odd"])
+    assert any("-7" in label.text() for label in spoco.annotate.findChildren(type(spoco.footer.hint)))
+    assert spoco.annotate.summary.n_objects == 0
 
 
 def test_a_training_from_press_to_model(ready, viewer, processes, until) -> None:
@@ -97,7 +97,7 @@ def test_the_process_gets_a_copy_of_the_annotations(training, viewer, processes)
 
 def test_annotations_can_be_painted_while_training(training, viewer, until) -> None:
     viewer.layers["cells annotations"].paint((60, 60), 9)
-    until(lambda: training.data.summary.n_objects == 4)
+    until(lambda: training.annotate.summary.n_objects == 4)
 
 
 def test_pictures_follow_each_other_in_place(training, viewer, processes, until) -> None:
@@ -196,10 +196,10 @@ def test_layers_deleted_while_training(training, viewer, processes, until, name)
 
 
 def test_new_annotations_while_training_change_nothing_in_it(training, viewer, processes, until) -> None:
-    training.data.new_button.click()
+    training.annotate.new_button.click()
     processes.last.finish()
     until(lambda: training.session.state is SessionState.IDLE)
-    assert training.data.annotations.layer().name == "cells annotations [1]"
+    assert training.annotate.annotations.layer().name == "cells annotations [1]"
 
 
 # Bad input: a sentence, and nothing changes.
@@ -212,7 +212,7 @@ def with_image(pixels):
 def with_labels(labels):
     def change(viewer, widget) -> None:
         viewer.add_labels(labels, name="odd")
-        widget.data.annotations.choose(viewer.layers["odd"])
+        widget.annotate.annotations.choose(viewer.layers["odd"])
 
     return change
 
@@ -248,7 +248,7 @@ def one_pixel():
 def test_bad_input_is_refused_with_a_sentence(ready, viewer, processes, until, change, sentence) -> None:
     change(viewer, ready)
     if "odd" in [layer.name for layer in viewer.layers if layer._type_string == "image"]:
-        ready.data.image.choose(next(layer for layer in viewer.layers if layer.name == "odd"))
+        ready.annotate.image.choose(next(layer for layer in viewer.layers if layer.name == "odd"))
     before = names(viewer)
     ready.train.train_button.click()
     until(lambda: not ready.session.state.is_busy)

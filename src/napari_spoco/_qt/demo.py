@@ -27,7 +27,7 @@ def open_demo(*, fraction: float, seed: int) -> None:
     viewer = napari.Viewer(title="napari-spoco demo")
     annotations = add_demo_layers(viewer, fraction=fraction, seed=seed)
     _, dock = viewer.window.add_plugin_dock_widget("napari-spoco", "SPOCO")
-    dock.data.annotations.choose(annotations)
+    dock.annotate.annotations.choose(annotations)
     viewer.reset_view()
     napari.run()
 

@@ -1,4 +1,4 @@
-"""The foot of the dock, always in sight: progress, the last sentence, and its details."""
+"""The foot of the dock, always in sight: what to do next, progress, the last sentence, and its details."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QPlainTextEdit, QProgressBar, QVBoxLayout, QWidget
 
-from napari_spoco._qt.section import folded, line, sentence
+from napari_spoco._qt.parts import folded, line, sentence
 
 if TYPE_CHECKING:
     from napari_spoco._qt.notices import Notice
@@ -19,10 +19,14 @@ _COLOURS = {"plain": "", "good": "#3aa65a", "bad": "#e8604c"}
 
 
 class Footer(QWidget):
-    """Progress bar, sentence and details."""
+    """Hint, progress bar, sentence and details."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.hint = sentence()
+        font = self.hint.font()
+        font.setItalic(True)
+        self.hint.setFont(font)
         self.bar = QProgressBar()
         self.bar.hide()
         self.message = sentence("Ready.")
@@ -35,7 +39,7 @@ class Footer(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
         layout.setSpacing(4)
-        for widget in (line(), self.bar, self.message, self._folded):
+        for widget in (line(), self.hint, self.bar, self.message, self._folded):
             layout.addWidget(widget)
 
     @property
@@ -47,6 +51,11 @@ class Footer(QWidget):
     def details(self) -> str:
         """The details on offer."""
         return self._details.toPlainText()
+
+    def show_hint(self, text: str) -> None:
+        """Say what to do next; nothing where there is nothing to do."""
+        self.hint.setText(text)
+        self.hint.setVisible(bool(text))
 
     def show_notice(self, notice: Notice) -> None:
         """Show a sentence."""

@@ -13,7 +13,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
 
 from napari_spoco._qt.editors import Editor, ignore_wheel, make_editor
-from napari_spoco._qt.section import folded
+from napari_spoco._qt.parts import folded
 from napari_spoco.config import Parameters
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import pyqtgraph as pg
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from napari_spoco._qt.section import sentence
+from napari_spoco._qt.parts import sentence
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

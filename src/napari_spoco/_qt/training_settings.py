@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_spoco._qt.editors import ChoiceEditor, ignore_wheel
 from napari_spoco._qt.forms import ModelForm, read_parameters
-from napari_spoco._qt.section import folded
+from napari_spoco._qt.parts import folded
 from napari_spoco.config import TRAINING_PRESETS, AnnotationConfig, TrainingConfig
 
 _QUICK = ("max_steps", "max_minutes", "device")

@@ -1,4 +1,4 @@
-"""The dock: four sections and a foot, and the wires between them, the session and the layers."""
+"""The dock: tabs and a foot, and the wires between them, the session and the layers."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 from napari.utils.theme import get_theme
 from qtpy.compat import isalive
-from qtpy.QtCore import QEvent, Qt
-from qtpy.QtWidgets import QApplication, QFrame, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from napari_spoco._qt import layers, paths
+from napari_spoco._qt.annotate_tab import AnnotateTab
 from napari_spoco._qt.controller import SessionController
-from napari_spoco._qt.data_panel import DataPanel
-from napari_spoco._qt.export_panel import ExportPanel
+from napari_spoco._qt.export_tab import ExportTab
 from napari_spoco._qt.footer import Footer
 from napari_spoco._qt.live_painting import LivePainting
+from napari_spoco._qt.parts import show_control
 from napari_spoco._qt.run_folders import model_name
-from napari_spoco._qt.section import show_control
-from napari_spoco._qt.segment_panel import SegmentPanel
+from napari_spoco._qt.segment_tab import SegmentTab
 from napari_spoco._qt.segmentation_job import EmbeddingsPredicted, PredictionProgress, SegmentationInputs
 from napari_spoco._qt.session import SessionFacts, SessionState, Start, derive_controls, derive_start, next_step
-from napari_spoco._qt.train_panel import TrainPanel
+from napari_spoco._qt.tabs import Tabs
+from napari_spoco._qt.train_tab import TrainTab
 from napari_spoco._qt.training_job import TrainingInputs
 from napari_spoco.training.process import TrainingProcess
 from napari_spoco.training.reports import Preview, ScoreReport, StepReport, TrainingStarted
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from napari_spoco.training.process import TrainingRequest
     from napari_spoco.training.reports import TrainingMessage
 
-_WIDTH = 320
+_WIDTH = 340
 
 
 class SpocoWidget(QWidget):
@@ -71,8 +72,9 @@ class SpocoWidget(QWidget):
         self._is_docked = self._is_released = False
         self.session = SessionController(make_process, parent=self)
         self.painting = LivePainting(self.session.send_painted, parent=self)
-        self.data, self.train = DataPanel(napari_viewer), TrainPanel()
-        self.segment, self.export = SegmentPanel(napari_viewer), ExportPanel(napari_viewer)
+        self.annotate, self.train = AnnotateTab(napari_viewer), TrainTab()
+        self.segment, self.export = SegmentTab(napari_viewer), ExportTab(napari_viewer)
+        self.tabs = Tabs(self.annotate, self.train, self.segment, self.export)
         self.footer = Footer()
         self._lay_out()
         self._connect()
@@ -80,28 +82,16 @@ class SpocoWidget(QWidget):
         self._show_state()
 
     def _lay_out(self) -> None:
-        column = QWidget()
-        sections = QVBoxLayout(column)
-        sections.setContentsMargins(2, 2, 6, 2)
-        sections.setSpacing(10)
-        for section in (self.data, self.train, self.segment, self.export):
-            sections.addWidget(section)
-        sections.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(column)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
-        layout.addWidget(scroll, 1)
+        layout.addWidget(self.tabs, 1)
         layout.addWidget(self.footer)
         self.setMinimumWidth(_WIDTH)
 
     def _connect(self) -> None:
-        self.data.new_requested.connect(self._on_new_requested)
-        self.data.chosen.connect(self._show_state)
-        self.data.counted.connect(self._show_state)
+        self.annotate.new_requested.connect(self._on_new_requested)
+        self.annotate.chosen.connect(self._show_state)
+        self.annotate.counted.connect(self._show_state)
         self.train.train_requested.connect(self._on_train_requested)
         self.train.stop_requested.connect(self.session.stop)
         self.train.start.chosen.connect(self._on_start_chosen)
@@ -131,7 +121,7 @@ class SpocoWidget(QWidget):
         self._is_released = True
         self.painting.end()
         self.session.shutdown()
-        self.data.release()
+        self.annotate.release()
         self.segment.release()
         self.export.release()
         self._viewer.events.theme.disconnect(self._on_theme_changed)
@@ -149,11 +139,11 @@ class SpocoWidget(QWidget):
     # What the user wants
 
     def _on_new_requested(self) -> None:
-        image = self.data.image.layer()
+        image = self.annotate.image.layer()
         if image is None:
             return
         try:
-            self.data.annotations.choose(layers.add_annotations(self._viewer, image))
+            self.annotate.annotations.choose(layers.add_annotations(self._viewer, image))
         except ValueError as error:
             self.session.refuse(error)
 
@@ -167,7 +157,7 @@ class SpocoWidget(QWidget):
             self.session.load_model(folder, to_resume=True)
 
     def _on_train_requested(self) -> None:
-        image, annotations = self.data.image.layer(), self.data.annotations.layer()
+        image, annotations = self.annotate.image.layer(), self.annotate.annotations.layer()
         if image is None or annotations is None:
             return
         start, run = derive_start(self._facts()), self.session.resumable
@@ -180,7 +170,7 @@ class SpocoWidget(QWidget):
                 folder=resumed.folder if resumed else str(paths.new_run_folder(self._models_folder, image.name)),
                 resume=resumed is not None,
                 start_from=self.session.model_path if start is Start.FINE_TUNE else None,
-                boxes=self.data.read_boxes(),
+                boxes=self.annotate.read_boxes(),
             )
         except ValueError as error:
             self.session.refuse(error)
@@ -190,7 +180,7 @@ class SpocoWidget(QWidget):
         self.session.train(inputs)
 
     def _on_segment_requested(self) -> None:
-        image, annotations = self.data.image.layer(), self.data.annotations.layer()
+        image, annotations = self.annotate.image.layer(), self.annotate.annotations.layer()
         model_path = self.session.model_path
         if image is None or model_path is None:
             return
@@ -255,7 +245,7 @@ class SpocoWidget(QWidget):
         self.train.settings.show_config(run.config)
 
     def _on_settings_changed(self) -> None:
-        self.data.interpret(self.train.settings.annotations())
+        self.annotate.interpret(self.train.settings.annotations())
 
     # What is on show
 
@@ -266,8 +256,8 @@ class SpocoWidget(QWidget):
 
     def _facts(self) -> SessionFacts:
         return SessionFacts(
-            has_image=self.data.image.layer() is not None,
-            has_annotations=self.data.annotations.layer() is not None,
+            has_image=self.annotate.image.layer() is not None,
+            has_annotations=self.annotate.annotations.layer() is not None,
             has_model=self.session.model_path is not None,
             can_resume=self.session.resumable is not None,
             has_labels=self.export.labels.layer() is not None,
@@ -278,17 +268,16 @@ class SpocoWidget(QWidget):
     def _show_state(self) -> None:
         state, facts = self.session.state, self._facts()
         controls = derive_controls(state, facts)
-        for choice in (self.data.image, self.data.annotations, self.data.boxes):
+        for choice in (self.annotate.image, self.annotate.annotations, self.annotate.boxes):
             choice.setEnabled(controls.inputs)
-        show_control(self.data.new_button, controls.new_annotations)
+        show_control(self.annotate.new_button, controls.new_annotations)
         self.train.show_controls(controls)
         if state is not SessionState.TRAINING:
             self.painting.end()
         self.segment.show_controls(controls, model_summary=self.session.model_summary)
         self.export.show_controls(controls)
-        hint = next_step(state, facts, self.data.summary.n_objects)
-        self.data.hint.setText(hint)
-        self.data.hint.setVisible(bool(hint))
+        hint = next_step(state, facts, self.annotate.summary.n_objects)
+        self.footer.show_hint(hint)
         if not state.is_busy:
             self.footer.hide_progress()
         elif state is not SessionState.STOPPING and self.footer.bar.isHidden():

@@ -1,4 +1,4 @@
-"""Section 2: what to start from, settings of the training, its buttons, its curve and its score."""
+"""Train: what to start from, settings of the training, its buttons, its curve and its score."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from qtpy.QtWidgets import QPushButton
 
 from napari_spoco._qt import notices
 from napari_spoco._qt.loss_plot import LossPlot
-from napari_spoco._qt.section import Section, buttons, sentence, show_control
+from napari_spoco._qt.parts import buttons, sentence, show_control
 from napari_spoco._qt.start_choice import StartChoice
+from napari_spoco._qt.tabs import Tab
 from napari_spoco._qt.training_settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -18,14 +19,14 @@ if TYPE_CHECKING:
     from napari_spoco.training.reports import ScoreReport, StepReport
 
 
-class TrainPanel(Section):
+class TrainTab(Tab):
     """Settings, Train, Stop, the loss curve and the score."""
 
     train_requested = Signal()
     stop_requested = Signal()
 
     def __init__(self) -> None:
-        super().__init__("2   Train")
+        super().__init__("Train")
         self.start, self.settings = StartChoice(), TrainingSettings()
         self.settings.quick.put_first("Start from", self.start)
         self.train_button, self.stop_button = QPushButton(), QPushButton()

@@ -1,29 +1,12 @@
-"""A section of the dock: a numbered heading and what stands under it."""
+"""What tabs are put together from: rows, sentences, groups that fold, buttons that look as the session says."""
 
 from __future__ import annotations
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QLayout, QPushButton, QSizePolicy, QWidget
 from superqt import QCollapsible
 
 from napari_spoco._qt.session import Control
-
-
-class Section(QWidget):
-    """Line, heading, and a column of rows."""
-
-    def __init__(self, title: str) -> None:
-        super().__init__()
-        self.column = QVBoxLayout(self)
-        self.column.setContentsMargins(0, 0, 0, 4)
-        self.column.setSpacing(5)
-        heading = QLabel(title)
-        font = heading.font()
-        font.setBold(True)
-        font.setPointSizeF(font.pointSizeF() * 1.15)
-        heading.setFont(font)
-        self.column.addWidget(line())
-        self.column.addWidget(heading)
 
 
 def line() -> QFrame:

@@ -1,4 +1,4 @@
-"""Section 3: the model in use, settings of the segmentation, its buttons."""
+"""Segment: the model in use, settings of the segmentation, its buttons."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from qtpy.QtWidgets import QPushButton
 from napari_spoco._qt import layers
 from napari_spoco._qt.forms import ModelForm, read_parameters
 from napari_spoco._qt.layer_choice import LayerChoice
-from napari_spoco._qt.section import Section, buttons, folded, row, sentence, show_control
+from napari_spoco._qt.parts import buttons, folded, row, sentence, show_control
+from napari_spoco._qt.tabs import Tab
 from napari_spoco.config import SegmentationConfig
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _FOREGROUNDS = (
 )
 
 
-class SegmentPanel(Section):
+class SegmentTab(Tab):
     """Model, settings, Segment and Cancel."""
 
     segment_requested = Signal()
@@ -38,7 +39,7 @@ class SegmentPanel(Section):
     save_requested = Signal()
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        super().__init__("3   Segment")
+        super().__init__("Segment")
         self.about_model = sentence()
         self.load_button, self.save_button = QPushButton(), QPushButton()
         self.quick = ModelForm(SegmentationConfig, _QUICK)

@@ -1,4 +1,4 @@
-"""Section 4: which labels to write."""
+"""Export: which labels to write."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from qtpy.QtWidgets import QPushButton
 
 from napari_spoco._qt import layers
 from napari_spoco._qt.layer_choice import LayerChoice
-from napari_spoco._qt.section import Section, row, show_control
+from napari_spoco._qt.parts import row, show_control
+from napari_spoco._qt.tabs import Tab
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
     from napari_spoco._qt.session import Controls
 
 
-class ExportPanel(Section):
+class ExportTab(Tab):
     """Choose a Labels layer and save it."""
 
     chosen = Signal()
     save_requested = Signal()
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        super().__init__("4   Save")
+        super().__init__("Export")
         self.labels = LayerChoice(viewer, layers.labels_layers, fixed=(("none", "no labels"),))
         self.save_button = QPushButton()
         self.column.addLayout(row(self.labels, self.save_button))

@@ -1,4 +1,4 @@
-"""Section 1: which image, which annotations, and how much has been painted."""
+"""Annotate: which image, which annotations, and how much has been painted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from qtpy.QtWidgets import QPushButton
 from napari_spoco._qt import layers
 from napari_spoco._qt.files_job import AnnotationSummary, count_objects, summarize
 from napari_spoco._qt.layer_choice import LayerChoice
-from napari_spoco._qt.section import Section, row, sentence
+from napari_spoco._qt.parts import row, sentence
+from napari_spoco._qt.tabs import Tab
 from napari_spoco._qt.worker import Job
 from napari_spoco.config import AnnotationConfig
 
@@ -32,7 +33,7 @@ _BOXES_HELP = (
 )
 
 
-class DataPanel(Section):
+class AnnotateTab(Tab):
     """Choose the image and the annotations; counts what is painted, a moment after the brush has paused."""
 
     chosen = Signal()
@@ -40,7 +41,7 @@ class DataPanel(Section):
     new_requested = Signal()
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        super().__init__("1   Data")
+        super().__init__("Annotate")
         self.summary = AnnotationSummary()
         self._meaning = AnnotationConfig()
         self._watched: Layer | None = None
@@ -51,16 +52,12 @@ class DataPanel(Section):
         self.new_button = QPushButton()
         self.boxes = LayerChoice(viewer, layers.shapes_layers, fixed=(("none", "none"),))
         self.boxes.setToolTip(_BOXES_HELP)
-        self._about_image, self._about_annotations, self.hint = sentence(), sentence(), sentence()
-        font = self.hint.font()
-        font.setItalic(True)
-        self.hint.setFont(font)
+        self._about_image, self._about_annotations = sentence(), sentence()
         self.column.addLayout(row(self.image, title="Image", title_width=_TITLE_WIDTH))
         self.column.addWidget(self._about_image)
         self.column.addLayout(row(self.annotations, self.new_button, title="Annotations", title_width=_TITLE_WIDTH))
         self.column.addWidget(self._about_annotations)
         self.column.addLayout(row(self.boxes, title="Fully annotated boxes"))
-        self.column.addWidget(self.hint)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_COUNT_MILLISECONDS)
