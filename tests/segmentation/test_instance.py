@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from napari_spoco.segmentation import instance
-from napari_spoco.segmentation.instance import instance_around, select_instance
+from napari_spoco.segmentation.instance import InstancePicker, instance_around, select_instance
 
 
 @pytest.fixture(params=["compiled", "numpy"])
@@ -31,7 +32,21 @@ def slow_object(mask, anchor, threshold):
     return components == components[anchor]
 
 
-SHAPES = [(40, 30), (9, 20, 21), (1, 1), (1, 70), (70, 1), (1, 6, 1), (3, 1, 90), (6, 1, 1)]
+# Also rows of exactly one word, of more, and of more than is looked at together.
+SHAPES = [
+    (40, 30),
+    (9, 20, 21),
+    (12, 64),
+    (15, 150),
+    (8, 1200),
+    (3, 5, 600),
+    (1, 1),
+    (1, 70),
+    (70, 1),
+    (1, 6, 1),
+    (3, 1, 90),
+    (6, 1, 1),
+]
 
 
 @pytest.mark.usefixtures("way")
@@ -54,6 +69,61 @@ def test_equals_slow_reference(shape, seed):
         found = instance_around(embeddings, anchor, threshold=threshold, **options)
         assert found.dtype == np.bool_
         np.testing.assert_array_equal(found, slow_object(expected, anchor, threshold))
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("n_channels", range(1, 10))
+def test_any_number_of_channels(n_channels, rng):
+    embeddings = rng.normal(0, 0.3, (n_channels, 6, 90)).astype(np.float32)
+    expected = slow_mask(embeddings, (2, 70))
+    np.testing.assert_allclose(select_instance(embeddings, (2, 70)), expected, rtol=1e-4)
+    np.testing.assert_array_equal(instance_around(embeddings, (2, 70)), slow_object(expected, (2, 70), 0.5))
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_snake_is_followed_to_its_end(axis):
+    # Corridors of one pixel, joined at alternating ends: everything is connected through one long way.
+    shape = (21, 700) if axis == 0 else (700, 21)
+    inside = np.ones(shape, dtype=bool)
+    lines = np.moveaxis(inside, axis, 0)
+    lines[1::2] = False
+    lines[1::4, -1] = lines[3::4, 0] = True
+    embeddings = np.where(inside, 0.0, 5.0).astype(np.float32)[None]
+    np.testing.assert_array_equal(instance_around(embeddings, (0, 0)), inside)
+    lines[11] = False
+    embeddings = np.where(inside, 0.0, 5.0).astype(np.float32)[None]
+    lines[11:] = False
+    np.testing.assert_array_equal(instance_around(embeddings, (0, 0)), inside)
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("shape", [(40, 130), (6, 20, 70)], ids=["2D", "3D"])
+def test_a_picker_answers_like_the_functions(shape, rng):
+    embeddings = ndimage.gaussian_filter(rng.normal(0, 2, (5, *shape)), (0, *[0.5] * len(shape))).astype(np.float32)
+    options = {"delta_var": 0.8, "kernel_threshold": 0.8}
+    picker = InstancePicker(embeddings, **options)
+    anchors = [tuple(int(rng.integers(size)) for size in shape) for _ in range(20)]
+    for anchor in anchors:
+        np.testing.assert_array_equal(picker.soft(anchor), select_instance(embeddings, anchor, **options))
+        np.testing.assert_array_equal(
+            picker.around(anchor, threshold=0.3), instance_around(embeddings, anchor, threshold=0.3, **options)
+        )
+    with ThreadPoolExecutor(4) as pool:
+        for anchor, found in zip(anchors, pool.map(picker.around, anchors), strict=True):
+            np.testing.assert_array_equal(found, picker.around(anchor))
+
+
+@pytest.mark.usefixtures("way")
+def test_answers_belong_to_the_caller(make_cells):
+    embeddings, _ = make_cells((20, 30), 4)
+    picker = InstancePicker(embeddings)
+    for ask in (picker.soft, picker.around):
+        before = ask((3, 4)).copy()
+        ask((3, 4))[:] = 0
+        answer = ask((3, 4))
+        np.testing.assert_array_equal(answer, before)
+        assert answer.flags.c_contiguous and answer.flags.writeable
 
 
 @pytest.mark.usefixtures("way")
@@ -160,3 +230,13 @@ def test_without_numba_the_compiled_loops_are_passed_over(monkeypatch):
     monkeypatch.delattr("napari_spoco.segmentation.flood", raising=False)
     assert instance._compiled() is None
     assert instance_around(ZEROS, (1, 1)).all()
+
+
+def test_while_another_process_compiles_numpy_answers(monkeypatch, rng) -> None:
+    embeddings = rng.normal(size=(3, 6, 7)).astype(np.float32)
+    expected = instance.instance_around(embeddings, (2, 3)), instance.select_instance(embeddings, (2, 3))
+    with instance.without_compiled():
+        assert instance._compiled() is None
+        np.testing.assert_array_equal(instance.instance_around(embeddings, (2, 3)), expected[0])
+        np.testing.assert_allclose(instance.select_instance(embeddings, (2, 3)), expected[1], atol=1e-6)
+    assert instance._compiled() is not None
