@@ -11,11 +11,8 @@ to labels on one thread; the peers get their affinities from bioimage-cpp, the s
   counted, affinities and labels are. Only the large size tells: small ones find room in the heap.
 - Growth: nanoseconds of processor time per pixel, ours, from small images to large ones.
 
-What bounds ours is the merging: of 0.3 s for 1024x1024 on one core of a shared EPYC machine the priorities took 14 %,
-the contraction 15 %, the sort 5 % and the merging 65 %; of 64x128x128, 7, 5, 2 and 86 %. It visits pixels in the order
-of their priorities, so that looks at their mutex edges (12 per pixel in 2D, 18 in 3D) miss the caches: latency, judged
-by these shares and the growth per pixel, not by hardware counters. Bandwidth it is not: reading the embeddings once, at
-the 9 GB/s that a copy reaches there, is 2 % of the time.
+- Bound: what this machine needs to copy memory and to wait for one random access, and the time per pixel of ours in
+  multiples of both: of reading the embeddings once, and of one cache miss.
 
     OMP_NUM_THREADS=1 python benchmarks/clustering.py             # some minutes
     OMP_NUM_THREADS=1 python benchmarks/clustering.py --large     # 64x256x256, 4096x4096 and 256x256x256; half an hour
@@ -173,15 +170,47 @@ def compare(shape: tuple[int, ...], n_rounds: int) -> None:
         )
 
 
-def show_growth(shapes: list[tuple[int, ...]]) -> None:
-    """Print the time per pixel of ours, and what a second thread brings."""
-    print("growth, ours: ns of processor time per pixel; wall-clock of one thread over that of two")
+def show_growth(shapes: list[tuple[int, ...]], per_byte: float, per_access: float) -> None:
+    """Print the time per pixel of ours, in ns and in multiples of the bounds, and what a second thread brings."""
+    print("growth, ours: ns of processor time per pixel; over reading the embeddings; over one random access;")
+    print("        wall-clock of one thread over that of two")
     for shape in shapes:
         embeddings, _ = make_cells(shape)
         calls = {str(n): partial(ours, embeddings, n) for n in (1, 2)}
         one, two = measure(calls, 3).values()
         per_pixel = one.processor / np.prod(shape) * 1e9
-        print(f"  {'x'.join(map(str, shape)):12} {per_pixel:6.0f}  {one.wall / two.wall:5.2f}", flush=True)
+        reading = per_byte * N_CHANNELS * embeddings.itemsize
+        print(
+            f"  {'x'.join(map(str, shape)):12} {per_pixel:6.0f}  {per_pixel / reading:5.0f} x  "
+            f"{per_pixel / per_access:5.1f} x  {one.wall / two.wall:5.2f}",
+            flush=True,
+        )
+
+
+def show_bounds() -> tuple[float, float]:
+    """Print and return the nanoseconds that a byte takes to be copied and that a random access takes, in 256 MB."""
+    from numba import njit
+
+    @njit
+    def follow(successors: Array, n_steps: int) -> int:
+        place = 0
+        for _ in range(n_steps):
+            place = successors[place]
+        return place
+
+    source = np.zeros(2**25, dtype=np.int64)
+    target = np.ones_like(source)
+    order = np.random.default_rng(0).permutation(len(source))
+    source[order] = np.roll(order, 1)  # one cycle through all places
+    n_steps = 2**21
+    follow(source, 1)
+    begin = time.process_time()
+    np.copyto(target, source)
+    copied = time.process_time()
+    follow(source, n_steps)
+    per_byte, per_access = (copied - begin) / source.nbytes * 1e9, (time.process_time() - copied) / n_steps * 1e9
+    print(f"bounds: copying {1 / per_byte:.1f} GB/s, a random access {per_access:.0f} ns")
+    return per_byte, per_access
 
 
 def main() -> None:
@@ -199,7 +228,7 @@ def main() -> None:
     print("versions:", ", ".join(f"{name} {version(name)}" for name in ("numpy", *peers)))
     for shape, n_rounds in LARGE_SIZES if options.large else SIZES:
         compare(shape, n_rounds)
-    show_growth(LARGE_GROWTH if options.large else GROWTH)
+    show_growth(LARGE_GROWTH if options.large else GROWTH, *show_bounds())
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def served(monkeypatch):
         function = f"segment_by_{name}"
         monkeypatch.setattr(mutex_engine, function, lambda *_, name=name, **__: names.append(name))
     monkeypatch.setattr(mutex_engine, "_is_ready", None)
-    monkeypatch.setattr(mutex_engine, "_try_kernel", lambda: True)
+    monkeypatch.setattr(mutex_engine, "_try_kernel", lambda _: True)
     return names
 
 
@@ -38,7 +38,7 @@ def test_a_call_compiles_first(served):
 def test_the_library_serves_while_another_thread_compiles(served, monkeypatch):
     has_begun, may_end = threading.Event(), threading.Event()
 
-    def compile_slowly():
+    def compile_slowly(_):
         has_begun.set()
         return may_end.wait(60)
 
@@ -88,13 +88,13 @@ def test_importing_does_not_import_numba():
 
 
 def test_a_place_without_a_cache_compiles_all_the_same(monkeypatch):
-    kernel = pytest.importorskip("napari_spoco.segmentation.mutex_kernel")
-    real = kernel.njit
+    compiled = pytest.importorskip("napari_spoco.segmentation.compiled")
+    real = compiled.njit
 
     def njit_without_a_folder(**options):
         if options.get("cache"):
             raise RuntimeError("cannot cache function: no locator available")
         return real(**options)
 
-    monkeypatch.setattr(kernel, "njit", njit_without_a_folder)
-    assert kernel._compiled(lambda x: x + 1)(1) == 2
+    monkeypatch.setattr(compiled, "njit", njit_without_a_folder)
+    assert compiled.compiled(lambda x: x + 1)(1) == 2

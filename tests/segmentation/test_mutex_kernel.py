@@ -175,14 +175,17 @@ def test_labels_are_numbered_without_gaps_in_order(make_cells):
 
 
 def test_numbers_of_pixels_may_be_of_either_size(rng):
-    attraction = rng.integers(0, 60000, (40, 1), dtype=np.uint16)
-    repulsion = rng.integers(0, 60000, (40, 1), dtype=np.uint16)
-    attraction[-1:], repulsion[-3:] = 0, 0
+    attraction = rng.integers(0, 60000, (1, 40), dtype=np.uint16)
+    repulsion = rng.integers(0, 60000, (1, 40), dtype=np.uint16)
+    attraction[:, -1:], repulsion[:, -3:] = 0, 0
     results = []
     for dtype in (np.int32, np.int64):
-        parent, following, sizes = (np.empty(40, dtype) for _ in range(3))
-        kernel.contract(attraction, np.array([1]), repulsion, np.array([3]), kernel.LEVELS, parent)
-        edges, begins = kernel.sort_attractive(attraction, np.array([1]), parent)
-        kernel.merge_nodes(edges, begins, repulsion, np.array([3]), following, sizes, parent)
-        results.append(kernel.number_segments(parent, np.ones(40, dtype=bool)))
+        nodes = np.empty(40, dtype)
+        n_nodes = kernel.number_nodes(np.arange(40, dtype=dtype), nodes)
+        edges, edge_begins = kernel.sort_attractive(attraction, np.array([1]), nodes)
+        others, priorities = np.empty(81, dtype), np.empty(81, np.uint16)
+        begins, segments = np.zeros(n_nodes + 1, np.int64), np.empty(n_nodes, dtype)
+        kernel.gather_mutexes(repulsion, np.array([3]), nodes, others, priorities, begins)
+        kernel.merge_nodes(edges, edge_begins, others, priorities, begins, segments)
+        results.append(kernel.number_segments(segments, nodes, np.ones(40, dtype=bool)))
     np.testing.assert_array_equal(*results)

@@ -1,0 +1,107 @@
+"""Objects between the edges of the embeddings: for tissue without background, while embeddings are not yet far apart.
+
+Training keeps the pixels of an instance within delta_var of their mean, so that two of them are at most 2 delta_var
+apart; between instances the embedding jumps by more. Where a network has learned the jumps before it has learned to
+give every pair of neighbours means that are far apart, the shape between the edges tells more than the means do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from bioimage_cpp.segmentation import watershed
+from scipy import ndimage
+
+from napari_spoco.segmentation.arguments import check_embeddings, check_number
+from napari_spoco.segmentation.cleanup import clean_up, measure_segments
+from napari_spoco.segmentation.foreground import split_foreground
+from napari_spoco.segmentation.smoothing import smooth_embeddings
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def embedding_edges(embeddings: NDArray[Any], *, smoothing: float = 0.5) -> NDArray[np.float32]:
+    """Measure how much the embedding changes around each pixel.
+
+    Parameters
+    ----------
+    embeddings
+        (E, *spatial), 2D or 3D, floating point.
+    smoothing
+        Standard deviation of the Gaussian over the embeddings before, in pixels.
+
+    Returns
+    -------
+    numpy.ndarray
+        (*spatial) float32: the largest, over the axes, of the distances between the embeddings of the two pixels on
+        either side; at the border of the image, between the pixel and its one neighbour.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `embeddings` is no finite floating-point array of these axes, or `smoothing` is negative.
+    """
+    smooth = smooth_embeddings(check_embeddings(embeddings), smoothing)
+    squared = np.zeros(smooth.shape[1:], dtype=np.float32)
+    for axis in range(smooth.ndim - 1):
+        along = np.zeros_like(squared)
+        for channel in smooth:
+            padded = np.pad(channel, [(1, 1) if a == axis else (0, 0) for a in range(channel.ndim)], mode="edge")
+            rows = np.moveaxis(padded, axis, 0)
+            along += np.square(np.moveaxis(rows[2:] - rows[:-2], 0, axis))
+        np.maximum(squared, along, out=squared)
+    return np.sqrt(squared)
+
+
+def segment_between_edges(
+    embeddings: NDArray[Any],
+    *,
+    delta_var: float = 0.5,
+    smoothing: float = 0.5,
+    edge_smoothing: float = 0.7,
+    min_distance: int = 3,
+    fragment_size: int = 0,
+    min_size: int = 0,
+) -> NDArray[np.uint32]:
+    """Segment embeddings into instances that fill the image, by the shape of what lies between edges.
+
+    Where `embedding_edges` are below 2 delta_var is the inside of instances; it is split by the watershed of the
+    distance to the edges, the parts grow over the edges, and fragments into their neighbours.
+
+    Parameters
+    ----------
+    embeddings
+        (E, *spatial), 2D or 3D, floating point.
+    delta_var
+        Pull margin of the training.
+    smoothing, edge_smoothing
+        Standard deviations of the Gaussians over the embeddings and over their edges, in pixels.
+    min_distance
+        Least distance between the middles of two instances, in pixels.
+    fragment_size
+        Segments of fewer pixels grow into the touching segment of the nearest mean embedding.
+    min_size
+        Objects of fewer pixels become label 0.
+
+    Returns
+    -------
+    numpy.ndarray
+        (*spatial) uint32 labels 1..n without gaps; 0 where objects were removed.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument has the wrong type, shape or range; the message names it.
+    """
+    check_number(delta_var, name="delta_var", above=0)
+    check_number(edge_smoothing, name="edge_smoothing", at_least=0)
+    check_number(fragment_size, name="fragment_size", at_least=0)
+    check_number(min_size, name="min_size", at_least=0)
+    edges = ndimage.gaussian_filter(embedding_edges(embeddings, smoothing=smoothing), edge_smoothing)
+    parts = split_foreground(edges < 2 * delta_var, min_distance=min_distance)
+    if not parts.any():
+        return parts
+    grown = watershed(edges, parts)
+    return clean_up(measure_segments(grown, embeddings), fragment_size=fragment_size, min_size=min_size)
