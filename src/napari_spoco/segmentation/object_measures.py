@@ -1,0 +1,227 @@
+"""What each object looks like to somebody who looks for mistakes: its embeddings, its shape, its size, its place.
+
+Raw measures of one object at a time, so that after a correction only the objects it has touched are measured again.
+What is odd about them, compared with the others, is said by `review`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import ndimage
+
+from napari_spoco.segmentation.arguments import check_labels
+from napari_spoco.segmentation.cleanup import remove_small
+from napari_spoco.segmentation.editing import bounding_box, relative_scale
+from napari_spoco.segmentation.instance import instance_around
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_spoco.data.label_change import Box
+
+_MARGIN = 0.5
+"""How far around an object its embeddings are looked for, in its own extents."""
+_LEAST_MARGIN = 4
+
+
+class MeasuringStopped(Exception):
+    """The `stop` predicate asked to end before all objects were measured."""
+
+
+@dataclass(frozen=True)
+class ObjectMeasures:
+    """One object.
+
+    Attributes
+    ----------
+    instance_id, n_pixels : int
+    box : tuple of slice
+        The smallest box around it.
+    anchor : tuple of int
+        The pixel that stands for it, (Z)YX: where its embedding is closest to its mean, or else its most inner one.
+    compactness : float
+        Radius of the largest ball inside of it over the radius of a ball of its size: 1 for a ball, less for what is
+        elongated, ragged or made of two. The border of the image is no border of the object.
+    at_border : bool
+        Whether it touches the border of the image, along an axis of more than one pixel.
+    fit : float or None
+        Intersection over union of the object and of what the embeddings give around its anchor (`instance_around`).
+    agreement : float or None
+        The same of what student's and teacher's embeddings give.
+    """
+
+    instance_id: int
+    n_pixels: int
+    box: Box
+    anchor: tuple[int, ...]
+    compactness: float
+    at_border: bool
+    fit: float | None = None
+    agreement: float | None = None
+
+
+def measure_objects(
+    labels: NDArray[Any],
+    ids: Sequence[int] | None = None,
+    *,
+    embeddings: NDArray[Any] | None = None,
+    teacher_embeddings: NDArray[Any] | None = None,
+    scale: Sequence[float] | None = None,
+    delta_var: float = 0.5,
+    kernel_threshold: float = 0.9,
+    stop: Callable[[], bool] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> tuple[ObjectMeasures, ...]:
+    """Measure objects.
+
+    Parameters
+    ----------
+    labels
+        (*spatial) non-negative integers, 2D or 3D, 0 = no object.
+    ids
+        Which of them; ids that are not there are left out. None = all.
+    embeddings
+        (E, *spatial) of the student, or of the only network there is; anything that can be sliced.
+    teacher_embeddings
+        (E, *spatial) of the teacher.
+    scale
+        Size of a pixel per axis, in any unit; None = all alike.
+    delta_var, kernel_threshold
+        Of the training, as for `select_instance`.
+    stop
+        Asked before every object; true ends it.
+    on_progress
+        Called with (objects done, objects in all) after every object.
+
+    Returns
+    -------
+    tuple of ObjectMeasures
+        In ascending order of the ids, or in that of `ids`.
+
+    Raises
+    ------
+    MeasuringStopped
+        `stop` returned true.
+    TypeError, ValueError
+        `labels` are no non-negative integers, or the shapes do not fit.
+    """
+    labels = check_labels(labels)
+    for name, given in (("embeddings", embeddings), ("teacher_embeddings", teacher_embeddings)):
+        if given is not None and given.shape[1:] != labels.shape:
+            raise ValueError(f"{name}: expected spatial shape {labels.shape}, got {given.shape[1:]}.")
+    if teacher_embeddings is not None and embeddings is None:
+        raise ValueError("embeddings: expected the student's beside those of the teacher, got None.")
+    sizes = relative_scale(scale, labels.ndim)
+    kernel = {"delta_var": delta_var, "kernel_threshold": kernel_threshold}
+    measures: list[ObjectMeasures] = []
+    boxes = list(_boxes(labels, ids))
+    for instance_id, box in boxes:
+        if stop is not None and stop():
+            raise MeasuringStopped(f"Measuring was stopped after {len(measures)} objects.")
+        measures.append(_measure(labels, instance_id, box, sizes, embeddings, teacher_embeddings, kernel))
+        if on_progress is not None:
+            on_progress(len(measures), len(boxes))
+    return tuple(measures)
+
+
+def _boxes(labels: NDArray[Any], ids: Sequence[int] | None) -> Iterator[tuple[int, Box]]:
+    if ids is not None:
+        for instance_id in ids:
+            if box := bounding_box(labels == instance_id):
+                yield instance_id, box
+        return
+    numbers = remove_small(labels, 0)  # 1..n in the order of the ids, however large these are
+    for number, box in enumerate(ndimage.find_objects(numbers.astype(np.intp, copy=False)), start=1):
+        first = np.unravel_index(int((numbers[box] == number).argmax()), numbers[box].shape)
+        yield int(labels[box][first]), box
+
+
+def _measure(
+    labels: NDArray[Any],
+    instance_id: int,
+    box: Box,
+    sizes: tuple[float, ...],
+    embeddings: NDArray[Any] | None,
+    teacher_embeddings: NDArray[Any] | None,
+    kernel: dict[str, float],
+) -> ObjectMeasures:
+    near = _widen(box, [1] * labels.ndim, labels.shape)
+    mask = labels[near] == instance_id
+    n_pixels = int(mask.sum())
+    radius, centre = _inscribed(mask, sizes)
+    anchor = tuple(index + axis.start for index, axis in zip(centre, near, strict=True))
+    fit = agreement = None
+    if embeddings is not None:
+        anchor, fit, agreement = _look_at_embeddings(labels, instance_id, box, embeddings, teacher_embeddings, kernel)
+    return ObjectMeasures(
+        instance_id,
+        n_pixels,
+        box,
+        anchor,
+        min(1.0, radius / _ball_radius(n_pixels * math.prod(sizes), labels.ndim)),
+        any(n > 1 and (axis.start == 0 or axis.stop == n) for axis, n in zip(box, labels.shape, strict=True)),
+        fit,
+        agreement,
+    )
+
+
+def _look_at_embeddings(
+    labels: NDArray[Any],
+    instance_id: int,
+    box: Box,
+    embeddings: NDArray[Any],
+    teacher_embeddings: NDArray[Any] | None,
+    kernel: dict[str, float],
+) -> tuple[tuple[int, ...], float, float | None]:
+    """Return an object's anchor, `fit` and `agreement`."""
+    margins = [max(_LEAST_MARGIN, math.ceil(_MARGIN * (axis.stop - axis.start))) for axis in box]
+    around = _widen(box, margins, labels.shape)
+    mask = labels[around] == instance_id
+    own = _cut(embeddings, around)
+    anchor = _nearest_to_mean(own, mask)
+    seen = instance_around(own, anchor, **kernel)
+    agreement = None
+    if teacher_embeddings is not None:
+        agreement = _iou(seen, instance_around(_cut(teacher_embeddings, around), anchor, **kernel))
+    place = tuple(index + axis.start for index, axis in zip(anchor, around, strict=True))
+    return place, _iou(mask, seen), agreement
+
+
+def _widen(box: Box, margins: Sequence[int], shape: tuple[int, ...]) -> Box:
+    wide = zip(box, margins, shape, strict=True)
+    return tuple(slice(max(axis.start - margin, 0), min(axis.stop + margin, n)) for axis, margin, n in wide)
+
+
+def _cut(embeddings: NDArray[Any], box: Box) -> NDArray[np.float32]:
+    return np.ascontiguousarray(embeddings[(slice(None), *box)], dtype=np.float32)
+
+
+def _inscribed(mask: NDArray[np.bool_], sizes: tuple[float, ...]) -> tuple[float, tuple[int, ...]]:
+    """Return the radius of the largest ball in a mask, in pixels of the finest axis, and its centre."""
+    if mask.all():
+        return math.inf, tuple(n // 2 for n in mask.shape)
+    depths = ndimage.distance_transform_edt(mask, sampling=sizes)
+    deepest = int(depths.argmax())
+    centre = tuple(int(index) for index in np.unravel_index(deepest, mask.shape))
+    return float(depths.flat[deepest]) - 0.5, centre  # to the outline, half a pixel before the next pixel's centre
+
+
+def _ball_radius(size: float, ndim: int) -> float:
+    """Return the radius of the disk or ball of this area or volume."""
+    return math.sqrt(size / math.pi) if ndim == 2 else math.cbrt(3 * size / (4 * math.pi))
+
+
+def _nearest_to_mean(embeddings: NDArray[np.float32], mask: NDArray[np.bool_]) -> tuple[int, ...]:
+    inside = embeddings[:, mask]  # (E, N)
+    squared = np.square(inside - inside.mean(axis=1, keepdims=True)).sum(axis=0)
+    return tuple(np.argwhere(mask)[int(squared.argmin())].tolist())
+
+
+def _iou(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
+    return float(np.count_nonzero(first & second) / np.count_nonzero(first | second))

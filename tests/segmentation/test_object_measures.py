@@ -1,0 +1,136 @@
+"""Measures of objects of known shape and known embeddings, one by one and again after a correction."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_spoco.segmentation.object_measures import MeasuringStopped, measure_objects
+
+
+def ball(shape: tuple[int, ...], centre: tuple[int, ...], radius: float) -> np.ndarray:
+    return sum((axis - c) ** 2 for axis, c in zip(np.indices(shape), centre, strict=True)) <= radius**2
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_compactness_of_shapes(ndim: int) -> None:
+    shape = (40,) * (ndim - 1) + (160,)
+    middle = (20,) * (ndim - 1)
+    labels = np.zeros(shape, np.uint32)
+    labels[ball(shape, (*middle, 20), 15)] = 1
+    labels[ball(shape, (*middle, 60), 12) | ball(shape, (*middle, 83), 12)] = 2
+    labels[(slice(18, 22),) * (ndim - 1) + (slice(100, 150),)] = 3
+    one, two, three = measure_objects(labels)
+    assert one.compactness == pytest.approx(1, abs=0.05)
+    assert two.compactness == pytest.approx(2 ** (-1 / ndim), abs=0.05)
+    assert three.compactness < 0.5
+    assert one.anchor == (*middle, 20)
+    assert (one.fit, one.agreement, one.at_border) == (None, None, False)
+
+
+def test_coarse_planes_are_no_flatness() -> None:
+    z, y, x = np.indices((9, 33, 33))
+    labels = (((z - 4) * 4) ** 2 + (y - 16) ** 2 + (x - 16) ** 2 <= 14**2).astype(np.uint32)
+    (measured,) = measure_objects(labels, scale=(4, 1, 1))
+    assert measured.compactness > 0.9
+    assert measure_objects(labels)[0].compactness < 0.6
+
+
+def test_the_border_of_the_image_cuts_nothing_off() -> None:
+    labels = np.zeros((60, 60), np.uint32)
+    labels[ball((60, 60), (0, 30), 14)] = 1  # half of a disk
+    labels[40:, :20] = 2
+    half, corner = measure_objects(labels)
+    assert half.at_border
+    assert corner.at_border
+    assert half.compactness == 1
+    (whole,) = measure_objects(np.ones((5, 5), np.uint32))
+    assert whole.compactness == 1
+    (plane,) = measure_objects(np.pad(np.ones((1, 3, 3), np.uint32), ((0, 0), (2, 2), (2, 2))))
+    assert not plane.at_border
+
+
+@pytest.fixture
+def two_halves() -> tuple[np.ndarray, np.ndarray]:
+    """Embeddings of two touching squares 4 apart on ground 6 away, and their labels."""
+    labels = np.zeros((30, 50), np.uint32)
+    labels[8:22, 10:25], labels[8:22, 25:40] = 4, 9
+    embeddings = np.zeros((3, 30, 50), np.float32)
+    embeddings[0, labels > 0] = 6
+    embeddings[1, labels == 9] = 4
+    return embeddings, labels
+
+
+def test_fit_sees_merged_and_split_objects(two_halves: tuple[np.ndarray, np.ndarray]) -> None:
+    embeddings, labels = two_halves
+    assert [one.fit for one in measure_objects(labels, embeddings=embeddings)] == [1, 1]
+    merged = np.where(labels > 0, 4, 0)
+    assert measure_objects(merged, embeddings=embeddings)[0].fit == pytest.approx(0.5)
+    split = labels.copy()
+    split[15:22, 10:25] = 5
+    upper, lower, other = (one.fit for one in measure_objects(split, embeddings=embeddings))
+    assert max(upper, lower) < 0.7  # 1/2, but what lies farther away than half of its extent is not looked at
+    assert other == 1
+
+
+def test_agreement_compares_student_and_teacher(two_halves: tuple[np.ndarray, np.ndarray]) -> None:
+    embeddings, labels = two_halves
+    teacher = embeddings.copy()
+    teacher[1] = 0  # sees one object
+    measured = measure_objects(labels, embeddings=embeddings, teacher_embeddings=teacher)
+    assert all(one.agreement < 0.7 for one in measured)
+    assert [one.fit for one in measured] == [1, 1]
+
+
+def test_embeddings_may_be_half_precision(two_halves: tuple[np.ndarray, np.ndarray]) -> None:
+    embeddings, labels = two_halves
+    assert measure_objects(labels, embeddings=embeddings.astype(np.float16)) == measure_objects(
+        labels, embeddings=embeddings
+    )
+
+
+@pytest.mark.parametrize("with_embeddings", [True, False])
+def test_some_objects_are_measured_as_all_are(make_cells, with_embeddings: bool) -> None:
+    embeddings, labels = make_cells((40, 50), 9, noise=0.1)
+    labels[labels == 4] = 4_000_000_000
+    labels[labels == 7] = 0
+    options = {"embeddings": embeddings} if with_embeddings else {}
+    every = measure_objects(labels, **options)
+    assert [one.instance_id for one in every] == [1, 2, 3, 5, 6, 8, 9, 4_000_000_000]
+    assert [one.n_pixels for one in every] == np.unique(labels, return_counts=True)[1][1:].tolist()
+    by_id = {one.instance_id: one for one in every}
+    some = measure_objects(labels, [4_000_000_000, 7, 2], **options)
+    assert some == (by_id[4_000_000_000], by_id[2])
+    for one in every:
+        assert labels[one.anchor] == one.instance_id
+
+
+def test_without_objects_there_is_nothing() -> None:
+    assert measure_objects(np.zeros((4, 4), np.uint32)) == ()
+
+
+def test_progress_and_stop(make_cells) -> None:
+    _, labels = make_cells((20, 20), 5)
+    told: list[tuple[int, int]] = []
+    measure_objects(labels, on_progress=lambda *counts: told.append(counts))
+    assert told == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
+    answers = iter([False, False, True])
+    with pytest.raises(MeasuringStopped, match="after 2 objects"):
+        measure_objects(labels, stop=lambda: next(answers))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"embeddings": np.zeros((2, 3, 3))}, r"embeddings: expected spatial shape \(4, 5\), got \(3, 3\)"),
+        (
+            {"embeddings": np.zeros((2, 4, 5)), "teacher_embeddings": np.zeros((2, 3, 3))},
+            "teacher_embeddings: expected spatial shape",
+        ),
+        ({"teacher_embeddings": np.zeros((2, 4, 5))}, "embeddings: expected the student's"),
+        ({"scale": (1, 1, 1)}, "scale: expected 2 numbers"),
+    ],
+)
+def test_mistakes(options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}"):
+        measure_objects(np.ones((4, 5), np.uint32), **options)
