@@ -82,7 +82,7 @@ def our_methods(embeddings: Array, min_size: int, smoothing: float = 0.0) -> dic
 
 def peers(embeddings: Array) -> dict[str, Callable[[], Any]]:
     """Return what clusters 5,000 sampled pixels, without the way back to an image."""
-    sample = sample_pixels(embeddings, foreground=None, smoothing=0.0, n_samples=5_000, min_size=0, rng=None)
+    sample = sample_pixels(embeddings, None, 5_000, seed=0)
     points = sample.chosen_points
     calls: dict[str, Callable[[], Any]] = {
         "5,000 points: find_modes": lambda: find_modes(points, 0.5),
@@ -140,9 +140,7 @@ def main() -> None:
         report(title, our_methods(embeddings, 200, smoothing), truth)
     report("530x500, 30 cells, noise 0.14: the clustering itself", peers(embeddings), truth)
     embeddings, _ = make_cells((530, 500), 30, 0.06)
-    points = sample_pixels(
-        embeddings, foreground=None, smoothing=0.0, n_samples=1_000, min_size=0, rng=None
-    ).chosen_points
+    points = sample_pixels(embeddings, None, 1_000, seed=0).chosen_points
     slow = {
         "1,000 points: find_modes": lambda: find_modes(points, 0.5),
         "1,000 points: scikit-learn MeanShift": lambda: MeanShift(bandwidth=0.5, bin_seeding=True).fit(points),

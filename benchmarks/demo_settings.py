@@ -47,10 +47,11 @@ def main() -> None:
         model = train([s.image for s in samples], kept, config=DEMO_TRAINING.model_copy(update=changes)).model
         embeddings = [predict_embeddings(model, s.image, teacher=True) for s in samples]
         for readout, settings in READOUTS.items():
-            rows = [
-                evaluate_segmentation(read_out(e, model.card, settings, ReadoutContext(image=s.image[None])), s.labels)
+            found = [
+                read_out(e, model.card, settings, ReadoutContext(image=s.image[None])).labels
                 for e, s in zip(embeddings, samples, strict=True)
             ]
+            rows = [evaluate_segmentation(labels, s.labels) for labels, s in zip(found, samples, strict=True)]
             sbd, dic, ap50 = (np.mean([row[key] for row in rows]) for key in ("sbd", "abs_dic", "ap50"))
             print(f"{name:28} {readout:32} {sbd:6.3f} {dic:6.1f} {ap50:7.3f}", flush=True)
 

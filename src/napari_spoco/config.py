@@ -6,9 +6,12 @@ What a parameter does to the data is the business of the module that takes it.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from pydantic.config import JsonDict
 
 Ndim = Literal[2, 3]
 Norm = Literal["batch", "group"]
@@ -16,9 +19,21 @@ Activation = Literal["relu", "leaky_relu", "elu"]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
-def setting(default: Any, title: str, description: str, *, unit: str = "", **bounds: Any) -> Any:
-    """Declare a parameter: `title` labels it in forms, `description` is its tooltip, `unit` stands behind it."""
-    return Field(default, title=title, description=description, json_schema_extra={"unit": unit}, **bounds)
+def setting(
+    default: Any,
+    title: str,
+    description: str,
+    *,
+    unit: str = "",
+    slider: tuple[float, float] | None = None,
+    **bounds: Any,
+) -> Any:
+    """Declare a parameter: `title` labels it in forms, `description` is its tooltip, `unit` stands behind it.
+
+    `slider` is the range in which one usually looks for a value, which says that one looks for it with a slider.
+    """
+    extra: JsonDict = {"unit": unit, "slider": None if slider is None else list(slider)}
+    return Field(default, title=title, description=description, json_schema_extra=extra, **bounds)
 
 
 class Parameters(BaseModel):
@@ -183,6 +198,20 @@ class TrainingConfig(Parameters):
     fine_tuning_factor: float = setting(
         0.1, "Fine-tuning factor", "Times the learning rate, where the run starts from a trained model.", gt=0
     )
+    replay: float | None = setting(
+        None,
+        "Replay",
+        "Share of the patches that come from the data that the model it starts from was trained on, so that it does "
+        "not forget; half of them if empty, where the model has such data.",
+        ge=0,
+        lt=1,
+    )
+    voxel_size: tuple[Annotated[float, Field(gt=0)], ...] | None = setting(
+        None,
+        "Voxel size",
+        "What images are resampled to, (Z)YX; that of the model it starts from or of the first image if empty.",
+        unit="µm",
+    )
     weight_decay: float = setting(1e-5, "Weight decay", "Of Adam.", ge=0)
     schedule: Literal["cosine", "constant", "plateau"] = setting(
         "cosine", "Schedule", "Course of the learning rate; plateau: lowered when the left-out score stops rising."
@@ -250,23 +279,16 @@ TRAINING_PRESETS = {
 
 
 class SegmentationConfig(Parameters):
-    """From embeddings to objects."""
+    """From embeddings to objects; a method reads what concerns it (docs/command-line.md)."""
 
-    method: Literal["mutex_watershed", "watershed", "components", "supervoxels", "hdbscan", "mean_shift"] = setting(
+    method: Literal[
+        "mutex_watershed", "watershed", "components", "supervoxels", "hdbscan", "mean_shift", "consistency"
+    ] = setting(
         "mutex_watershed",
         "Method",
         "Mutex watershed; watershed or components: the foreground, split by shape alone; supervoxels: a watershed of "
-        "the image, for bright membranes, merged by embedding; HDBSCAN or mean-shift.",
-    )
-    merge_distance: float | None = setting(
-        None,
-        "Merge distance",
-        "Of mean embeddings, below which supervoxels or clusters become one object; if empty three quarters of the "
-        "push margin for supervoxels, and never for clusters.",
-        gt=0,
-    )
-    boundaries: Literal["image", "gradient"] = setting(
-        "image", "Boundaries", "What is bright between supervoxels: the image itself, or its gradient."
+        "the image, for bright membranes, merged by embedding; HDBSCAN or mean-shift; consistency: mean-shift, of "
+        "which is kept what student and teacher agree on.",
     )
     foreground: Literal["none", "intensity", "embedding"] = setting(
         "none",
@@ -279,6 +301,22 @@ class SegmentationConfig(Parameters):
         "Foreground radius",
         "Embeddings farther than this from the background's are foreground; taken from the annotated objects if empty.",
         gt=0,
+        slider=(0.5, 6.0),
+    )
+    foreground_quantile: float = setting(
+        0.1,
+        "Outside",
+        "Share of the pixels of annotated objects that may lie nearer to the background than a radius taken from them.",
+        ge=0,
+        lt=1,
+    )
+    intensity_threshold: Literal["local", "otsu"] = setting(
+        "local",
+        "Threshold",
+        "What is bright, for the foreground by intensity: brighter than around it, or than one threshold (Otsu).",
+    )
+    intensity_neighbourhood: float = setting(
+        12.0, "Neighbourhood", "Of the local threshold: more than half of an object's diameter.", unit="pixels", gt=0
     )
     fragment_size: int | None = setting(
         None,
@@ -286,6 +324,7 @@ class SegmentationConfig(Parameters):
         "Smaller segments grow into a neighbour; a third of the median annotated object if empty.",
         unit="pixels",
         ge=0,
+        slider=(0, 20_000),
     )
     min_size: int | None = setting(
         None,
@@ -293,9 +332,13 @@ class SegmentationConfig(Parameters):
         "Smaller objects are removed; an eighth of the median annotated object if empty.",
         unit="pixels",
         ge=0,
+        slider=(0, 20_000),
     )
     background: Literal["none", "largest", "mode"] = setting(
-        "mode", "Background", "Which segments are background: none, the largest, or all near its embedding."
+        "mode",
+        "Background",
+        "Which segments are background, where there is no foreground: none, the largest, or all near its embedding, "
+        "which is that of the background's strokes or of a clicked pixel, else the most frequent one.",
     )
     background_radius: float | None = setting(
         None,
@@ -303,5 +346,88 @@ class SegmentationConfig(Parameters):
         "Segments whose mean embedding is closer to the background's are background; taken from the annotated objects "
         "if empty.",
         gt=0,
+        slider=(0.5, 6.0),
     )
-    smoothing: float = setting(1.0, "Smoothing", "Gaussian smoothing of the embeddings.", unit="pixels", ge=0)
+    smoothing: float = setting(
+        1.0,
+        "Smoothing",
+        "Gaussian smoothing of the embeddings, in pixels of the last axis.",
+        unit="pixels",
+        ge=0,
+        slider=(0.0, 4.0),
+    )
+    delta_dist: float | None = setting(
+        None,
+        "Delta",
+        "Push margin: in a mutex watershed, embeddings twice this far apart are surely of different objects; that of "
+        "the training if empty.",
+        gt=0,
+        slider=(0.5, 4.0),
+    )
+    mutex_distances: tuple[int, ...] = setting(
+        (3, 9, 27), "Mutex distances", "Lengths in pixels of the edges that keep objects apart.", min_length=1
+    )
+    mutex_stride: int = setting(
+        1, "Mutex stride", "Only every n-th pixel has such edges: faster, but less keeps objects apart.", ge=1
+    )
+    min_distance: int = setting(
+        5, "Object spacing", "Watershed: least distance between the middles of two objects.", unit="pixels", ge=1
+    )
+    distance_smoothing: float = setting(
+        1.0, "Shape smoothing", "Watershed: Gaussian smoothing of the distance to the border.", unit="pixels", ge=0
+    )
+    boundaries: Literal["image", "gradient"] = setting(
+        "image", "Boundaries", "What is bright between supervoxels: the image itself, or its gradient."
+    )
+    boundary_smoothing: float = setting(
+        1.4,
+        "Boundary smoothing",
+        "Gaussian smoothing of the image for supervoxels, in pixels of the finest axis; the noisier, the more.",
+        unit="pixels",
+        ge=0,
+    )
+    merge_distance: float | None = setting(
+        None,
+        "Merge distance",
+        "Of mean embeddings, below which supervoxels or clusters become one object; if empty three quarters of the "
+        "push margin for supervoxels, and never for clusters.",
+        gt=0,
+        slider=(0.1, 4.0),
+    )
+    bandwidth: float | None = setting(
+        None,
+        "Bandwidth",
+        "Radius of mean-shift's kernel; the pull margin of the training if empty.",
+        gt=0,
+        slider=(0.1, 2.0),
+    )
+    n_samples: int | None = setting(
+        None,
+        "Clustered pixels",
+        "Clusters are found among so many pixels, which the others join; all of small images, else 5,000 to 8,000, if "
+        "empty. The time grows with their square.",
+        ge=1,
+        le=300_000,
+    )
+    split_disconnected: bool = setting(
+        True, "Split parts", "Parts of a cluster that do not touch are objects of their own."
+    )
+    iou_threshold: float = setting(
+        0.6, "Agreement", "Overlap (IoU) of student and teacher above which consistency keeps a cluster.", ge=0, lt=1
+    )
+    n_anchors: int = setting(20, "Anchors", "Pixels of a cluster from which the teacher's overlap is measured.", ge=1)
+    seed: int = setting(0, "Seed", "Same seed, same clustered pixels.", ge=0)
+
+
+class BatchConfig(Parameters):
+    """Many images, one model, one setting; model, images and folder have no default."""
+
+    model: str = setting("", "Model", "Model file, folder of a training, or name of a shipped model.", min_length=1)
+    inputs: tuple[str, ...] = setting((), "Images", "Files, folders, or patterns such as data/**/*.tif.", min_length=1)
+    out: str = setting("", "Results", "Folder for the results; folders of the images come back in it.", min_length=1)
+    formats: tuple[Literal["tiff", "ome_tiff", "ome_zarr", "objects"], ...] = setting(
+        ("tiff", "objects"), "Formats", "What is written for each image; objects: a table (CSV).", min_length=1
+    )
+    overwrite: bool = setting(False, "Overwrite", "Replace results; otherwise images that have them are left out.")
+    device: str = setting("auto", "Device", "auto, cpu, cuda, cuda:1, mps.")
+    segmentation: SegmentationConfig = SegmentationConfig()

@@ -109,7 +109,7 @@ def run_demo(
     embeddings = {s.name: predict_embeddings(model, s.image, teacher=True) for s in held_out}
     found = {
         method: {
-            s.name: read_out(embeddings[s.name], model.card, settings, ReadoutContext(image=s.image[None]))
+            s.name: read_out(embeddings[s.name], model.card, settings, ReadoutContext(image=s.image[None])).labels
             for s in held_out
         }
         for method, settings in READOUTS.items()
@@ -154,7 +154,7 @@ def _draw_annotated(
         image = samples[i].image
         embeddings = predict_embeddings(model, image, teacher=True)
         context = ReadoutContext(image=image[None])
-        found = read_out(embeddings, model.card, READOUTS["SPOCO, foreground by intensity"], context)
+        found = read_out(embeddings, model.card, READOUTS["SPOCO, foreground by intensity"], context).labels
         rows.append((image, PcaProjection().fit_transform(embeddings), annotations[i], found))
     return draw_overlay(path, rows)
 

@@ -10,7 +10,7 @@ from napari_spoco.segmentation.clustering import segment_consistency, segment_hd
 from napari_spoco.segmentation.consistency import find_consistent
 from napari_spoco.segmentation.mean_shift import find_modes, merge_close
 from napari_spoco.segmentation.metrics import evaluate_segmentation
-from napari_spoco.segmentation.sampling import nearest_centres, sample_pixels
+from napari_spoco.segmentation.sampling import nearest_centres, sample_pixels, sample_size
 
 
 def by_hdbscan(embeddings, **options):
@@ -168,6 +168,28 @@ def test_fragments_grow_into_objects_and_background(segment):
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize("shape", [(120, 130), (20, 40, 40)], ids=["2D", "3D"])
+def test_seams_of_noise_between_touching_objects_grow(segment, shape, make_cells):
+    embeddings, truth = make_cells(shape, 12, noise=0.03)
+    embeddings = ndimage.gaussian_filter(embeddings, (0, *[1.0] * len(shape)))
+    size = truth.size // 36
+    seams = segment(embeddings, min_size=20) == 0
+    assert seams.mean() > 0.003
+    found = segment(embeddings, min_size=20, fragment_size=size)
+    assert found.all()
+    assert evaluate_segmentation(found, truth)["arand_error"] < 0.2
+
+
+def test_large_regions_of_noise_stay():
+    """What belongs to no cluster of the sample is no part of an object, unless it is smaller than a fragment."""
+    embeddings = np.zeros((2, 150, 150), dtype=np.float32)
+    embeddings[0, 30:100, 30:100] = 5.0
+    embeddings[:, 96:104, 60:68] = 50.0
+    options = {"n_samples": 40, "background": "largest", "rng": np.random.default_rng(1)}
+    found = segment_mean_shift(embeddings, fragment_size=60, **options)
+    np.testing.assert_array_equal(found, embeddings[0] == 5.0)
+
+
 def test_small_objects_are_removed(make_cells):
     embeddings = np.zeros((1, 12, 12), dtype=np.float32)
     embeddings[0, 2:4, 2:4], embeddings[0, 7:11, 7:11] = 5.0, -5.0
@@ -237,7 +259,14 @@ def test_consistency_equals_algorithm_1_step_by_step(seed):
             ious.append((near & inside).sum() / (near | inside).sum())
         expected.append(np.median(ious) > 0.5)
     found = find_consistent(
-        clusters, teacher, bandwidth=0.6, iou_threshold=0.5, n_anchors=1_000, min_size=0, rng=np.random.default_rng(0)
+        clusters,
+        6,
+        teacher,
+        bandwidth=0.6,
+        iou_threshold=0.5,
+        n_anchors=1_000,
+        min_size=0,
+        rng=np.random.default_rng(0),
     )
     np.testing.assert_array_equal(found, expected)
 
@@ -322,10 +351,9 @@ def test_teacher_embeddings_must_fit():
     ],
 )
 def test_size_of_the_sample(n_pixels, min_size, n_samples, expected):
-    image = np.zeros((1, 10, n_pixels // 10), dtype=np.float32)
-    sample = sample_pixels(
-        image, foreground=None, smoothing=0.0, n_samples=n_samples, min_size=min_size, rng=np.random.default_rng(0)
-    )
+    size = sample_size(n_samples, n_pixels, min_size)
+    assert size == expected
+    sample = sample_pixels(np.zeros((1, 10, n_pixels // 10), dtype=np.float32), None, size, seed=0)
     assert len(np.unique(sample.chosen)) == len(sample.chosen_points) == expected
     assert sample.is_complete == (expected == n_pixels)
 
@@ -337,6 +365,27 @@ def test_blocks_do_not_change_the_result(segment, make_cells, monkeypatch):
     monkeypatch.setattr(mean_shift, "_BLOCK_DISTANCES", 10_000)
     monkeypatch.setattr(consistency, "_BLOCK_PIXELS", 300)
     np.testing.assert_array_equal(segment(embeddings, n_samples=700), at_once)
+
+
+@pytest.mark.parametrize("n_centres", [1, 32, 33, 200])
+@pytest.mark.parametrize("spread", [0.01, 0.3, 3.0])
+def test_nearest_centres_equal_all_distances(n_centres, spread, rng):
+    centres = rng.normal(20, 2, (n_centres, 5)).astype(np.float32)
+    points = (centres[rng.integers(0, n_centres, 500)] + rng.normal(0, spread, (500, 5))).astype(np.float32)
+    expected = np.linalg.norm(points[:, None].astype(np.float64) - centres, axis=-1)
+    nearest, distances = nearest_centres(points, centres)
+    np.testing.assert_array_equal(nearest, expected.argmin(axis=1))
+    np.testing.assert_allclose(distances, expected.min(axis=1), rtol=1e-4, atol=1e-5)
+
+
+def test_the_background_may_be_shown_and_the_scale_be_told(segment):
+    embeddings = np.zeros((2, 20, 30), dtype=np.float32)
+    embeddings[0, 5:15, 5:15] = 5.0
+    embeddings[1, :, 20:] = 5.0
+    found = segment(embeddings, background="mode", shown_background=(10, 10), min_size=5)
+    np.testing.assert_array_equal(found == 0, embeddings[0] == 5.0)
+    with pytest.raises(ValueError, match="scale: "):
+        segment(embeddings, smoothing=1.0, scale=(1.0, 1.0, 1.0))
 
 
 def test_precision_far_from_the_origin(segment, make_cells, assert_same_partition):

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from bioimage_cpp.graph import region_adjacency_graph
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from napari_spoco.segmentation.arguments import check_embeddings, check_labels, check_mask, check_number
 from napari_spoco.segmentation.cleanup import remove_small
+from napari_spoco.segmentation.growth import RegionGraph, squared_distances
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,37 +57,30 @@ def merge_by_embedding(
     else:
         weights = np.where(check_mask(interior, shape, name="interior").ravel(), 1.0, _OUTSIDE_WEIGHT)
     flat = labels.ravel()
-    sums = np.stack([np.bincount(flat, weights * channel.ravel()) for channel in embeddings], axis=1)
+    sizes = np.bincount(flat, weights).astype(np.float64)
+    sums = np.stack([np.bincount(flat, weights * channel.ravel()) for channel in embeddings], axis=1, dtype=np.float64)
     pairs = region_adjacency_graph(labels, number_of_threads=1).uv_ids().astype(np.int64)
     pairs = pairs[(pairs > 0).all(axis=1)] - 1  # the tables leave out label 0
-    segment_of = _merge_nearest(pairs, np.bincount(flat, weights)[1:], sums[1:], merge_distance)
+    segment_of = _merge_nearest(RegionGraph(pairs, sizes[1:], sums[1:]), merge_distance)
     return remove_small(np.concatenate(([0], segment_of + 1))[labels], 0)
 
 
-def _merge_nearest(
-    pairs: NDArray[np.int64], sizes: NDArray[Any], sums: NDArray[Any], merge_distance: float
-) -> NDArray[np.intp]:
-    """Return for each segment the one it ends up in; numbers are those of the merged table."""
-    segment_of = np.arange(len(sizes))
-    while len(merged := _mutually_nearest(pairs, sums / sizes[:, None], merge_distance)):
-        graph = coo_array((np.ones(len(merged), dtype=bool), tuple(merged.T)), shape=(len(sizes), len(sizes)))
-        n_segments, joined = connected_components(graph, directed=False)
-        sizes = np.bincount(joined, weights=sizes)
-        sums = np.stack([np.bincount(joined, weights=column) for column in sums.T], axis=1)
+def _merge_nearest(graph: RegionGraph, merge_distance: float) -> NDArray[np.intp]:
+    """Return for each segment the one it ends up in; numbers are those of the merged graph."""
+    segment_of = np.arange(len(graph.sizes))
+    while len(chosen := _mutually_nearest(graph, merge_distance)):
+        joined, graph = graph.merged(chosen)
         segment_of = joined[segment_of]
-        first, second = np.sort(joined[pairs].astype(np.int64), axis=1).T
-        keys = np.unique((first * n_segments + second)[first != second])
-        pairs = np.stack(np.divmod(keys, n_segments), axis=1)
     return segment_of
 
 
-def _mutually_nearest(pairs: NDArray[np.int64], means: NDArray[np.float64], merge_distance: float) -> NDArray[np.int64]:
+def _mutually_nearest(graph: RegionGraph, merge_distance: float) -> NDArray[np.int64]:
     """Return the pairs closer than `merge_distance` of which neither has a closer one; equal ones by their order."""
-    squared = np.square(means[pairs[:, 0]] - means[pairs[:, 1]]).sum(axis=1)
+    squared = squared_distances(graph.means, graph.pairs)
     order = np.argsort(squared, kind="stable")
     order = order[squared[order] < merge_distance**2]
-    close, rank = pairs[order], np.arange(len(order))[:, None]
-    best = np.full(len(means), len(order))  # per segment the rank of its closest pair
+    close, rank = graph.pairs[order], np.arange(len(order))[:, None]
+    best = np.full(len(graph.sizes), len(order))  # per segment the rank of its closest pair
     np.minimum.at(best, close, rank)
     chosen: NDArray[np.int64] = close[(best[close] == rank).all(axis=1)]
     return chosen

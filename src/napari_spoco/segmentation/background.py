@@ -101,13 +101,13 @@ def find_background(
     TypeError, ValueError
         An argument has the wrong type, shape or range, no pixel is shown, or the clicked one lies outside.
     """
-    embeddings = check_embeddings(embeddings)
     bandwidth = check_number(bandwidth, name="bandwidth", above=0)
-    if shown is None:
-        return _mode(_sample(embeddings, None, rng), bandwidth)[None]
     array = np.asarray(shown)
     if np.issubdtype(array.dtype, np.floating):
-        return _check_given(array, embeddings.shape[0])
+        return _check_given(array, len(embeddings))
+    embeddings = check_embeddings(embeddings)
+    if shown is None:
+        return _mode(_sample(embeddings, None, rng), bandwidth)[None]
     if array.ndim == 1:
         return _mode_at(embeddings, array, bandwidth, rng)[None]
     return _modes(_sample(embeddings, _shown_mask(array, embeddings.shape[1:]), rng), bandwidth)

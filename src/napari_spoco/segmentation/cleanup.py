@@ -20,7 +20,7 @@ from napari_spoco.segmentation.arguments import (
 )
 from napari_spoco.segmentation.background import distance_to_background, find_background
 from napari_spoco.segmentation.growth import merge_fragments
-from napari_spoco.segmentation.segments import SegmentTable
+from napari_spoco.segmentation.segments import GrownSegments, SegmentTable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,28 +87,29 @@ def clean_up(
     background_radius = check_number(background_radius, name="background_radius", above=0)
     check_number(min_size, name="min_size", at_least=0)
 
-    segment_of = _grow(segments, fragment_size)  # (n + 1,), 0 stays 0
-    n_segments = segment_of.max() + 1
-    sizes = np.bincount(segment_of, weights=segments.sizes, minlength=n_segments)
-    is_kept = sizes >= max(min_size, 1)
-    if background == "largest":
-        is_kept[sizes.argmax()] = False
-    elif background == "mode" and is_kept.any():
-        known = segments.mode if shown_background is None else find_background(segments.embeddings, shown_background)
-        sums = np.stack([np.bincount(segment_of, weights=column) for column in segments.sums.T])
-        is_kept &= distance_to_background(sums / np.maximum(sizes, 1), known) > background_radius
-    new_ids = np.where(is_kept, np.cumsum(is_kept), 0).astype(np.uint32)
-    cleaned: NDArray[np.uint32] = new_ids[segment_of][segments.labels]
-    return cleaned
+    grown = grow_segments(segments, fragment_size)
+    return grown.labels(find_objects(grown, background, background_radius, shown_background), min_size)
 
 
-def _grow(segments: SegmentTable, fragment_size: int) -> NDArray[np.intp]:
-    """Return for every label the one it ends up in, (n + 1,); no segment (0) neither grows nor is grown into."""
-    sizes = segments.sizes[1:]
-    if not (sizes < fragment_size).any():
-        return np.arange(len(segments.sizes))
-    merged = merge_fragments(segments.touching - 1, sizes, segments.sums[1:], fragment_size)
-    return np.concatenate(([0], merged + 1))
+def grow_segments(segments: SegmentTable, fragment_size: int) -> GrownSegments:
+    """Grow fragments as `grow_fragments` does."""
+    graph = segments.graph
+    segment_of = merge_fragments(graph, fragment_size)
+    return GrownSegments(segments, segment_of, graph.joined(segment_of, segment_of.max(initial=-1) + 1))
+
+
+def find_objects(
+    grown: GrownSegments, background: BackgroundMode, radius: float, shown: ShownBackground | None
+) -> NDArray[np.bool_]:
+    """Tell which grown segments are no background, (m,); the modes are those of `remove_background`."""
+    graph = grown.graph
+    is_object = np.ones(len(graph.sizes), dtype=np.bool_)
+    if background == "largest" and len(is_object):
+        is_object[graph.sizes.argmax()] = False
+    elif background == "mode" and len(is_object):
+        known = grown.table.mode if shown is None else find_background(grown.table.embeddings, shown)
+        is_object = distance_to_background(graph.means.T, known) > radius
+    return is_object
 
 
 def grow_fragments(labels: NDArray[Any], embeddings: NDArray[Any], fragment_size: int) -> NDArray[np.uint32]:

@@ -10,23 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_spoco.segmentation.arguments import check_embeddings, check_number
-from napari_spoco.segmentation.cluster_cleanup import ClusterCleanUp
-from napari_spoco.segmentation.consistency import find_consistent
-from napari_spoco.segmentation.mean_shift import find_modes, merge_close
-from napari_spoco.segmentation.sampling import (
-    N_PIXELS_PER_CLUSTER,
-    PixelSample,
-    cluster_means,
-    join_nearest,
-    nearest_centres,
-    sample_pixels,
+from napari_spoco.segmentation.arguments import check_choice, check_embeddings, check_mask, check_number
+from napari_spoco.segmentation.cleanup import BACKGROUND_MODES
+from napari_spoco.segmentation.cluster_cleanup import background_clusters, find_parts, grow_parts
+from napari_spoco.segmentation.clusters import (
+    cluster_size,
+    consistent_clusters,
+    hdbscan_clusters,
+    mean_shift_clusters,
+    merge_clusters,
 )
+from napari_spoco.segmentation.sampling import PixelSample, sample_pixels, sample_size
 from napari_spoco.segmentation.smoothing import smooth_embeddings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
+    from napari_spoco.segmentation.background import ShownBackground
     from napari_spoco.segmentation.cleanup import BackgroundMode
 
 
@@ -37,11 +39,13 @@ def segment_hdbscan(
     merge_distance: float | None = None,
     foreground: NDArray[Any] | None = None,
     smoothing: float = 0.0,
+    scale: Sequence[float] | None = None,
     n_samples: int | None = None,
     split_disconnected: bool = True,
     fragment_size: int = 0,
     background: BackgroundMode = "none",
     background_radius: float = 2.0,
+    shown_background: ShownBackground | None = None,
     rng: np.random.Generator | None = None,
 ) -> NDArray[np.uint32]:
     """Segment embeddings into instances by HDBSCAN (Campello et al. 2013), then clean up.
@@ -60,8 +64,8 @@ def segment_hdbscan(
         Merge clusters whose mean embeddings are closer; None = none. See `merge_close`.
     foreground
         (*spatial) bool or integer: only these pixels are segmented.
-    smoothing
-        Standard deviation of the Gaussian over the embeddings, in pixels.
+    smoothing, scale
+        Standard deviation of the Gaussian over the embeddings, in pixels, and their size, as for `smooth_embeddings`.
     n_samples
         Number of pixels to cluster, drawn at random. The others join the nearest cluster, unless they are farther than
         1.5 times the farthest pixel of it that was drawn. None = all of up to 10,000, else 5,000 to 8,000, the more the
@@ -70,12 +74,16 @@ def segment_hdbscan(
         Make every part of a cluster that is connected through pixel faces an object. False suits objects in several
         parts, such as leaves behind a stem.
     fragment_size
-        Segments of fewer pixels grow into the touching segment of the nearest mean embedding.
+        Segments of fewer pixels grow into the touching segment of the nearest mean embedding; so does noise in pieces
+        of fewer pixels, such as the seams between touching objects.
     background
         Clusters that become label 0, before they are split: "none", the "largest" one, or all whose mean embedding is
-        near the dominant "mode" of the embeddings.
+        near the "mode" of the background.
     background_radius
         Distance in embedding space that counts as near.
+    shown_background
+        For "mode", what the user has shown to be background, as for `find_background`; None = the dominant mode of the
+        embeddings.
     rng
         Source of the sample; None = a generator of seed 0.
 
@@ -90,19 +98,15 @@ def segment_hdbscan(
         An argument has the wrong type, shape or range, the embeddings hold NaN or infinity, or `n_samples` asks for
         more pixels than can be clustered within minutes; the message names it.
     """
-    clean_up = ClusterCleanUp(split_disconnected, fragment_size, background, background_radius, min_size)
     check_number(min_size, name="min_size", at_least=1)
-    if merge_distance is not None:
-        check_number(merge_distance, name="merge_distance", above=0)
-    sample = sample_pixels(
-        embeddings, foreground=foreground, smoothing=smoothing, n_samples=n_samples, min_size=min_size, rng=rng
-    )
-    points = sample.chosen_points
-    clusters = _hdbscan(points, _cluster_size(min_size, sample))
-    new_ids = _merge(points, clusters, merge_distance)
-    if not sample.is_complete:
-        clusters = join_nearest(sample, clusters, cluster_means(points, clusters))
-    return clean_up.finish(sample.paint(new_ids[clusters]), sample.embeddings)
+    _check_clean_up(merge_distance, fragment_size, background, background_radius, min_size)
+    sample = _sample(embeddings, foreground, smoothing, scale, n_samples, min_size, rng)
+    clusters = hdbscan_clusters(sample, cluster_size(min_size, sample))
+    clusters = merge_clusters(sample, clusters, merge_distance)
+    parts = find_parts(sample, clusters, split_disconnected)
+    is_background = background_clusters(parts, background, background_radius, shown_background)
+    grown, is_object = grow_parts(parts, is_background, None, fragment_size)
+    return grown.labels(is_object, min_size)
 
 
 def segment_mean_shift(
@@ -112,11 +116,13 @@ def segment_mean_shift(
     merge_distance: float | None = None,
     foreground: NDArray[Any] | None = None,
     smoothing: float = 0.0,
+    scale: Sequence[float] | None = None,
     n_samples: int | None = None,
     split_disconnected: bool = True,
     fragment_size: int = 0,
     background: BackgroundMode = "none",
     background_radius: float = 2.0,
+    shown_background: ShownBackground | None = None,
     min_size: int = 0,
     rng: np.random.Generator | None = None,
 ) -> NDArray[np.uint32]:
@@ -135,7 +141,9 @@ def segment_mean_shift(
         of the paper). None = none.
     min_size
         Objects of fewer pixels become label 0.
-    foreground, smoothing, n_samples, split_disconnected, fragment_size, background, background_radius, rng
+    foreground, smoothing, scale, n_samples, split_disconnected, fragment_size, rng
+        Of `segment_hdbscan`.
+    background, background_radius, shown_background
         Of `segment_hdbscan`.
 
     Returns
@@ -148,15 +156,14 @@ def segment_mean_shift(
     TypeError, ValueError
         As `segment_hdbscan`.
     """
-    clean_up = ClusterCleanUp(split_disconnected, fragment_size, background, background_radius, min_size)
     bandwidth = check_number(bandwidth, name="bandwidth", above=0)
-    if merge_distance is not None:
-        check_number(merge_distance, name="merge_distance", above=0)
-    sample = sample_pixels(
-        embeddings, foreground=foreground, smoothing=smoothing, n_samples=n_samples, min_size=min_size, rng=rng
-    )
-    clusters = _mean_shift(sample, bandwidth, merge_distance)
-    return clean_up.finish(sample.paint(clusters), sample.embeddings)
+    _check_clean_up(merge_distance, fragment_size, background, background_radius, min_size)
+    sample = _sample(embeddings, foreground, smoothing, scale, n_samples, min_size, rng)
+    clusters = merge_clusters(sample, mean_shift_clusters(sample, bandwidth), merge_distance)
+    parts = find_parts(sample, clusters, split_disconnected)
+    is_background = background_clusters(parts, background, background_radius, shown_background)
+    grown, is_object = grow_parts(parts, is_background, None, fragment_size)
+    return grown.labels(is_object, min_size)
 
 
 def segment_consistency(
@@ -168,11 +175,13 @@ def segment_consistency(
     n_anchors: int = 20,
     foreground: NDArray[Any] | None = None,
     smoothing: float = 0.0,
+    scale: Sequence[float] | None = None,
     n_samples: int | None = None,
     split_disconnected: bool = True,
     fragment_size: int = 0,
     background: BackgroundMode = "none",
     background_radius: float = 2.0,
+    shown_background: ShownBackground | None = None,
     min_size: int = 0,
     rng: np.random.Generator | None = None,
 ) -> NDArray[np.uint32]:
@@ -197,7 +206,9 @@ def segment_consistency(
         Per cluster; all pixels of smaller ones.
     min_size
         Clusters and objects of fewer pixels become label 0.
-    foreground, smoothing, n_samples, split_disconnected, fragment_size, background, background_radius, rng
+    foreground, smoothing, scale, n_samples, split_disconnected, fragment_size, rng
+        Of `segment_hdbscan`.
+    background, background_radius, shown_background
         Of `segment_hdbscan`.
 
     Returns
@@ -210,8 +221,8 @@ def segment_consistency(
     TypeError, ValueError
         As `segment_hdbscan`, or the two embeddings have different shapes.
     """
-    clean_up = ClusterCleanUp(split_disconnected, fragment_size, background, background_radius, min_size)
     bandwidth = check_number(bandwidth, name="bandwidth", above=0)
+    _check_clean_up(None, fragment_size, background, background_radius, min_size)
     threshold = check_number(iou_threshold, name="iou_threshold", at_least=0)
     if threshold >= 1:
         raise ValueError(f"iou_threshold: expected a number below 1, got {iou_threshold}.")
@@ -220,60 +231,46 @@ def segment_consistency(
     if teacher.shape != np.shape(embeddings):
         raise ValueError(f"teacher_embeddings: expected shape {np.shape(embeddings)}, got {teacher.shape}.")
     rng = rng if rng is not None else np.random.default_rng(0)
-    sample = sample_pixels(
-        embeddings, foreground=foreground, smoothing=smoothing, n_samples=n_samples, min_size=min_size, rng=rng
-    )
-    clusters = _mean_shift(sample, bandwidth, None)
-    kept = find_consistent(
+    sample = _sample(embeddings, foreground, smoothing, scale, n_samples, min_size, rng)
+    clusters = mean_shift_clusters(sample, bandwidth)
+    is_kept = consistent_clusters(
+        sample,
         clusters,
-        smooth_embeddings(teacher, smoothing).reshape(len(teacher), -1).T[sample.pixels],
-        bandwidth=bandwidth,
-        iou_threshold=threshold,
-        n_anchors=int(n_anchors),
-        min_size=min_size,
-        rng=rng,
+        smooth_embeddings(teacher, smoothing, scale=scale),
+        bandwidth,
+        threshold,
+        int(n_anchors),
+        min_size,
+        rng,
     )
-    return clean_up.finish(sample.paint(clusters), sample.embeddings, kept)
+    parts = find_parts(sample, clusters, split_disconnected)
+    is_background = background_clusters(parts, background, background_radius, shown_background)
+    grown, is_object = grow_parts(parts, is_background, is_kept, fragment_size)
+    return grown.labels(is_object, min_size)
 
 
-def _hdbscan(points: NDArray[np.float32], min_cluster_size: int) -> NDArray[np.intp]:
-    """Return the cluster of each point (n,) from 0, -1 = noise; all 0 where no clusters part."""
-    everything = np.zeros(len(points), dtype=np.intp)
-    min_cluster_size = max(min_cluster_size, 2)
-    if len(points) <= min_cluster_size:
-        return everything
-    from sklearn.cluster import HDBSCAN
-
-    # The k-d tree needs no table of all pairs. Its selection of clusters by distance (cluster_selection_epsilon) fails
-    # on some data with NumPy 2.4; `merge_close` does the same work.
-    found = HDBSCAN(min_cluster_size=min_cluster_size, algorithm="kd_tree", copy=True).fit_predict(points)
-    return found.astype(np.intp) if (found >= 0).any() else everything
+def _check_clean_up(
+    merge_distance: float | None, fragment_size: int, background: str, background_radius: float, min_size: int
+) -> None:
+    if merge_distance is not None:
+        check_number(merge_distance, name="merge_distance", above=0)
+    check_number(fragment_size, name="fragment_size", at_least=0)
+    check_choice(background, BACKGROUND_MODES, name="background")
+    check_number(background_radius, name="background_radius", above=0)
+    check_number(min_size, name="min_size", at_least=0)
 
 
-def _cluster_size(min_size: int, sample: PixelSample) -> int:
-    """Return how many of the chosen pixels a cluster of `min_size` pixels of the image has."""
-    return int(min_size) if sample.is_complete else max(round(min_size * sample.share), N_PIXELS_PER_CLUSTER)
-
-
-def _mean_shift(sample: PixelSample, bandwidth: float, merge_distance: float | None) -> NDArray[np.intp]:
-    """Return the cluster of each pixel (N,) from 0, -1 = noise."""
-    points = sample.chosen_points
-    if not len(points):
-        return np.empty(0, dtype=np.intp)
-    modes = find_modes(points, bandwidth)
-    # The points within the bandwidth of a mode may all be nearer to others; it is dropped.
-    used, clusters = np.unique(nearest_centres(points, modes)[0], return_inverse=True)
-    modes = modes[used]
-    new_ids = _merge(points, clusters, merge_distance)
-    if not sample.is_complete:
-        clusters = join_nearest(sample, clusters, modes, least_reach=bandwidth)
-    return new_ids[clusters]
-
-
-def _merge(points: NDArray[np.float32], clusters: NDArray[np.intp], distance: float | None) -> NDArray[np.intp]:
-    """Return the new cluster of each cluster, and -1 at the end for noise."""
-    new_ids = np.arange(clusters.max(initial=-1) + 1)
-    if distance is not None and len(new_ids):
-        sizes = np.bincount(clusters[clusters >= 0])
-        new_ids = merge_close(cluster_means(points, clusters), sizes, distance)
-    return np.append(new_ids, -1)
+def _sample(
+    embeddings: NDArray[Any],
+    foreground: NDArray[Any] | None,
+    smoothing: float,
+    scale: Sequence[float] | None,
+    n_samples: int | None,
+    min_size: int,
+    rng: np.random.Generator | None,
+) -> PixelSample:
+    """Smooth checked embeddings and choose pixels of the foreground."""
+    embeddings = smooth_embeddings(embeddings, smoothing, scale=scale)
+    mask = None if foreground is None else check_mask(foreground, embeddings.shape[1:], name="foreground")
+    n_pixels = embeddings[0].size if mask is None else int(np.count_nonzero(mask))
+    return sample_pixels(embeddings, mask, sample_size(n_samples, n_pixels, min_size), 0 if rng is None else rng)

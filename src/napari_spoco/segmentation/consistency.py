@@ -14,6 +14,7 @@ _BLOCK_PIXELS = 2**15
 
 def find_consistent(
     clusters: NDArray[np.intp],
+    n_clusters: int,
     teacher_points: NDArray[np.float32],
     *,
     bandwidth: float,
@@ -28,6 +29,8 @@ def find_consistent(
     ----------
     clusters
         (N,) cluster 0..K-1 of each pixel, -1 = noise.
+    n_clusters
+        K; some may have no pixel, and are not consistent.
     teacher_points
         (N, E) teacher's embeddings of the pixels.
     bandwidth
@@ -47,10 +50,10 @@ def find_consistent(
         (K,) bool.
     """
     if not len(clusters):
-        return np.zeros(0, dtype=np.bool_)
+        return np.zeros(n_clusters, dtype=np.bool_)
     points = teacher_points - teacher_points.mean(axis=0)  # keeps the expanded square exact far from the origin
     norms = np.square(points).sum(axis=1)
-    sizes = np.bincount(clusters + 1, minlength=1)  # the first is noise
+    sizes = np.bincount(clusters + 1, minlength=n_clusters + 1)  # the first is noise
     members_of = np.split(np.argsort(clusters, kind="stable"), np.cumsum(sizes)[:-1])[1:]
     is_consistent = np.zeros(len(members_of), dtype=np.bool_)
     for cluster, members in enumerate(members_of):

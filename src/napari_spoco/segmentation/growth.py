@@ -1,11 +1,11 @@
-"""Growth of fragments on a table of segments: which segments become one, without a look at the pixels."""
+"""Merging on a graph of segments: fragments grow, without a look at the pixels."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from scipy.sparse import coo_array
+from scipy.sparse import coo_array, csc_array
 from scipy.sparse.csgraph import connected_components
 
 if TYPE_CHECKING:
@@ -17,21 +17,56 @@ _BLOCK = 1 << 13
 """Pairs; their differences stay in the cache."""
 
 
-def merge_fragments(
-    pairs: NDArray[np.int64], sizes: NDArray[np.int64], sums: NDArray[np.float64], fragment_size: int
-) -> NDArray[np.intp]:
+class RegionGraph(NamedTuple):
+    """Segments 0..n - 1 and which of them touch.
+
+    Attributes
+    ----------
+    pairs : ndarray
+        (n_pairs, 2) rows of touching segments, the smaller one first, sorted and unique.
+    sizes : ndarray
+        (n,) pixels of every segment, or their weights; above 0 wherever it touches another.
+    sums : ndarray
+        (n, E) sums of its embeddings.
+    """
+
+    pairs: NDArray[np.int64]
+    sizes: NDArray[np.float64]
+    sums: NDArray[np.float64]
+
+    @property
+    def means(self) -> NDArray[np.float64]:
+        """Mean embeddings (n, E)."""
+        return self.sums / self.sizes[:, None]
+
+    def joined(self, segment_of: NDArray[np.intp], n_segments: int) -> RegionGraph:
+        """Return the graph of `n_segments` segments that these become; -1 leaves one out."""
+        is_kept = segment_of >= 0
+        ids = segment_of[is_kept]
+        # Column i says which segment becomes which: a product sums all channels at once.
+        becomes = csc_array((np.ones(len(ids)), ids, np.arange(len(ids) + 1)), shape=(n_segments, len(ids)))
+        first, second = segment_of[self.pairs].T
+        apart = (first != second) & (np.minimum(first, second) >= 0)
+        keys = pair_keys(first[apart], second[apart], n_segments)
+        return RegionGraph(unique_pairs(keys, n_segments), becomes @ self.sizes[is_kept], becomes @ self.sums[is_kept])
+
+    def merged(self, pairs: NDArray[np.int64]) -> tuple[NDArray[np.intp], RegionGraph]:
+        """Merge the segments of these pairs; return for each the one it becomes, in order of the first member."""
+        n_before = len(self.sizes)
+        edges = coo_array((np.ones(len(pairs), dtype=bool), tuple(pairs.T)), shape=(n_before, n_before))
+        n_segments, segment_of = connected_components(edges, directed=False)
+        return segment_of, self.joined(segment_of, n_segments)
+
+
+def merge_fragments(graph: RegionGraph, fragment_size: float) -> NDArray[np.intp]:
     """Merge segments of fewer than `fragment_size` pixels into the touching segment of the nearest mean embedding.
 
     The rounds are those of `cleanup.grow_fragments`.
 
     Parameters
     ----------
-    pairs
-        (n_pairs, 2) rows of touching segments, the smaller one first, unique.
-    sizes
-        (n,) pixels of every segment, at least 1 wherever it touches another.
-    sums
-        (n, E) sums of its embeddings.
+    graph
+        The segments.
     fragment_size
         In pixels.
 
@@ -40,32 +75,28 @@ def merge_fragments(
     numpy.ndarray
         (n,) for every segment the one it ends up in, 0..m - 1 without gaps, in order of the first member.
     """
-    segment_of = np.arange(len(sizes))
+    segment_of = np.arange(len(graph.sizes))
     n_rounds = 0
-    # Two segments that are no fragments never merge, so their pairs are of no more use.
-    while len(pairs := pairs[(is_fragment := sizes < fragment_size)[pairs].any(axis=1)]):
+    while True:
+        is_fragment = graph.sizes < fragment_size
+        # Two segments that are no fragments never merge, so their pairs are of no more use.
+        graph = graph._replace(pairs=graph.pairs[is_fragment[graph.pairs].any(axis=1)])
+        if not len(graph.pairs):
+            return segment_of
         n_rounds += 1
-        merged = _choose_merges(pairs, sums / sizes[:, None], is_fragment, with_chains=n_rounds > _PATIENT_ROUNDS)
-        graph = coo_array((np.ones(len(merged), dtype=bool), tuple(merged.T)), shape=(len(sizes), len(sizes)))
-        n_segments, joined = connected_components(graph, directed=False)
-        sizes = np.bincount(joined, weights=sizes, minlength=n_segments).astype(np.int64)
-        sums = np.stack([np.bincount(joined, weights=column, minlength=n_segments) for column in sums.T], axis=1)
+        chosen = _choose_merges(graph, is_fragment, with_chains=n_rounds > _PATIENT_ROUNDS)
+        joined, graph = graph.merged(chosen)
         segment_of = joined[segment_of]
-        first, second = joined[pairs].T
-        apart = first != second
-        pairs = unique_pairs(pair_keys(first[apart], second[apart], n_segments), n_segments)
-    return segment_of
 
 
-def _choose_merges(
-    pairs: NDArray[np.int64], means: NDArray[np.float64], is_fragment: NDArray[np.bool_], *, with_chains: bool
-) -> NDArray[np.int64]:
+def _choose_merges(graph: RegionGraph, is_fragment: NDArray[np.bool_], *, with_chains: bool) -> NDArray[np.int64]:
     """Return the pairs to merge now: (n_merges, 2), at most one per fragment.
 
     Without chains a fragment waits while its nearest neighbour is a fragment that itself prefers another one. As
     equal distances are ordered by the pair, the closest pair of all is always chosen, and there are no cycles.
     """
-    distances = _squared_distances(means, pairs)
+    pairs = graph.pairs
+    distances = squared_distances(graph.means, pairs)
     rank = np.empty(len(pairs), dtype=np.int64)
     rank[np.argsort(distances, kind="stable")] = np.arange(len(pairs))
     best = np.full(len(is_fragment), len(pairs))  # per segment the rank of its closest pair
@@ -79,7 +110,8 @@ def _choose_merges(
     return merged
 
 
-def _squared_distances(means: NDArray[np.float64], pairs: NDArray[np.int64]) -> NDArray[np.float64]:
+def squared_distances(means: NDArray[np.float64], pairs: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the squared distance of the mean embeddings of every pair, (n_pairs,)."""
     squared = np.empty(len(pairs))
     for start in range(0, len(pairs), _BLOCK):
         block = slice(start, start + _BLOCK)

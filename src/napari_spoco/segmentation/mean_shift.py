@@ -18,7 +18,8 @@ _N_SHIFTS = 300
 _STANDS_STILL = 1e-3
 _HAVE_MET = 0.05
 """Both in bandwidths; modes closer than one bandwidth become one in the end."""
-_BLOCK_DISTANCES = 2**22
+_BLOCK_DISTANCES = 2**18
+"""Distances at a time; they stay in the cache."""
 
 
 def find_modes(points: NDArray[np.float32], bandwidth: float) -> NDArray[np.float32]:
@@ -61,13 +62,17 @@ def _shift(
 ) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
     """Return the mean of the points within the bandwidth of each seed (S, E), and their number (S,)."""
     means, counts = np.empty_like(seeds), np.empty(len(seeds), dtype=np.intp)
-    countable = np.column_stack((points, np.ones(len(points), dtype=np.float32)))  # the last sum is their number
+    ones = np.ones((max(len(points), len(seeds)), 1), dtype=np.float32)
+    countable = np.hstack((points, ones[: len(points)]))  # the last sum is their number
+    # |seed - point|^2 - |seed|^2 is one product of (seed, 1) with these; passes over the block cost as much as that.
+    measure = np.ascontiguousarray(np.hstack((-2.0 * points, norms[:, None])).T)  # (E + 1, N)
     step = max(1, _BLOCK_DISTANCES // len(points))
+    room = np.empty((min(step, len(seeds)), len(points)), dtype=np.float32)
     for start in range(0, len(seeds), step):
         block = seeds[start : start + step]
         reach = bandwidth**2 - np.square(block).sum(axis=1, keepdims=True)
-        within = norms - 2.0 * block @ points.T <= reach
-        sums = within.astype(np.float32) @ countable
+        within = np.matmul(np.hstack((block, ones[: len(block)])), measure, out=room[: len(block)])
+        sums = np.less_equal(within, reach, out=within) @ countable
         count = sums[:, -1:]
         counts[start : start + step] = count[:, 0]
         # A seed is the mean of points, yet around a ring none of them need lie within the bandwidth: then it stays.
@@ -77,8 +82,10 @@ def _shift(
 
 def _unite_met(seeds: NDArray[np.float32], distance: float) -> NDArray[np.float32]:
     """Return one seed of each cell of a grid of this spacing, in their order."""
-    _, first = np.unique(np.rint(seeds / distance).astype(np.int64), axis=0, return_index=True)
-    return seeds[np.sort(first)]
+    first: dict[bytes, int] = {}  # faster than numpy.unique, which sorts whole rows
+    for index, cell in enumerate(np.rint(seeds / distance).astype(np.int64)):
+        first.setdefault(cell.tobytes(), index)
+    return seeds[list(first.values())]
 
 
 def _keep_strongest(modes: NDArray[np.float32], strengths: NDArray[np.intp], bandwidth: float) -> NDArray[np.float32]:

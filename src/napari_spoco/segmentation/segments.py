@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_spoco.segmentation.background import background_embedding
-from napari_spoco.segmentation.growth import pair_keys, unique_pairs
+from napari_spoco.segmentation.growth import RegionGraph, pair_keys, unique_pairs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,7 +76,31 @@ class SegmentTable:
             keys.append(found[found >= n_labels])  # the others have label 0
         return unique_pairs(np.concatenate(keys), n_labels)
 
+    @property
+    def graph(self) -> RegionGraph:
+        """The segments as a graph, in which label i is number i - 1."""
+        return RegionGraph(self.touching - 1, self.sizes[1:].astype(np.float64), self.sums[1:])
+
     @cached_property
     def mode(self) -> NDArray[np.float32]:
         """The dominant mode of the embeddings of all segments, (1, E)."""
         return background_embedding(self.embeddings, mask=self.labels)[None]
+
+
+@dataclass(frozen=True, eq=False)
+class GrownSegments:
+    """What became of the segments of a table.
+
+    `segment_of` (n,) the number 0..m - 1 of what label i + 1 is part of now, -1 = nothing; `graph` of those m.
+    """
+
+    table: SegmentTable
+    segment_of: NDArray[np.intp]
+    graph: RegionGraph
+
+    def labels(self, is_object: NDArray[np.bool_], min_size: int) -> NDArray[np.uint32]:
+        """Return (*spatial) labels 1..k of the objects (m,) of at least `min_size` pixels, 0 elsewhere."""
+        is_kept = is_object & (self.graph.sizes >= min_size)
+        new_ids = np.append(np.where(is_kept, np.cumsum(is_kept), 0), 0).astype(np.uint32)
+        labels: NDArray[np.uint32] = np.append(np.uint32(0), new_ids[self.segment_of])[self.table.labels]
+        return labels

@@ -16,12 +16,15 @@ from skimage.morphology import local_minima
 
 from napari_spoco.segmentation.agglomeration import merge_by_embedding
 from napari_spoco.segmentation.arguments import check_choice, check_embeddings, check_mask, check_number
-from napari_spoco.segmentation.cleanup import BACKGROUND_MODES, grow_fragments, remove_background, remove_small
+from napari_spoco.segmentation.cleanup import BACKGROUND_MODES, clean_up
+from napari_spoco.segmentation.segments import SegmentTable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from napari_spoco.segmentation.background import ShownBackground
 
 
 def boundary_signal(
@@ -81,6 +84,7 @@ def segment_supervoxels(
     fragment_size: int = 0,
     background: Literal["none", "largest", "mode"] = "none",
     background_radius: float = 2.0,
+    shown_background: ShownBackground | None = None,
     min_size: int = 0,
 ) -> NDArray[np.uint32]:
     """Segment embeddings into instances whose borders follow a boundary signal, then clean up.
@@ -107,11 +111,8 @@ def segment_supervoxels(
         more, up to about the width of a boundary. 0 takes the signal as it is.
     fragment_size
         Segments of fewer pixels grow into the touching segment of the nearest mean embedding.
-    background
-        Segments that become label 0: "none", the "largest" one, or all whose mean embedding is near the dominant
-        "mode" of the embeddings.
-    background_radius
-        Distance in embedding space that counts as near.
+    background, background_radius, shown_background
+        Segments that become label 0, as for `clean_up`.
     min_size
         Objects of fewer pixels become label 0.
 
@@ -137,11 +138,33 @@ def segment_supervoxels(
     check_number(min_size, name="min_size", at_least=0)
 
     heights = boundary_signal(boundaries, sigma=boundary_smoothing, scale=scale)
-    labels = find_supervoxels(heights, foreground=foreground)
-    labels = merge_by_embedding(labels, embeddings, merge_distance, interior=_is_interior(labels, heights))
-    labels = grow_fragments(labels, embeddings, fragment_size)
-    labels = remove_background(labels, embeddings, background, background_radius)
-    return remove_small(labels, min_size)
+    basins = find_supervoxels(heights, foreground=foreground)
+    return clean_up(
+        merge_supervoxels(basins, embeddings, heights, merge_distance),
+        fragment_size=fragment_size,
+        background=background,
+        background_radius=background_radius,
+        shown_background=shown_background,
+        min_size=min_size,
+    )
+
+
+def merge_supervoxels(
+    basins: NDArray[np.uint32], embeddings: NDArray[np.float32], heights: NDArray[np.float32], merge_distance: float
+) -> SegmentTable:
+    """Merge supervoxels by the mean embedding of the pixels that are no higher than the mean of their supervoxel.
+
+    Parameters
+    ----------
+    basins, heights
+        (*spatial) from `find_supervoxels` and what they were found in.
+    embeddings
+        (E, *spatial).
+    merge_distance
+        As for `merge_by_embedding`.
+    """
+    merged = merge_by_embedding(basins, embeddings, merge_distance, interior=_is_interior(basins, heights))
+    return SegmentTable(merged, embeddings)
 
 
 def find_supervoxels(heights: NDArray[Any], *, foreground: NDArray[Any] | None = None) -> NDArray[np.uint32]:

@@ -1,0 +1,318 @@
+"""What a read-out needs before there are objects: smoothed embeddings, the background's embedding, a foreground.
+
+A view is a box of an image, or all of it. Its embeddings are smoothed with what lies around it; what is background, and
+how far from it objects are, is a matter of the whole image.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import ndimage
+
+from napari_spoco.data.annotations import BACKGROUND
+from napari_spoco.segmentation.arguments import check_mask
+from napari_spoco.segmentation.background import distance_to_background, find_background
+from napari_spoco.segmentation.classical import bright_foreground
+from napari_spoco.segmentation.foreground import radius_from_annotations
+from napari_spoco.segmentation.smoothing import smooth_embeddings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_spoco.config import SegmentationConfig
+    from napari_spoco.models.checkpoint import ModelCard
+    from napari_spoco.segmentation.stages import StageMemory
+
+Box = tuple[slice, ...]
+_REACH = 3.0
+"""Standard deviations of the smoothing around a view."""
+_SAMPLED_PIXELS = 50_000
+"""Pixels of an image, evenly spaced, that tell the background of a part of it."""
+
+
+@dataclass(frozen=True, eq=False)
+class ReadoutContext:
+    """What is known beside the embeddings; each part may be missing.
+
+    Attributes
+    ----------
+    image : ndarray
+        (C, *spatial) raw intensities.
+    annotations : ndarray
+        (*spatial) integers as in `SparseAnnotations`: objects from 1, `BACKGROUND` strokes; 0 says nothing.
+    mask : ndarray
+        (*spatial) bool or integer, a foreground given by the user.
+    background_pixel : tuple of int
+        A pixel (Z)YX that the user has clicked as background.
+    teacher_embeddings : ndarray
+        (E, *spatial) of the teacher, for consistency clustering, whose embeddings are the student's.
+    boundaries : ndarray
+        (*spatial) what is bright between objects, for supervoxels; None = the mean of the image's channels.
+    scale : tuple of float
+        Size of a pixel per spatial axis; None = that of the model.
+    """
+
+    image: NDArray[Any] | None = None
+    annotations: NDArray[Any] | None = None
+    mask: NDArray[Any] | None = None
+    background_pixel: tuple[int, ...] | None = None
+    teacher_embeddings: Any = None
+    boundaries: NDArray[Any] | None = None
+    scale: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A box of an image under some settings; every part is made when it is first asked for.
+
+    Attributes
+    ----------
+    memory : StageMemory
+        Where results are kept.
+    embeddings : array-like
+        (E, *spatial) of the image, float16 or float32; anything that can be sliced.
+    card, settings, context
+        As for `read_out`.
+    box : tuple of slice, optional
+        The part; None = the image.
+    """
+
+    memory: StageMemory
+    embeddings: Any
+    card: ModelCard
+    settings: SegmentationConfig
+    context: ReadoutContext
+    box: Box | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where something that is known is not of the image's shape."""
+        n_channels, *shape = np.shape(self.embeddings)
+        context = self.context
+        for name, array, expected in (
+            ("image", context.image, (None, *shape)),
+            ("annotations", context.annotations, tuple(shape)),
+            ("mask", context.mask, tuple(shape)),
+            ("teacher_embeddings", context.teacher_embeddings, (n_channels, *shape)),
+            ("boundaries", context.boundaries, tuple(shape)),
+        ):
+            came = expected if array is None else np.shape(array)
+            if len(came) != len(expected) or any(b not in (None, a) for a, b in zip(came, expected, strict=True)):
+                raise ValueError(f"{name}: expected shape {expected}, got {came}.")
+
+    @property
+    def scale(self) -> tuple[float, ...] | None:
+        """Size of a pixel per spatial axis."""
+        return self.context.scale or self.card.voxel_size
+
+    @property
+    def smooth(self) -> NDArray[np.float32]:
+        """Smoothed embeddings of the box."""
+        smoothing = self.settings.smoothing
+        return self.memory("embeddings", smoothed_box, self.embeddings, self.box, smoothing, self.scale)
+
+    @property
+    def smooth_teacher(self) -> NDArray[np.float32]:
+        """The teacher's smoothed embeddings of the box."""
+        embeddings, smoothing = self.context.teacher_embeddings, self.settings.smoothing
+        return self.memory("teacher", smoothed_box, embeddings, self.box, smoothing, self.scale)
+
+    @property
+    def background(self) -> NDArray[np.float32]:
+        """Embeddings of the background, (n, E): as it was shown, else the dominant mode of the image."""
+        annotations, pixel = self.context.annotations, self.context.background_pixel
+        strokes = self.memory("strokes", stroke_box, annotations)
+        if self.box is None:
+            shown = annotations if strokes else None
+            return self.memory("background", image_background, self.smooth, shown, pixel)
+        where = (strokes, pixel, self.settings.smoothing, self.scale)
+        return self.memory("background", box_background, self.embeddings, annotations, *where)
+
+    @property
+    def radius(self) -> float | None:
+        """How far annotated objects are from the background: in this image, else in the training images."""
+        annotations, quantile = self.context.annotations, self.settings.foreground_quantile
+        painted = self.memory("painted", object_box, annotations)
+        if painted is None or annotations is None:
+            return self.card.foreground_radius
+        embeddings = self.smooth
+        if self.box is not None:
+            smoothing = self.settings.smoothing
+            embeddings = self.memory("objects", smoothed_box, self.embeddings, painted, smoothing, self.scale)
+        inside = None if self.box is None else painted
+        return self.memory("radius", annotated_radius, embeddings, annotations, inside, self.background, quantile)
+
+    @property
+    def object_size(self) -> float:
+        """Median size of annotated objects in pixels: of the training images, else of this one; 0 = unknown."""
+        known = self.card.median_object_size
+        return known if known is not None else self.memory("size", median_size, self.context.annotations)
+
+    @property
+    def annotations(self) -> NDArray[Any] | None:
+        """Annotations in the box, if an object is painted there."""
+        return self.memory("annotations", annotations_of_box, self.context.annotations, self.box)
+
+    @property
+    def image(self) -> NDArray[np.float64] | None:
+        """Mean of the channels of the whole image."""
+        image = self.context.image
+        return None if image is None else self.memory("image", mean_of_channels, image)
+
+    @property
+    def foreground(self) -> NDArray[np.bool_] | None:
+        """Where objects may be in the box; None = everywhere."""
+        settings = self.settings
+        if self.context.mask is not None:
+            return self.memory("foreground", mask_of_box, self.context.mask, self.box)
+        if settings.foreground == "intensity":
+            if self.image is None:
+                raise ValueError("image: the foreground by intensity needs the image, got None.")
+            how = (settings.intensity_threshold, settings.intensity_neighbourhood)
+            return self.memory("foreground", bright_part, self.image, *how, self.box)
+        if settings.foreground == "embedding":
+            radius = settings.foreground_radius or self.radius
+            if radius is None:
+                raise ValueError(
+                    "foreground_radius: expected a number or annotated objects to take it from, got neither."
+                )
+            distance = self.memory("distance", distance_to_background, self.smooth, self.background)
+            return self.memory("foreground", is_far, distance, radius)
+        return None
+
+
+def smoothed_box(embeddings: Any, box: Box | None, sigma: float, scale: Sequence[float] | None) -> NDArray[np.float32]:
+    """Smooth the embeddings of a box as if all of the image were smoothed; reads no more than it needs.
+
+    Parameters
+    ----------
+    embeddings
+        (E, *spatial), floating point; anything that can be sliced.
+    box
+        One slice per spatial axis, None = all.
+    sigma, scale
+        Of `smooth_embeddings`.
+    """
+    if box is None:
+        return smooth_embeddings(np.asarray(embeddings), sigma, scale=scale)
+    steps = scale or (1.0,) * len(box)
+    halo = [math.ceil(_REACH * sigma * steps[-1] / step) for step in steps]
+    outer = [slice(max(0, part.start - reach), part.stop + reach) for part, reach in zip(box, halo, strict=True)]
+    inner = [slice(part.start - whole.start, part.stop - whole.start) for part, whole in zip(box, outer, strict=True)]
+    smooth = smooth_embeddings(np.asarray(embeddings[(slice(None), *outer)]), sigma, scale=scale)
+    return np.ascontiguousarray(smooth[(slice(None), *inner)])
+
+
+def stroke_box(annotations: NDArray[Any] | None) -> Box | None:
+    """Return the box that holds all background strokes; None without one."""
+    return None if annotations is None else _bounding_box(annotations == BACKGROUND)
+
+
+def object_box(annotations: NDArray[Any] | None) -> Box | None:
+    """Return the box that holds all annotated objects; None without one."""
+    return None if annotations is None else _bounding_box(annotations > 0)
+
+
+def _bounding_box(mask: NDArray[np.bool_]) -> Box | None:
+    boxes = ndimage.find_objects(mask.view(np.uint8))
+    return boxes[0] if boxes else None
+
+
+def median_size(annotations: NDArray[Any] | None) -> float:
+    """Return the median number of pixels of the annotated objects, 0 without one."""
+    if annotations is None:
+        return 0.0
+    _, sizes = np.unique(annotations[annotations > 0], return_counts=True)
+    return float(np.median(sizes)) if len(sizes) else 0.0
+
+
+def image_background(
+    smooth: NDArray[np.float32], annotations: NDArray[Any] | None, pixel: tuple[int, ...] | None
+) -> NDArray[np.float32]:
+    """Find the background in the embeddings of a whole image; all that is shown counts, else the dominant mode."""
+    shown = [what for what in (annotations, pixel) if what is not None]
+    if not shown:
+        return find_background(smooth)
+    return np.concatenate([find_background(smooth, what) for what in shown])
+
+
+def box_background(
+    embeddings: Any,
+    annotations: NDArray[Any] | None,
+    strokes: Box | None,
+    pixel: tuple[int, ...] | None,
+    sigma: float,
+    scale: Sequence[float] | None,
+) -> NDArray[np.float32]:
+    """Find the background of the whole image without smoothing all of it.
+
+    The embeddings that are shown are smoothed; the others are evenly spaced pixels as they are, whose modes pixel
+    noise hardly moves.
+    """
+    found = []
+    if strokes is not None and annotations is not None:
+        found.append(find_background(smoothed_box(embeddings, strokes, sigma, scale), annotations[strokes]))
+    if pixel is not None:
+        clicked = smoothed_box(embeddings, tuple(slice(index, index + 1) for index in pixel), sigma, scale)
+        pixels = np.concatenate([_evenly_spaced(embeddings), clicked.reshape(len(clicked), 1, 1)], axis=2)
+        found.append(find_background(pixels, (0, pixels.shape[2] - 1)))
+    return np.concatenate(found) if found else find_background(_evenly_spaced(embeddings))
+
+
+def _evenly_spaced(embeddings: Any) -> NDArray[np.float32]:
+    """Return every n-th pixel along every axis, (E, 1, N) float32."""
+    n_channels, *shape = np.shape(embeddings)
+    step = max(1, math.ceil((math.prod(shape) / _SAMPLED_PIXELS) ** (1 / len(shape))))
+    every = tuple(slice(None, None, step) for _ in shape)
+    pixels = np.asarray(embeddings[(slice(None), *every)], dtype=np.float32)
+    return pixels.reshape(n_channels, 1, -1)
+
+
+def annotated_radius(
+    smooth: NDArray[np.float32],
+    annotations: NDArray[Any],
+    box: Box | None,
+    background: NDArray[np.float32],
+    quantile: float,
+) -> float:
+    """Measure the radius beyond which most annotated pixels lie, from the embeddings of a box."""
+    return radius_from_annotations([smooth], [_part(annotations, box)], quantile=quantile, backgrounds=[background])
+
+
+def annotations_of_box(annotations: NDArray[Any] | None, box: Box | None) -> NDArray[Any] | None:
+    """Return the annotations in a box, None where no object is painted."""
+    part = None if annotations is None else _part(annotations, box)
+    return None if part is None or not (part > 0).any() else part
+
+
+def mean_of_channels(image: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the mean (*spatial) of an image (C, *spatial)."""
+    mean: NDArray[np.float64] = np.asarray(image).mean(axis=0)
+    return mean
+
+
+def mask_of_box(mask: NDArray[Any], box: Box | None) -> NDArray[np.bool_]:
+    """Return a mask of the image as bool in the box."""
+    part = _part(np.asarray(mask), box)
+    return check_mask(part, part.shape, name="mask")
+
+
+def bright_part(image: NDArray[Any], threshold: Any, neighbourhood: float, box: Box | None) -> NDArray[np.bool_]:
+    """Find what is bright in the image, and return it in the box."""
+    bright = bright_foreground(image, threshold=threshold, neighbourhood=neighbourhood)
+    return np.ascontiguousarray(_part(bright, box))
+
+
+def is_far(distance: NDArray[np.float32], radius: float) -> NDArray[np.bool_]:
+    """Tell which pixels are farther than the radius."""
+    far: NDArray[np.bool_] = distance > radius
+    return far
+
+
+def _part(array: NDArray[Any], box: Box | None) -> NDArray[Any]:
+    return array if box is None else array[box]
