@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from napari_spoco.data.images import read_image, read_labels
-from napari_spoco.data.samples import load_nuclei
+from napari_spoco.data.samples import load_nuclei, make_ovule
 
 
 @pytest.mark.parametrize(("split", "n_images", "n_objects"), [("train", 24, 836), ("val", 8, 333)])
@@ -44,3 +44,11 @@ def test_they_are_the_reference_data(shared: Path) -> None:
         for sample in load_nuclei(split):
             np.testing.assert_array_equal(sample.image, read_image(source / "images" / f"{sample.name}.tif").data[0])
             np.testing.assert_array_equal(sample.labels, read_labels(source / "labels" / f"{sample.name}.tif"))
+
+
+def test_the_ovule_is_always_the_same_and_partly_outside() -> None:
+    first, second = make_ovule(), make_ovule()
+    np.testing.assert_array_equal(first.image, second.image)
+    np.testing.assert_array_equal(first.labels, second.labels)
+    assert first.labels.max() > 50
+    assert 0.05 < (first.labels == 0).mean() < 0.4

@@ -1,4 +1,4 @@
-"""Real images that ship with the package; their licence stands beside them."""
+"""Images to begin with: real ones that ship with the package, their licence beside them, and a synthetic tissue."""
 
 from __future__ import annotations
 
@@ -6,10 +6,18 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from napari_spoco.data.images import read_image, read_labels
+from napari_spoco.data.tissue import tissue_stack
+from napari_spoco.data.tissue_geometry import TissueGeometry
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from napari_spoco.data.synthetic import SyntheticStack
+
+_OVULE_SHAPE, _OVULE_SCALE = (64, 128, 128), (0.235, 0.3, 0.3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,3 +64,12 @@ def load_nuclei(split: Literal["train", "val"]) -> list[NucleiSample]:
             NucleiSample(path.stem, read_image(path, ndim=2).data[0], read_labels(folder / "labels" / path.name))
             for path in sorted((folder / "images").glob("*.tif"))
         ]
+
+
+def make_ovule() -> SyntheticStack:
+    """Make a synthetic stack like one of an ovule, some of which is outside of the tissue; always the same.
+
+    Its voxels are those of the shipped model `ovules-small`.
+    """
+    geometry = TissueGeometry(outside=0.2)
+    return tissue_stack(_OVULE_SHAPE, rng=np.random.default_rng(0), scale=_OVULE_SCALE, geometry=geometry)

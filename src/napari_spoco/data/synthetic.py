@@ -1,4 +1,4 @@
-"""Tissue whose instances are known exactly, because it was made here.
+"""Plain tissue whose instances are known exactly, because it was made here; `tissue` has tissue as in real stacks.
 
 Cells are a Voronoi partition in physical space; the image is what a confocal microscope would see of their
 stained membranes.
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
+
+from napari_spoco.data.grid import check_scale, check_shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +31,7 @@ class SyntheticStack:
     image : ndarray
         uint8 (*spatial).
     labels : ndarray
-        uint32 (*spatial); every pixel belongs to a cell, ids from 1 without gaps.
+        uint32 (*spatial), ids from 1 without gaps, 0 = no object.
     scale : tuple of float
         Distance of neighbouring pixels per axis, in micrometers.
     """
@@ -75,14 +77,15 @@ def membrane_stack(
     Returns
     -------
     SyntheticStack
-        Membranes at about 180 of 255, cells at about 30; membrane pixels belong to cells.
+        Membranes at about 180 of 255, cells at about 30; every pixel belongs to a cell.
 
     Raises
     ------
     ValueError
         A shape or a parameter out of bounds.
     """
-    shape, spacing = _check(shape, scale)
+    shape = check_shape(shape)
+    spacing = check_scale((1.0,) * len(shape) if scale is None else scale, len(shape))
     _check_positive(cell_diameter=cell_diameter, membrane_width=membrane_width, photons=photons)
     _check_not_negative(blur=blur, noise=noise)
     extent = np.multiply(shape, spacing)
@@ -123,16 +126,6 @@ def _patchiness(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any
     """Return slow variations of the staining, between about 0.6 and 1.4."""
     field = ndimage.gaussian_filter(rng.normal(size=shape), 4, mode="wrap")
     return np.asarray(1 + 0.2 * np.clip(field / (field.std() or 1.0), -2, 2))
-
-
-def _check(shape: Sequence[int], scale: Sequence[float] | None) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    pixels = tuple(shape)
-    if len(pixels) not in (2, 3) or any(size < 1 for size in pixels):
-        raise ValueError(f"shape: expected 2 or 3 numbers of at least 1, got {pixels}")
-    spacing = (1.0,) * len(pixels) if scale is None else tuple(float(size) for size in scale)
-    if len(spacing) != len(pixels) or any(not (size > 0 and math.isfinite(size)) for size in spacing):
-        raise ValueError(f"scale: expected {len(pixels)} positive numbers, got {spacing}")
-    return pixels, spacing
 
 
 def _check_positive(**numbers: float) -> None:
