@@ -68,6 +68,27 @@ def test_fine_tuning(run, files: Files, tiny: Path, tmp_path: Path) -> None:
     assert load_model(tmp_path / "second" / "last.safetensors").card.history.steps > 6
 
 
+def test_a_shipped_model_is_replaced_by_no_worse_one(run, files: Files, tiny: Path, tmp_path: Path) -> None:
+    image, labels = files
+    options = ("--steps", 2, "--learning-rate", 1, "--start-from", "nuclei-small", "--out", tmp_path / "run")
+    said = run("train", image, "-a", labels, "--config", tiny, *options)
+    assert "at step 0 (objects: 2)" in said
+    assert "The model you started from was better and is kept" in said
+    start, kept = load_model("nuclei-small"), load_model(tmp_path / "run")
+    assert all(torch.equal(kept.network.state_dict()[k], v) for k, v in start.network.state_dict().items())
+
+
+def test_images_get_to_the_voxel_size_of_the_model(run, files: Files, tiny: Path, tmp_path: Path) -> None:
+    image, labels = files
+    run("train", image, "-a", labels, "--config", tiny, "--out", tmp_path / "first", "--set", "voxel_size=[0.5, 0.5]")
+    assert load_model(tmp_path / "first").card.voxel_size == (0.5, 0.5)
+    options = ("--start-from", tmp_path / "first", "--out", tmp_path / "second")
+    said = run("train", image, "-a", labels, "--config", tiny, *options)
+    assert "resampled from 0.25 x 0.25 micrometer to the model's voxel size, 0.5 x 0.5 micrometer" in said
+    card = load_model(tmp_path / "second").card
+    assert (card.voxel_size, card.units) == ((0.5, 0.5), ("micrometer", "micrometer"))
+
+
 def test_resume_goes_on(run, files: Files, tiny: Path, tmp_path: Path) -> None:
     image, labels = files
     command = ("train", image, "-a", labels, "--config", tiny, "--set", "schedule=constant")
@@ -214,7 +235,7 @@ def test_background_inside_of_boxes_only(files: Files) -> None:
     assert not (painted[:50, :50] == UNLABELED).any()
     assert not (painted[50:] == BACKGROUND).any()
     assert data.annotations[0].instance_ids == (2, 3, 4, 5, 6, 7)
-    assert data.units == ("micrometer", "micrometer")
+    assert data.units == [("micrometer", "micrometer")]
     with pytest.raises(ValueError, match="inside of the image's shape"):
         read_files([image], [labels], ["cells:0:50,0:5000"], config)
 

@@ -9,7 +9,14 @@ import torch
 from safetensors.torch import save_file
 
 from napari_spoco.config import NetworkConfig
-from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, TrainingHistory, load_model, save_model
+from napari_spoco.models.checkpoint import (
+    EmbeddingModel,
+    ModelCard,
+    ReplaySpec,
+    TrainingHistory,
+    load_model,
+    save_model,
+)
 from napari_spoco.models.network import make_teacher
 
 CARD = ModelCard(
@@ -18,6 +25,7 @@ CARD = ModelCard(
     voxel_size=(0.5, 0.2, 0.2),
     units=("micrometer",) * 3,
     median_object_size=120.0,
+    replay=ReplaySpec(source="membranes", voxel_size=(0.5, 0.2, 0.2)),
     history=TrainingHistory(steps=3, losses=(3.0, 2.0), loss_steps=(1, 3)),
 )
 
@@ -37,6 +45,14 @@ def test_round_trip(model: EmbeddingModel, tmp_path: Path, with_teacher: bool) -
     for name, value in model.network.state_dict().items():
         torch.testing.assert_close(read.network.state_dict()[name], value, rtol=0, atol=0)
     assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def test_an_image_gets_to_the_voxel_size_of_the_model() -> None:
+    assert CARD.resampling((10, 40, 40), (500, 100, 100), ("nm",) * 3).model_shape == (10, 20, 20)
+    assert CARD.resampling((10, 40, 40), None, None).notice.startswith("The image has no voxel size")
+    without = CARD.model_copy(update={"voxel_size": None, "units": None})
+    assert (CARD.known_voxel_size, without.known_voxel_size) == ((CARD.voxel_size, CARD.units), None)
+    assert without.resampling((10, 40, 40), (500, 100, 100), ("nm",) * 3).is_identity
 
 
 def test_missing_file(tmp_path: Path) -> None:

@@ -30,8 +30,8 @@ def test_nuclei_small_finds_nuclei_without_any_training() -> None:
     model = load_model("nuclei-small")
     scores = []
     for sample in load_nuclei("train")[:4]:
-        labels = read_out(
+        found = read_out(
             predict_embeddings(model, sample.image), model.card, SegmentationConfig(foreground="embedding")
         )
-        scores.append(evaluate_segmentation(labels, sample.labels)["sbd"])
+        scores.append(evaluate_segmentation(found.labels, sample.labels)["sbd"])
     assert np.mean(scores) > 0.6

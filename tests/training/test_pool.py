@@ -9,9 +9,10 @@ import pytest
 
 from napari_spoco.config import AnnotationConfig, LossConfig, TrainingConfig
 from napari_spoco.data.annotations import BACKGROUND, UNLABELED, AnnotationStore
+from napari_spoco.models.checkpoint import load_model
 from napari_spoco.training.pool import TrainingPool
 from napari_spoco.training.process import AnnotationUpdate, TrainingProcess, TrainingRequest
-from napari_spoco.training.reports import StepReport, TrainingNotice
+from napari_spoco.training.reports import Preview, StepReport, TrainingNotice
 from napari_spoco.training.trainer import Trainer
 
 Discs = tuple[np.ndarray, np.ndarray]
@@ -99,4 +100,35 @@ def test_a_child_takes_in_what_is_painted(discs: Discs, tiny_config: TrainingCon
             if notices[-1].endswith("4 objects."):
                 process.request_stop()
     assert notices[-1] == "Training goes on with 4 objects."
-    assert not process.update_annotations(AnnotationUpdate(0, (0, 0), labels)) or not process.is_alive()
+    process.kill()
+    assert not process.update_annotations(AnnotationUpdate(0, (0, 0), labels))
+
+
+@pytest.mark.slow
+def test_a_child_takes_what_is_painted_to_the_voxel_size_of_the_run(
+    discs: Discs, tiny_config: TrainingConfig, tmp_path: Path
+) -> None:
+    image, labels = (array.repeat(2, 0).repeat(2, 1) for array in discs)
+    painted = np.where(labels < 3, labels, 0)
+    config = tiny_config.model_copy(update={"max_steps": 100_000, "threads": 1, "voxel_size": (0.4, 0.4)})
+    request = TrainingRequest(
+        (image,), (painted,), config, str(tmp_path / "run"), voxel_size=(0.2, 0.2), units=("micrometer",) * 2
+    )
+    process = TrainingProcess(request)
+    process.start()
+    notices, pictures = [], set()
+    for message in process.messages():
+        if isinstance(message, StepReport) and message.step == 1:
+            assert process.update_annotations(AnnotationUpdate(0, (64, 0), labels[64:]))
+        if isinstance(message, Preview):
+            pictures.add((message.start, message.rgb.shape))
+        if isinstance(message, TrainingNotice):
+            notices.append(message.text)
+            if message.text == "Training goes on with 4 objects.":
+                process.request_stop()
+    assert "to the model's voxel size, 0.4 x 0.4 micrometer" in notices[0]
+    assert notices[-1] == "Training goes on with 4 objects."
+    assert pictures == {((0, 0), (128, 128, 3))}
+    card = load_model(tmp_path / "run").card
+    assert (card.voxel_size, card.history.n_objects) == ((0.4, 0.4), 4)
+    assert card.median_object_size == pytest.approx(193, abs=5)

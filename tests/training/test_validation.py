@@ -182,9 +182,14 @@ def test_nothing_is_left_out(config: ValidationConfig, n_objects: int, rng: np.r
     assert split_left_out(as_data(np.where(labels <= n_objects, labels, 0)), config, rng) == ()
 
 
-def test_a_single_object_is_left_out_where_it_is_better_than_none(rng: np.random.Generator) -> None:
-    folds = split_left_out(as_data(blocks((64, 64))), ValidationConfig(fraction=0.01), rng, fewest=1)
-    assert [len(objects) for objects in fold_objects(folds)] == [1]
+@pytest.mark.parametrize(("n_objects", "left_out"), [(2, []), (3, [1]), (100, [1])])
+def test_a_single_object_is_left_out_where_it_is_better_than_none(
+    n_objects: int, left_out: list[int], rng: np.random.Generator
+) -> None:
+    labels = blocks((64, 64))
+    data = as_data(np.where(labels <= n_objects, labels, 0))
+    folds = split_left_out(data, ValidationConfig(fraction=0.01), rng, fewest=1)
+    assert [len(objects) for objects in fold_objects(folds)] == left_out
 
 
 def test_the_anchor_is_the_deepest_pixel() -> None:

@@ -175,7 +175,7 @@ def _train(
             data.annotations,
             start_from=load_model(start_from) if start_from and not previous else None,
             config=config,
-            voxel_size=data.voxel_size,
+            voxel_size=data.voxel_sizes,
             units=data.units,
             folder=folder,
             resume=previous is not None,

@@ -24,7 +24,7 @@ _BOX = re.compile(r"(?P<image>.+?):(?P<bounds>\d*:\d*(,\d*:\d*)+)")
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What is trained on, in one order; all images have the voxel size of the first one."""
+    """What is trained on, in one order."""
 
     sources: tuple[SourceImage, ...]
     annotations: tuple[SparseAnnotations, ...]
@@ -35,14 +35,14 @@ class TrainingData:
         return [source.data for source in self.sources]
 
     @property
-    def voxel_size(self) -> tuple[float, ...]:
-        """Per spatial axis, in `units`."""
-        return self.sources[0].scale
+    def voxel_sizes(self) -> list[tuple[float, ...]]:
+        """Of each image, per spatial axis, in `units`."""
+        return [source.scale for source in self.sources]
 
     @property
-    def units(self) -> tuple[str, ...]:
-        """Per spatial axis."""
-        return self.sources[0].units
+    def units(self) -> list[tuple[str, ...]]:
+        """Of each image, per spatial axis."""
+        return [source.units for source in self.sources]
 
 
 def read_files(

@@ -1,4 +1,4 @@
-"""One row per object: sizes and places in physical units, intensities per channel."""
+"""One row per object: sizes and places in physical units, intensities per channel, and how sure one may be."""
 
 from __future__ import annotations
 
@@ -7,54 +7,81 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import skimage.measure
 
+from napari_spoco.data.tiff import canonical_unit
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+_METERS = {
+    "meter": 1.0,
+    "inch": 0.0254,
+    "centimeter": 1e-2,
+    "millimeter": 1e-3,
+    "micrometer": 1e-6,
+    "nanometer": 1e-9,
+    "angstrom": 1e-10,
+}
+
 
 def object_columns(
-    labels: NDArray[Any], scale: Sequence[float], unit: str, channels: NDArray[Any] | None
+    labels: NDArray[Any],
+    scale: Sequence[float],
+    units: Sequence[str],
+    channels: NDArray[Any] | None = None,
+    scores: Mapping[int, float] | None = None,
 ) -> dict[str, Sequence[Any]]:
-    """Measure every object.
+    """Measure every object with scikit-image's `regionprops_table`.
 
     Parameters
     ----------
     labels : ndarray
         Integers (Y, X) or (Z, Y, X); ids from 1 are objects, of any size.
     scale : sequence of float
-        Distance of neighbouring pixels per axis, in `unit`.
-    unit : str
-        Unit of all axes.
-    channels : ndarray or None
+        Distance of neighbouring pixels per axis, in the unit of the axis.
+    units : sequence of str
+        Unit per axis. Where they differ, all is given in the last one.
+    channels : ndarray, optional
         (C, *spatial) intensities.
+    scores : mapping of int to float, optional
+        A score per id; ids that have none get an empty cell.
 
     Returns
     -------
     dict of str to sequence
-        Columns by name, rows in ascending order of ids: label; n_pixels; in physical units size (area or
-        volume), equivalent_diameter and the centroid per axis (the first pixel's centre is 0), with their unit;
-        in pixels the bounding box per axis, start inside and stop behind; mean, least and greatest intensity of
-        each channel.
+        Columns by name, rows in ascending order of ids: label; n_pixels; in physical units area (2D) or volume (3D),
+        equivalent_diameter of the disk or ball of this size, major_axis and minor_axis of the ellipse or ellipsoid of
+        the same second moments (0 for what has no extent) and the centroid per axis (the first pixel's centre is 0);
+        their unit; in pixels the bounding box per axis, start inside and stop behind; mean, least and greatest
+        intensity of each channel; score.
+
+    Raises
+    ------
+    ValueError
+        Units that differ and are no lengths.
     """
+    sizes, unit = _common_unit(scale, units)
     ids, compact = np.unique(labels, return_inverse=True)
     n_not_objects = int(np.searchsorted(ids, 1))
     # regionprops needs memory for every id up to the greatest: number the objects from 1 without gaps
     compact = np.maximum(compact.reshape(labels.shape) - (n_not_objects - 1), 0)
-    properties = ["num_pixels", "area", "equivalent_diameter_area", "centroid", "bbox"]
+    properties = ["num_pixels", "area", "equivalent_diameter_area", "axis_major_length", "axis_minor_length"]
     intensities = ["intensity_mean", "intensity_min", "intensity_max"] if channels is not None else []
     table = skimage.measure.regionprops_table(
         compact,
         None if channels is None else np.moveaxis(channels, 0, -1),
-        properties=properties + intensities,
-        spacing=tuple(scale),
+        properties=[*properties, "centroid", "bbox", *intensities],
+        spacing=sizes,
     )
     axes = "zyx"[-labels.ndim :]
     columns: dict[str, Sequence[Any]] = {
         "label": ids[n_not_objects:].tolist(),
         "n_pixels": table["num_pixels"].astype(int).tolist(),
-        "size": table["area"].tolist(),
+        "area" if labels.ndim == 2 else "volume": table["area"].tolist(),
         "equivalent_diameter": table["equivalent_diameter_area"].tolist(),
+        "major_axis": table["axis_major_length"].tolist(),
+        "minor_axis": table["axis_minor_length"].tolist(),
     }
     for i, axis in enumerate(axes):
         columns[f"centroid_{axis}"] = table[f"centroid-{i}"].tolist()
@@ -64,4 +91,17 @@ def object_columns(
             columns[f"{end}_{axis}"] = table[f"bbox-{i + offset}"].tolist()
     for name in sorted(column for column in table if column.startswith("intensity")):
         columns[name.replace("-", "_")] = table[name].tolist()
+    if scores is not None:
+        columns["score"] = [scores.get(instance_id, "") for instance_id in columns["label"]]
     return columns
+
+
+def _common_unit(scale: Sequence[float], units: Sequence[str]) -> tuple[tuple[float, ...], str]:
+    """Return the sizes of a pixel in the unit of the last axis, and this unit."""
+    names = [canonical_unit(unit) or unit for unit in units]
+    if len(set(names)) == 1:
+        return tuple(scale), names[-1]
+    if unknown := [name for name in names if name not in _METERS]:
+        raise ValueError(f"units: expected lengths or the same unit for all axes, got {unknown[0]!r} among {names}")
+    factors = (_METERS[name] / _METERS[names[-1]] for name in names)
+    return tuple(size * factor for size, factor in zip(scale, factors, strict=True)), names[-1]

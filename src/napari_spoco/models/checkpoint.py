@@ -15,14 +15,18 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from napari_spoco.config import NetworkConfig, Normalization, Parameters
+from napari_spoco.data.resampling import plan_resampling
 from napari_spoco.data.writers import atomic_path
 from napari_spoco.models.network import UNet
 from napari_spoco.models.registry import model_in_folder, shipped_models, shipped_path
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Sequence
 
     import torch
+
+    from napari_spoco.data.resampling import Resampling
 
 _METADATA_KEY = "napari_spoco"
 
@@ -38,8 +42,25 @@ class TrainingHistory(Parameters):
     losses: tuple[float, ...] = ()
 
 
+class ReplaySpec(Parameters):
+    """Where the data that a model was trained on come from, to be replayed when it is fine-tuned.
+
+    `source` is a name of `training/replay.py`. What is made rather than shipped is made with this number of images, of
+    this shape, at this voxel size (micrometers), with this seed.
+    """
+
+    source: str
+    n_images: int = Field(4, ge=1)
+    shape: tuple[int, ...] = ()
+    voxel_size: tuple[float, ...] | None = None
+    seed: int = Field(0, ge=0)
+
+
 class ModelCard(Parameters):
-    """Everything but the weights that prediction and clustering need to know of a model."""
+    """Everything but the weights that prediction and clustering need to know of a model.
+
+    Sizes are in pixels of `voxel_size`: what is predicted is brought there first, see `resampling`.
+    """
 
     format_version: int = 1
     network: NetworkConfig
@@ -52,7 +73,25 @@ class ModelCard(Parameters):
     units: tuple[str, ...] | None = None
     median_object_size: float | None = None
     foreground_radius: float | None = None
+    replay: ReplaySpec | None = None
     history: TrainingHistory = TrainingHistory()
+
+    @property
+    def known_voxel_size(self) -> tuple[tuple[float, ...], tuple[str, ...]] | None:
+        """Voxel size and units per spatial axis, if both are known."""
+        return (self.voxel_size, self.units) if self.voxel_size and self.units else None
+
+    def resampling(
+        self, shape: Sequence[int], scale: Sequence[float] | None, units: Sequence[str] | None
+    ) -> Resampling:
+        """Return the way of an image of this spatial shape and voxel size to the model's, and back.
+
+        Raises
+        ------
+        ValueError
+            Scale and units are no voxel size; see `plan_resampling`.
+        """
+        return plan_resampling(shape, scale, units, self.voxel_size, self.units)
 
 
 @dataclass(frozen=True)

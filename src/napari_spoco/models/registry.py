@@ -22,3 +22,8 @@ def shipped_path(name: str) -> Path:
 def model_in_folder(path: Path) -> Path:
     """Return the model to use in the folder of a training; any other path as it is."""
     return next((path / name for name in RUN_MODELS if (path / name).is_file()), path)
+
+
+def shipped_data(name: str) -> tuple[Path, Path]:
+    """Return where images and labels (TIFF, one plane per image) lie that shipped models were trained on."""
+    return _FOLDER / f"{name}_images.tif", _FOLDER / f"{name}_labels.tif"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from napari_spoco.config import LossConfig
     from napari_spoco.training.inputs import TrainingImage
     from napari_spoco.training.reports import StepReport
+    from napari_spoco.training.scale import VoxelSize
 
 Weights = dict[str, "torch.Tensor"]
 _MEASURED_PIXELS = 2_000_000
@@ -35,8 +36,8 @@ class ModelMaker:
         Card of the model that the run starts from.
     loss, patch_shape
         Settings that the card tells.
-    voxel_size, units
-        Of the images, per spatial axis; those of `start` if None.
+    voxel_size
+        Of the run, with its units; that of `start` if None.
     device
         Where the models are tried.
     """
@@ -47,19 +48,19 @@ class ModelMaker:
         loss: LossConfig,
         patch_shape: tuple[int, ...],
         *,
-        voxel_size: tuple[float, ...] | None,
-        units: tuple[str, ...] | None,
+        voxel_size: VoxelSize | None,
         device: torch.device,
     ) -> None:
         self._device = device
+        size, units = voxel_size or (start.voxel_size, start.units)
         self._card = start.model_copy(
             update={
                 "delta_var": loss.delta_var,
                 "delta_dist": loss.delta_dist,
                 "kernel_threshold": loss.kernel_threshold,
                 "patch_shape": patch_shape,
-                "voxel_size": voxel_size or start.voxel_size,
-                "units": units or start.units,
+                "voxel_size": size,
+                "units": units,
             }
         )
 

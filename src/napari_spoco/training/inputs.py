@@ -1,14 +1,21 @@
-"""What may be trained on: images and annotations, checked once, normalised, ready for the sampler."""
+"""What may be trained on: images and annotations, checked once, resampled, normalised, ready for the sampler."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_spoco.data.annotations import AnnotationStore, SparseAnnotations, check_annotations
+from napari_spoco.data.annotations import (
+    IGNORE,
+    MIN_OBJECT_PIXELS,
+    AnnotationStore,
+    SparseAnnotations,
+    check_annotations,
+)
 from napari_spoco.data.images import as_channels_first, normalize_image
+from napari_spoco.training.scale import TrainingScale
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,16 +23,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_spoco.config import AnnotationConfig, NetworkConfig, Normalization
+    from napari_spoco.data.resampling import Resampling
 
 Annotations = np.ndarray[Any, np.dtype[np.integer[Any]]] | SparseAnnotations | AnnotationStore
 
 
 @dataclass(frozen=True)
 class TrainingImage:
-    """A normalised image (C, *spatial), float32, with its annotations (*spatial)."""
+    """A normalised image (C, *spatial), float32, with its annotations (*spatial).
+
+    Both are at the voxel size of the run; `resampling` tells where the user's pixels are, None if these are they.
+    """
 
     image: NDArray[np.float32]
     annotations: SparseAnnotations
+    resampling: Resampling | None = None
 
 
 def prepare_images(
@@ -35,8 +47,9 @@ def prepare_images(
     *,
     config: AnnotationConfig,
     dense: bool,
+    scale: TrainingScale | None = None,
 ) -> list[TrainingImage]:
-    """Check and normalise images and annotations.
+    """Check, resample and normalise images and annotations.
 
     An image without any annotated object is allowed as long as another one has some.
 
@@ -52,6 +65,8 @@ def prepare_images(
         What the values of arrays state; snapshots know that themselves.
     dense : bool
         Every object is annotated in all images: what is unlabeled becomes background, in snapshots too.
+    scale : TrainingScale, optional
+        To which voxel size each image is resampled; images are taken as they are if None.
 
     Raises
     ------
@@ -63,10 +78,11 @@ def prepare_images(
             f"images, annotations: expected one annotation per image, got {len(images)} images and "
             f"{len(annotations)} annotations"
         )
+    scale = scale or TrainingScale(None, (None,) * len(images))
     prepared = []
     for index, (image, given) in enumerate(zip(images, annotations, strict=True)):
         snapshot = _as_snapshot(given, config, f"annotations[{index}]")
-        prepared.append(_prepare(image, snapshot.as_dense() if dense else snapshot, normalization, f"[{index}]"))
+        prepared.append(_prepare(image, snapshot.as_dense() if dense else snapshot, normalization, scale, index))
     if not any(data.annotations.n_objects for data in prepared):
         raise ValueError("annotations: expected at least one annotated object (an id from 1), got none")
     kinds = {(data.image.ndim - 1, data.image.shape[0]) for data in prepared}
@@ -106,8 +122,22 @@ def _as_snapshot(given: Annotations, config: AnnotationConfig, name: str) -> Spa
 
 
 def _prepare(
-    image: NDArray[Any], snapshot: SparseAnnotations, normalization: Normalization, suffix: str
+    image: NDArray[Any], snapshot: SparseAnnotations, normalization: Normalization, scale: TrainingScale, index: int
 ) -> TrainingImage:
-    pixels = as_channels_first(image, ndim=snapshot.labels.ndim, name=f"images{suffix}")
-    checked = check_annotations(snapshot, pixels.shape[1:], name=f"annotations{suffix}", may_be_empty=True)
-    return TrainingImage(normalize_image(pixels, normalization), checked)
+    pixels = as_channels_first(image, ndim=snapshot.labels.ndim, name=f"images[{index}]")
+    shape = pixels.shape[1:]
+    checked = check_annotations(snapshot, shape, name=f"annotations[{index}]", may_be_empty=True)
+    resampling = scale.resampling(index, shape)
+    resampled = normalize_image(resampling.image(pixels), normalization)
+    return TrainingImage(resampled, at_scale(checked, resampling), resampling)
+
+
+def at_scale(annotations: SparseAnnotations, resampling: Resampling | None) -> SparseAnnotations:
+    """Return a snapshot in the pixels of the run, of the same version; objects too small to be meant are `IGNORE`."""
+    if resampling is not None and not resampling.is_identity:
+        annotations = replace(annotations, labels=resampling.annotations(annotations.labels))
+    small = [instance_id for instance_id, size in annotations.sizes.items() if size < MIN_OBJECT_PIXELS]
+    if not small:
+        return annotations
+    # Not unlabeled: where all else is annotated, they would be the only pixels to be pushed from their own object.
+    return replace(annotations, labels=np.where(np.isin(annotations.labels, small), IGNORE, annotations.labels))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from napari_spoco.data.annotations import MIN_OBJECT_PIXELS, AnnotationStore
-from napari_spoco.training.inputs import prepare_images
+from napari_spoco.data.annotations import AnnotationStore
+from napari_spoco.training.inputs import at_scale, prepare_images
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_spoco.config import Normalization, TrainingConfig
-    from napari_spoco.data.annotations import SparseAnnotations
     from napari_spoco.training.inputs import Annotations, TrainingImage
+    from napari_spoco.training.scale import TrainingScale
 
 
 class TrainingPool:
@@ -29,6 +29,8 @@ class TrainingPool:
         Of the images.
     config
         What the values of painted labels state.
+    scale
+        To which voxel size images and annotations are resampled; stores keep the user's pixels.
 
     Raises
     ------
@@ -42,11 +44,12 @@ class TrainingPool:
         annotations: Sequence[Annotations | AnnotationStore],
         normalization: Normalization,
         config: TrainingConfig,
+        scale: TrainingScale | None = None,
     ) -> None:
         self._stores = [item if isinstance(item, AnnotationStore) else None for item in annotations]
         self._is_dense = config.loss.supervision != "sparse"
         self.images = prepare_images(
-            images, annotations, normalization, config=config.annotations, dense=self._is_dense
+            images, annotations, normalization, config=config.annotations, dense=self._is_dense, scale=scale
         )
         self._versions = [image.annotations.version for image in self.images]
 
@@ -84,9 +87,5 @@ class TrainingPool:
         snapshot = store.snapshot()
         if snapshot.version == self._versions[index]:
             return image
-        return replace(image, annotations=_meant(snapshot.as_dense() if self._is_dense else snapshot))
-
-
-def _meant(annotations: SparseAnnotations) -> SparseAnnotations:
-    small = frozenset(instance_id for instance_id, size in annotations.sizes.items() if size < MIN_OBJECT_PIXELS)
-    return annotations.without(small) if small else annotations
+        newest = snapshot.as_dense() if self._is_dense else snapshot
+        return replace(image, annotations=at_scale(newest, image.resampling))

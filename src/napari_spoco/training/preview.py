@@ -51,7 +51,7 @@ class Previewer:
         return time.monotonic() - self._last >= max(self._least_seconds, self._cost / _SHARE)
 
     def make(self, network: nn.Module, step: int) -> Preview:
-        """Embed the box and project it; in 3D the middle plane is shown."""
+        """Embed the box and project it to a picture in the user's pixels; in 3D the middle plane is shown."""
         begin = time.monotonic()
         embeddings = embed_box(network, self._image.image[(slice(None), *self._box)])
         start = [axis.start for axis in self._box]
@@ -60,9 +60,12 @@ class Previewer:
             embeddings = embeddings[:, middle : middle + 1]
             start[0] += middle
         rgb = self._projection.fit_transform(embeddings)
+        first = tuple(start)
+        if self._image.resampling is not None:
+            rgb, first = self._image.resampling.picture(rgb, first)
         self._last = time.monotonic()
         self._cost = self._last - begin
-        return Preview(step, self._index, tuple(start), rgb)
+        return Preview(step, self._index, first, rgb)
 
 
 @torch.no_grad()

@@ -29,8 +29,10 @@ from napari_spoco.training.memory import choose_fitting, reduction_notice
 from napari_spoco.training.patches import PatchSampler
 from napari_spoco.training.pool import TrainingPool
 from napari_spoco.training.preview import Previewer
+from napari_spoco.training.replay import Replay, replay_share
 from napari_spoco.training.reports import LossTerms, ScoreReport, StepReport, TrainingNotice, TrainingStarted
 from napari_spoco.training.run_folder import RunFolder
+from napari_spoco.training.scale import TrainingScale, choose_scale, per_image
 from napari_spoco.training.selection import ModelSelection
 
 if TYPE_CHECKING:
@@ -42,10 +44,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_spoco.data.annotations import AnnotationStore
-    from napari_spoco.training.inputs import Annotations
+    from napari_spoco.training.inputs import Annotations, TrainingImage
     from napari_spoco.training.memory import Attempt
+    from napari_spoco.training.patches import Crop
     from napari_spoco.training.reports import Preview, TrainerMessage
     from napari_spoco.training.run_folder import State
+    from napari_spoco.training.scale import Sizes, Units
 
 _BEFORE_FIRST_STEP = 0
 """Takes the place of the step in the seed of what is drawn before the first one."""
@@ -83,7 +87,9 @@ class Trainer:
     config
         Settings of the run; those of the resumed run if None.
     voxel_size, units
-        Of the images, per spatial axis; kept in the model.
+        Of the images, per spatial axis; one for all images, or a sequence with one for each. Images are resampled to
+        the voxel size of the run (`training/scale.py`), which is kept in the model; pictures and stores stay in the
+        images' own pixels.
     folder
         Where the run is kept (`training/run_folder.py`); it is not kept if None.
     resume
@@ -106,8 +112,8 @@ class Trainer:
         *,
         start_from: EmbeddingModel | None = None,
         config: TrainingConfig | None = None,
-        voxel_size: tuple[float, ...] | None = None,
-        units: tuple[str, ...] | None = None,
+        voxel_size: Sizes | Sequence[Sizes] | None = None,
+        units: Units | Sequence[Units] | None = None,
         folder: str | os.PathLike[str] | None = None,
         resume: bool = False,
         fabric: Fabric | None = None,
@@ -123,7 +129,13 @@ class Trainer:
             start_from = copy.deepcopy(start_from)  # The caller's own model is not trained.
         self.config = config = config or TrainingConfig()
         normalization = start_from.card.normalization if start_from else config.normalization
-        self._pool = TrainingPool(images, annotations, normalization, config)
+        given = per_image(voxel_size, units, len(images))
+        if state is None:
+            of_model = start_from.card.known_voxel_size if start_from else None
+            self._scale = choose_scale(given, of_model=of_model, wanted=config.voxel_size)
+        else:
+            self._scale = TrainingScale.from_state(state.get("scale"), given)
+        self._pool = TrainingPool(images, annotations, normalization, config, self._scale)
         rng = np.random.default_rng((config.seed, _BEFORE_FIRST_STEP))
         self._fabric = fabric or make_fabric(config)
         self._model = start_from or new_model(self._pool.images[0].image.shape, config, _draw_seed(rng))
@@ -135,15 +147,16 @@ class Trainer:
         fitting: Attempt = (
             state["attempt"] if state else choose_fitting(self._model.network, config, self._fabric, wanted)
         )
-        self._notices = [] if state or fitting == wanted else [reduction_notice(wanted, fitting)]
         self.patch_shape, self.batch_size = fitting
+        share = state.get("replay", 0.0) if state else replay_share(config, self._model.card)
+        self._replay = Replay.prepare(self._model.card, share, self._scale) if share else None
+        self._notices = [] if state else [*self._opening_notices(wanted)]
         self._memory = peak_memory(self._fabric.device)
         self._maker = ModelMaker(
             self._model.card,
             config.loss,
             self.patch_shape,
-            voxel_size=voxel_size,
-            units=units,
+            voxel_size=self._scale.voxel_size,
             device=self._fabric.device,
         )
         self._learner = Learner(
@@ -170,6 +183,7 @@ class Trainer:
         if state is not None:
             self._load(state)
         self._sampler = self._new_sampler()
+        self._replayed = self._new_sampler(self._replay.images) if self._replay else self._sampler
 
     def run(self, stop: Callable[[], bool] | None = None) -> Iterator[TrainerMessage]:
         """Train; yields a report per step, a score and a preview now and then, and sentences for the user.
@@ -194,8 +208,7 @@ class Trainer:
             self._learner.schedule.advance(progress)
             rng = np.random.default_rng((self.config.seed, step, self._fabric.global_rank))
             generator = torch.Generator().manual_seed(_draw_seed(rng))
-            crops = [self._sampler.draw(rng) for _ in range(self.batch_size)]
-            batch = self._augment(crops, rng, self._fabric.device)
+            batch = self._augment(self._draw(rng), rng, self._fabric.device)
 
             terms = self._learner.step(batch, step, generator)
 
@@ -238,10 +251,27 @@ class Trainer:
     def _is_first_process(self) -> bool:
         return self._fabric.global_rank == 0
 
-    def _new_sampler(self) -> PatchSampler:
-        images = self._pool.without(self._selection.left_out)
+    def _draw(self, rng: np.random.Generator) -> list[Crop]:
+        """Draw the crops of a batch, some of them replayed."""
+        n_replayed = self._replay.count(self.batch_size, rng) if self._replay else 0
+        crops = [self._sampler.draw(rng) for _ in range(self.batch_size - n_replayed)]
+        return crops + [self._replayed.draw(rng) for _ in range(n_replayed)]
+
+    def _new_sampler(self, images: Sequence[TrainingImage] | None = None) -> PatchSampler:
+        images = self._pool.without(self._selection.left_out) if images is None else images
         crop = crop_shape(self.config.augmentation, self.patch_shape, self._maker.voxel_size)
         return PatchSampler(images, crop, jitter=tuple(n // 2 for n in self.patch_shape))
+
+    def _opening_notices(self, wanted: Attempt) -> Iterator[TrainingNotice]:
+        fitting = self.patch_shape, self.batch_size
+        if fitting != wanted:
+            yield reduction_notice(wanted, fitting)
+        said = [self._scale.notice, *(image.resampling.notice for image in self._pool.images if image.resampling)]
+        if self._replay is not None:
+            said.append(self._replay.notice)
+        elif self.config.replay:
+            said.append("Nothing is replayed: the run starts from no model whose training data are known.")
+        yield from (TrainingNotice(text) for text in dict.fromkeys(said) if text)
 
     def _repainted(self) -> TrainingNotice:
         self._selection.use(self._pool.images)
@@ -314,6 +344,8 @@ class Trainer:
             "card": self._model.card.model_dump_json(),
             "shapes": [tuple(image.image.shape) for image in self._pool.images],
             "attempt": (self.patch_shape, self.batch_size),
+            "scale": self._scale.state_dict(),
+            "replay": self._replay.share if self._replay else 0.0,
             "learner": self._learner.state_dict(),
             "selection": self._selection.state_dict(),
             "history": self._history.state_dict(),
@@ -342,6 +374,8 @@ def train(
     on_report: Callable[[TrainerMessage], None] | None = None,
     folder: str | os.PathLike[str] | None = None,
     resume: bool = False,
+    voxel_size: Sizes | Sequence[Sizes] | None = None,
+    units: Units | Sequence[Units] | None = None,
 ) -> TrainingResult:
     """Train a model from masks of a few objects (SPOCO, Wolny et al., CVPR 2022).
 
@@ -364,6 +398,9 @@ def train(
         Where the run is kept with its models and logs; it is not kept if None.
     resume
         Go on with the run in `folder`, with the same images, as if it had never been stopped.
+    voxel_size, units
+        Distance of neighbouring pixels per spatial axis and its unit, of all images or of each. The images are
+        resampled to the voxel size of the model, if both are known.
 
     Returns
     -------
@@ -381,7 +418,16 @@ def train(
         The folder cannot be written, holds an earlier run, or holds none to resume.
     """
     model = start_from if isinstance(start_from, EmbeddingModel | None) else load_model(start_from)
-    trainer = Trainer(images, annotations, start_from=model, config=config, folder=folder, resume=resume)
+    trainer = Trainer(
+        images,
+        annotations,
+        start_from=model,
+        config=config,
+        voxel_size=voxel_size,
+        units=units,
+        folder=folder,
+        resume=resume,
+    )
     for report in trainer.run(stop):
         if on_report is not None:
             on_report(report)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from scipy import ndimage
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 LeftOut = tuple[frozenset[int], ...]
 """Per image the ids of the objects that a training is not shown."""
 
-_FEWEST_OBJECTS = 6
+_FEWEST_OBJECTS = {1: 3, 2: 6}
+"""In all, by how many may be left out at the least: a trained model is rather scored by a single one than not."""
 _MOST_SCORED = {2: 16, 3: 6}
 _LEAST_BOX = {2: (128, 128), 3: (16, 64, 64)}
 _MOST_BOX = {2: (256, 256), 3: (32, 96, 96)}
@@ -45,14 +46,14 @@ _SMOOTHING = 1.0
 
 
 def split_left_out(
-    data: Sequence[TrainingImage], config: ValidationConfig, rng: np.random.Generator, *, fewest: int = 2
+    data: Sequence[TrainingImage], config: ValidationConfig, rng: np.random.Generator, *, fewest: Literal[1, 2] = 2
 ) -> tuple[LeftOut, ...]:
     """Draw the objects to leave out, all objects of all images with the same chance.
 
     Parameters
     ----------
     data
-        The training images; with fewer than six objects in all none is left out.
+        The training images; with fewer than six objects in all none is left out (three, if `fewest` is 1).
     config
         `left_out` and `fraction`.
     rng
@@ -67,7 +68,7 @@ def split_left_out(
         (at most n) that hold every object once and differ by at most one in size. No fold holds all objects.
     """
     objects = [(index, i) for index, image in enumerate(data) for i in image.annotations.instance_ids]
-    if config.left_out == "none" or len(objects) < _FEWEST_OBJECTS:
+    if config.left_out == "none" or len(objects) < _FEWEST_OBJECTS[fewest]:
         return ()
     order = rng.permutation(len(objects))
     if config.left_out == "fraction":
