@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import typer
 
+from napari_spoco.cli.batch import batch
 from napari_spoco.cli.demonstration import demo
-from napari_spoco.cli.description import import_model, info, models
+from napari_spoco.cli.description import info, models
+from napari_spoco.cli.exchange import export_model, import_model
 from napari_spoco.cli.segmentation import evaluate, segment
 from napari_spoco.cli.settings import config
 from napari_spoco.cli.training import train
@@ -18,6 +20,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
-for command in (demo, train, segment, evaluate, config, models, info):
+for command in (demo, train, segment, batch, evaluate, config, models, info):
     app.command()(command)
 app.command("import")(import_model)
+app.command("export")(export_model)
