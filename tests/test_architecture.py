@@ -29,6 +29,7 @@ FLOORS = {
     "project_file": 2,
     "project": 5,
     "pictures": 5,
+    "batch": 5,
     "demo": 6,
     "cli": 7,
     "_qt": 7,

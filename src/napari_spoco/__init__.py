@@ -10,21 +10,35 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_spoco.config import TRAINING_PRESETS, AnnotationConfig, LossConfig, SegmentationConfig, TrainingConfig
+    from napari_spoco.batch import read_batch_config, run_batch
+    from napari_spoco.config import (
+        TRAINING_PRESETS,
+        AnnotationConfig,
+        BatchConfig,
+        LossConfig,
+        SegmentationConfig,
+        TrainingConfig,
+    )
     from napari_spoco.config_files import read_segmentation_config, read_training_config
     from napari_spoco.data.annotations import BACKGROUND, IGNORE, UNLABELED, AnnotationStore, SparseAnnotations
     from napari_spoco.data.images import read_image, read_labels
+    from napari_spoco.data.interpolation import interpolate_planes
+    from napari_spoco.data.ome_zarr import write_ome_zarr_labels
     from napari_spoco.data.writers import write_labels
+    from napari_spoco.models.bioimageio import export_package
     from napari_spoco.models.checkpoint import EmbeddingModel, load_model, save_model
     from napari_spoco.models.foreign import import_checkpoint
+    from napari_spoco.models.package_import import import_package
     from napari_spoco.project import Project
     from napari_spoco.segmentation.affinities import embedding_affinities
     from napari_spoco.segmentation.clustering import segment_consistency, segment_hdbscan, segment_mean_shift
     from napari_spoco.segmentation.foreground import segment_foreground
-    from napari_spoco.segmentation.instance import instance_around, select_instance
+    from napari_spoco.segmentation.instance import InstancePicker, instance_around, select_instance
     from napari_spoco.segmentation.metrics import evaluate_segmentation, match_objects, score_by_threshold
     from napari_spoco.segmentation.mutex_watershed import segment_mutex_watershed
     from napari_spoco.segmentation.prediction import predict_embeddings
+    from napari_spoco.segmentation.readout import read_out
+    from napari_spoco.segmentation.reclustering import Reclustering
     from napari_spoco.segmentation.supervoxels import segment_supervoxels
     from napari_spoco.training.trainer import TrainingResult, train
 
@@ -37,9 +51,12 @@ __all__ = [
     "UNLABELED",
     "AnnotationConfig",
     "AnnotationStore",
+    "BatchConfig",
     "EmbeddingModel",
+    "InstancePicker",
     "LossConfig",
     "Project",
+    "Reclustering",
     "SegmentationConfig",
     "SparseAnnotations",
     "TrainingConfig",
@@ -47,15 +64,21 @@ __all__ = [
     "__version__",
     "embedding_affinities",
     "evaluate_segmentation",
+    "export_package",
     "import_checkpoint",
+    "import_package",
     "instance_around",
+    "interpolate_planes",
     "load_model",
     "match_objects",
     "predict_embeddings",
+    "read_batch_config",
     "read_image",
     "read_labels",
+    "read_out",
     "read_segmentation_config",
     "read_training_config",
+    "run_batch",
     "save_model",
     "score_by_threshold",
     "segment_consistency",
@@ -67,24 +90,39 @@ __all__ = [
     "select_instance",
     "train",
     "write_labels",
+    "write_ome_zarr_labels",
 ]
 
 _HOMES = {
-    "config": ("TRAINING_PRESETS", "AnnotationConfig", "LossConfig", "SegmentationConfig", "TrainingConfig"),
+    "batch": ("read_batch_config", "run_batch"),
+    "config": (
+        "TRAINING_PRESETS",
+        "AnnotationConfig",
+        "BatchConfig",
+        "LossConfig",
+        "SegmentationConfig",
+        "TrainingConfig",
+    ),
     "config_files": ("read_segmentation_config", "read_training_config"),
     "data.annotations": ("BACKGROUND", "IGNORE", "UNLABELED", "AnnotationStore", "SparseAnnotations"),
     "data.images": ("read_image", "read_labels"),
+    "data.interpolation": ("interpolate_planes",),
+    "data.ome_zarr": ("write_ome_zarr_labels",),
     "data.writers": ("write_labels",),
+    "models.bioimageio": ("export_package",),
     "models.checkpoint": ("EmbeddingModel", "load_model", "save_model"),
     "models.foreign": ("import_checkpoint",),
+    "models.package_import": ("import_package",),
     "project": ("Project",),
     "segmentation.affinities": ("embedding_affinities",),
+    "segmentation.clustering": ("segment_consistency", "segment_hdbscan", "segment_mean_shift"),
+    "segmentation.foreground": ("segment_foreground",),
+    "segmentation.instance": ("InstancePicker", "instance_around", "select_instance"),
     "segmentation.metrics": ("evaluate_segmentation", "match_objects", "score_by_threshold"),
     "segmentation.mutex_watershed": ("segment_mutex_watershed",),
     "segmentation.prediction": ("predict_embeddings",),
-    "segmentation.clustering": ("segment_consistency", "segment_hdbscan", "segment_mean_shift"),
-    "segmentation.foreground": ("segment_foreground",),
-    "segmentation.instance": ("instance_around", "select_instance"),
+    "segmentation.readout": ("read_out",),
+    "segmentation.reclustering": ("Reclustering",),
     "segmentation.supervoxels": ("segment_supervoxels",),
     "training.trainer": ("TrainingResult", "train"),
 }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tifffile
 import torch
@@ -12,8 +14,9 @@ import torch
 from napari_spoco.config import TRAINING_PRESETS, NetworkConfig, SegmentationConfig
 from napari_spoco.config_files import read_segmentation_config, read_training_config
 from napari_spoco.data.samples import load_nuclei
-from napari_spoco.models.checkpoint import load_model
-from napari_spoco.models.network import UNet
+from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, load_model, save_model
+from napari_spoco.models.network import UNet, make_teacher
+from napari_spoco.segmentation import readout
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
@@ -35,7 +38,76 @@ def test_train_segment_evaluate(run, files: tuple[Path, Path], tmp_path: Path) -
     assert found.shape == (256, 256)
     rows = read_rows(tmp_path / "found" / "cells_objects.csv")
     assert [int(row["label"]) for row in rows] == list(range(1, found.max() + 1))
-    assert "sbd" in run("evaluate", tmp_path / "found" / "cells_labels.tif", labels)
+    said = run("evaluate", tmp_path / "found" / "cells_labels.tif", labels)
+    assert "sbd" in said
+    assert "0.95" in said  # the last threshold
+
+
+def test_evaluate_tells_everything_to_programs(invoke, tmp_path: Path) -> None:
+    truth, found = np.zeros((12, 12), np.uint8), np.zeros((12, 12), np.uint8)
+    truth[1:5, 1:5], truth[7:11, 1:5] = 3, 7
+    found[1:5, 1:4], found[9:, 9:] = 2, 5
+    for name, labels in (("truth", truth), ("found", found)):
+        tifffile.imwrite(tmp_path / f"{name}.tif", labels)
+    table = tmp_path / "objects.csv"
+    result = invoke("evaluate", tmp_path / "found.tif", tmp_path / "truth.tif", "--objects", table, "--json")
+    told = json.loads(result.stdout)
+    assert told["scores"]["ap50"] == pytest.approx(1 / 3)
+    assert [row["n_matched"] for row in told["by_iou_threshold"]] == [1] * 5 + [0] * 5
+    assert told["by_iou_threshold"][0] | {"f1": 0.5, "n_false": 1, "n_missed": 1} == told["by_iou_threshold"][0]
+    rows = [(row["true_id"], row["found_id"], float(row["iou"])) for row in read_rows(table)]
+    assert rows == [("3", "2", 0.75), ("7", "0", 0.0), ("0", "5", 0.0)]
+
+
+def test_segment_with_what_was_painted(run, files: tuple[Path, Path], tmp_path: Path) -> None:
+    image, labels = files
+    painted = tifffile.imread(labels)
+    (y, *_), (x, *_) = np.nonzero(load_nuclei("train")[0].labels == 0)
+    painted[y, x : x + 1] = 99
+    tifffile.imwrite(labels, painted)
+    tifffile.imwrite(tmp_path / "mask.tif", np.pad(np.ones((200, 200), np.uint8), (0, 56)))
+    out = ("--out", tmp_path / "found", "--fragment-size", 20)
+    shown = ("-a", labels, "--background-label", 99, "--background-at", f"{y},{x}", "--mask", tmp_path / "mask.tif")
+    run("segment", "nuclei-small", image, *out, *shown, "--method", "components")
+    found = tifffile.imread(tmp_path / "found" / "cells_labels.tif")
+    assert found[:200, :200].all()
+    assert not found[200:].any()
+    run("segment", "nuclei-small", image, *out, *shown[:-2])
+    assert tifffile.imread(tmp_path / "found" / "cells_labels.tif")[y, x] == 0
+
+
+def test_consistency_needs_a_teacher(run, files: tuple[Path, Path], tmp_path: Path) -> None:
+    config = NetworkConfig(embedding_dim=4, feature_maps=(4, 8))
+    torch.manual_seed(0)
+    model = EmbeddingModel(UNet(config), ModelCard(network=config))
+    path, arguments = tmp_path / "model.safetensors", (files[0], "--out", tmp_path, "--method", "consistency")
+    save_model(model, path)
+    said = run("segment", path, *arguments, code=1)
+    assert "method: consistency compares student and teacher, but" in said
+    save_model(EmbeddingModel(model.network, model.card, make_teacher(model.network)), path)
+    assert "objects, written to" in run("segment", path, *arguments)
+
+
+def test_notices_are_printed(run, files: tuple[Path, Path], tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(readout, "crossing_warning", lambda *_, **__: "Set the smoothing to 2 pixels.")
+    said = run("segment", "nuclei-small", files[0], "--out", tmp_path)
+    assert "cells.tif: Set the smoothing to 2 pixels." in said
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--background-at", "3;4"), "--background-at: expected Y,X or Z,Y,X, got '3;4'"),
+        (
+            ("--background-at", "3,4", "--background-at", "5,6"),
+            "--background-at: expected one for each",
+        ),
+        (("--background-at", "900,4"), "background: expected a pixel inside of"),
+        (("--method", "magic"), "method: expected"),
+    ],
+)
+def test_segment_mistakes_in_what_is_shown(run, files: tuple[Path, Path], tmp_path: Path, options, sentence) -> None:
+    assert sentence in run("segment", "nuclei-small", files[0], "--out", tmp_path, *options, code=1)
 
 
 def test_segment_mistakes(run, files: tuple[Path, Path], tmp_path: Path) -> None:

@@ -50,6 +50,48 @@ def test_imagej_reads_labels_scale_and_unit(tmp_path: Path, labels: np.ndarray, 
     np.testing.assert_array_equal(read_labels(path), labels)
 
 
+@pytest.mark.parametrize(
+    ("labels", "scale", "units"),
+    [
+        (LABELS, (0.3, 0.2), "micrometer"),
+        (STACK, (2.0, 0.31, 0.17), ("nanometer", "micrometer", "micrometer")),
+        (STACK[:1], (1e-9, 3e7, 1.0), "pixel"),
+        (LABELS + np.uint32(2**32 - 24), (1.0, 1.0), "angstrom"),
+        (LABELS.astype(np.int64) - 2, (1.0, 1.0), "inch"),
+    ],
+    ids=["2D", "units of axes", "one plane", "greatest id", "negative"],
+)
+def test_ome_tiff_keeps_labels_scale_and_units(tmp_path: Path, labels: np.ndarray, scale: tuple, units: Any) -> None:
+    path = write_labels(tmp_path / "labels.ome.tif", labels, scale=scale, units=units)
+    with tifffile.TiffFile(path) as tif:
+        assert tif.is_ome
+        assert tif.series[0].axes == "ZYX"[-labels.ndim :] or labels.shape[0] == 1
+        pixels = tifffile.xml2dict(tif.ome_metadata)["OME"]["Image"]["Pixels"]
+        np.testing.assert_array_equal(tif.asarray().reshape(labels.shape), labels)
+    assert [pixels[f"PhysicalSize{axis}"] for axis in "ZYX"[-labels.ndim :]] == pytest.approx(scale, rel=1e-9)
+    np.testing.assert_array_equal(read_labels(path).reshape(labels.shape), labels)
+    image = read_image(path)
+    expected = (units,) * labels.ndim if isinstance(units, str) else units
+    assert image.units == expected[-len(image.units) :]
+
+
+@pytest.mark.parametrize(
+    ("labels", "options", "message"),
+    [
+        (
+            np.array([[0, 2**32]]),
+            {},
+            r"labels: expected ids up to 4294967295 for OME-TIFF, got 4294967296; write a .tif",
+        ),
+        (LABELS, {"units": "furlong"}, "units: expected one of micrometer, .* for OME-TIFF, got 'furlong'"),
+    ],
+)
+def test_what_ome_tiff_cannot_hold_is_refused(tmp_path: Path, labels: Any, options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        write_labels(tmp_path / "labels.ome.tiff", labels, **options)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("scale", [(0.3, 0.2), (1e-9, 3e7)], ids=["common", "extreme"])
 @pytest.mark.parametrize("greatest", [100, 70_000], ids=["uint16", "uint32"])
 @pytest.mark.parametrize("units", ["nanometer", ("millimeter", "nanometer"), "furlong"], ids=str)
@@ -241,11 +283,11 @@ def test_an_object_has_a_row_in_physical_units(tmp_path: Path) -> None:
     path = write_objects_csv(tmp_path / "objects.csv", labels, scale=(0.5, 0.25), units="micrometer", image=image)
     small, large = rows_of(path)
     assert small["label"] == "3"
-    assert float(small["size"]) == pytest.approx(0.125)
+    assert float(small["area"]) == pytest.approx(0.125)
     assert large["label"] == "4000000000"
     assert large["n_pixels"] == "8"
     assert large["unit"] == "micrometer"
-    assert float(large["size"]) == pytest.approx(8 * 0.125)
+    assert float(large["area"]) == pytest.approx(8 * 0.125)
     assert float(large["equivalent_diameter"]) == pytest.approx(2 * np.sqrt(1 / np.pi))
     assert (float(large["centroid_y"]), float(large["centroid_x"])) == pytest.approx((1.5 * 0.5, 3.5 * 0.25))
     assert [large[f"{end}_{axis}"] for end in ("start", "stop") for axis in "yx"] == ["1", "2", "3", "6"]
@@ -253,11 +295,51 @@ def test_an_object_has_a_row_in_physical_units(tmp_path: Path) -> None:
     assert (float(large["intensity_min_1"]), float(large["intensity_max_1"])) == (10, 21)
 
 
+def test_axes_of_an_ellipse_are_in_physical_units(tmp_path: Path) -> None:
+    y, x = np.indices((80, 120))
+    labels = (((y - 40) / 20) ** 2 + ((x - 60) / 50) ** 2 <= 1).astype(np.uint16)
+    (row,) = rows_of(write_objects_csv(tmp_path / "objects.csv", labels, scale=(0.5, 0.1), units="um"))
+    assert float(row["major_axis"]) == pytest.approx(20, rel=0.02)
+    assert float(row["minor_axis"]) == pytest.approx(10, rel=0.02)
+    assert row["unit"] == "micrometer"
+
+
+def test_axes_of_a_ball_are_its_diameter(tmp_path: Path) -> None:
+    z, y, x = np.indices((15, 31, 31))
+    labels = ((2 * (z - 7)) ** 2 + (y - 15) ** 2 + (x - 15) ** 2 <= 144).astype(np.uint16)
+    (row,) = rows_of(write_objects_csv(tmp_path / "objects.csv", labels, scale=(2, 1, 1)))
+    assert [float(row[name]) for name in ("major_axis", "minor_axis", "equivalent_diameter")] == pytest.approx(
+        [24, 24, 24], rel=0.03
+    )
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 6), (1, 1, 1), (1, 1, 4), (1, 3, 3)])
+def test_flat_objects_have_axes_of_no_length(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    (row,) = rows_of(write_objects_csv(tmp_path / "objects.csv", np.ones(shape, np.uint8)))
+    assert float(row["minor_axis"]) == 0
+
+
+def test_different_units_are_converted_to_the_last(tmp_path: Path) -> None:
+    path = write_objects_csv(
+        tmp_path / "objects.csv", np.ones((3, 2, 2), int), scale=(500, 0.2, 0.2), units=("nm", "micron", "um")
+    )
+    (row,) = rows_of(path)
+    assert float(row["volume"]) == pytest.approx(12 * 0.5 * 0.2 * 0.2)
+    assert row["unit"] == "micrometer"
+    with pytest.raises(ValueError, match="units: expected lengths or the same unit for all axes, got 'pixel'"):
+        write_objects_csv(tmp_path / "objects.csv", np.ones((2, 2), int), units=("pixel", "um"))
+
+
+def test_scores_are_a_column(tmp_path: Path) -> None:
+    path = write_objects_csv(tmp_path / "objects.csv", np.array([[1, 0, 5]]), scores={5: 0.25, 9: 1.0})
+    assert [row["score"] for row in rows_of(path)] == ["", "0.25"]
+
+
 def test_objects_in_3d(tmp_path: Path) -> None:
     path = write_objects_csv(tmp_path / "objects.csv", STACK, scale=(2, 1, 1))
     rows = rows_of(path)
     assert len(rows) == STACK.max()
-    assert {row["size"] for row in rows} == {"2.0"}
+    assert {row["volume"] for row in rows} == {"2.0"}
     assert rows[-1]["centroid_z"] == "8.0"
 
 
@@ -265,7 +347,7 @@ def test_objects_in_3d(tmp_path: Path) -> None:
 def test_without_objects_there_is_a_header_only(tmp_path: Path, value: int) -> None:
     path = write_objects_csv(tmp_path / "objects.csv", np.full((4, 6), value), image=LABELS)
     assert rows_of(path) == []
-    assert path.read_text().startswith("label,n_pixels,size,")
+    assert path.read_text().startswith("label,n_pixels,area,")
 
 
 def test_strokes_of_background_are_no_objects(tmp_path: Path) -> None:

@@ -1,37 +1,30 @@
-"""Results as files: labels, pictures and object tables.
-
-This module alone knows which TIFF flavour keeps ids and scale. Every file appears under its name complete or
-not at all.
-"""
+"""Results as files: labels, pictures and object tables. Every file appears under its name complete or not at all."""
 
 from __future__ import annotations
 
 import csv
-import math
 import os
+import shutil
 import tempfile
 import threading
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import skimage.io
 import tifffile
 
+from napari_spoco.data import label_tiff
 from napari_spoco.data.images import as_channels_first
+from napari_spoco.data.label_arrays import as_labels, as_scale, per_axis, smallest_type
 from napari_spoco.data.objects import object_columns
 from napari_spoco.data.tiff import canonical_unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
-
-_IMAGEJ_UNITS = {"micrometer": "micron", "nanometer": "nm", "millimeter": "mm", "pixel": "pixel"}
-_IMAGEJ_MAX_BYTES = 2**32 - 2**20
-# The resolution tag is a ratio of two 32-bit integers; within these sizes it is exact to nine digits.
-_RATIONAL_SIZES = (1e-4, 1e4)
 
 
 class WriteError(OSError):
@@ -69,6 +62,55 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def atomic_folder(path: Path, *, may_replace: Callable[[Path], bool]) -> Iterator[Path]:
+    """Yield a new folder beside `path`, which takes its place when the block ends well.
+
+    Parameters
+    ----------
+    path
+        Folder to write.
+    may_replace
+        Asked about what is at `path` already, if anything is.
+
+    Raises
+    ------
+    WriteError
+        What is there may not be replaced, the folder above does not exist or cannot be written, or writing failed
+        half-way; what was there is untouched.
+    """
+    temporary = path.with_name(f".{os.getpid()}-{threading.get_ident()}-{path.name}")
+    if path.exists() and not may_replace(path):
+        raise WriteError(f"cannot write {path}: something else of that name exists")
+    try:
+        temporary.mkdir()
+    except OSError as error:
+        reason = "its folder does not exist" if not path.parent.exists() else error.strerror
+        raise WriteError(f"cannot write {path}: {reason}") from error
+    try:
+        yield temporary
+        _take_place(temporary, path)
+    except OSError as error:
+        raise WriteError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _take_place(new: Path, path: Path) -> None:
+    """Put a folder in the place of another one, if there is one; that comes back if it fails."""
+    if not path.exists():
+        new.rename(path)
+        return
+    old = new.with_name(f"{new.name}-old")
+    path.rename(old)
+    try:
+        new.rename(path)
+    except OSError:
+        old.rename(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
 def check_folder(folder: str | Path) -> None:
     """Make sure that files can be written into a folder, before hours of work are put into them.
 
@@ -94,8 +136,9 @@ def write_labels(
 ) -> Path:
     """Write instance ids as TIFF, with scale and units.
 
-    Ids up to 65535 become an ImageJ TIFF (uint16). Anything else becomes a compressed TIFF of the smallest
-    integer type that holds all ids, its geometry as JSON in the description. No id is ever changed.
+    A name that ends in .ome.tif or .ome.tiff asks for an OME-TIFF. Otherwise ids up to 65535 become an ImageJ TIFF
+    (uint16), and anything else a compressed TIFF with its geometry as JSON in the description. Written is the smallest
+    integer type from 16 bits on that holds all ids. No id is ever changed.
 
     Parameters
     ----------
@@ -118,28 +161,22 @@ def write_labels(
     Raises
     ------
     ValueError
-        Not integers, other axes, empty, or a scale or units that do not fit.
+        Not integers, other axes, empty, a scale or units that do not fit, or what OME-TIFF does not hold: ids of more
+        than 32 bits, units of no length.
     WriteError
         The file cannot be written; nothing is left behind.
     """
     path = _with_suffix(path, (".tif", ".tiff"))
-    array = _as_labels(labels)
-    sizes = _as_scale(scale, array.ndim)
-    unit_names = tuple(canonical_unit(unit) or unit for unit in _per_axis(units, array.ndim, "units"))
-    names = _per_axis(axis_labels or "zyx"[-array.ndim :], array.ndim, "axis_labels")
+    array = as_labels(labels)
+    array = array.astype(smallest_type(array), copy=False)
+    sizes = as_scale(scale, array.ndim)
+    unit_names = tuple(canonical_unit(unit) or unit for unit in per_axis(units, array.ndim, "units"))
+    names = per_axis(axis_labels or "zyx"[-array.ndim :], array.ndim, "axis_labels")
     with atomic_path(path) as temporary:
-        array = array.astype(_smallest_type(array), copy=False)
-        if _fits_imagej(array, sizes, unit_names):
-            metadata: dict[str, Any] = {"axes": "ZYX"[-array.ndim :], "unit": _IMAGEJ_UNITS[unit_names[0]]}
-            if array.ndim == 3:
-                metadata["spacing"] = sizes[0]
-            tifffile.imwrite(temporary, array, imagej=True, metadata=metadata, **_resolution(sizes))
+        if path.name.lower().endswith((".ome.tif", ".ome.tiff")):
+            label_tiff.save_ome(temporary, array, sizes, unit_names)
         else:
-            metadata = {"axes": "ZYX"[-array.ndim :], "scale": sizes, "units": unit_names, "axis_labels": names}
-            resolution = _resolution(sizes) if _is_rational(sizes) else {}
-            tifffile.imwrite(
-                temporary, array, photometric="minisblack", compression="zlib", metadata=metadata, **resolution
-            )
+            label_tiff.save_plain(temporary, array, sizes, unit_names, names)
     return path
 
 
@@ -148,8 +185,9 @@ def write_objects_csv(
     labels: ArrayLike,
     *,
     scale: Sequence[float] | None = None,
-    units: str = "pixel",
+    units: str | Sequence[str] = "pixel",
     image: ArrayLike | None = None,
+    scores: Mapping[int, float] | None = None,
 ) -> Path:
     """Write a table with a row per object.
 
@@ -163,10 +201,12 @@ def write_objects_csv(
         Integers (Y, X) or (Z, Y, X); ids from 1 are objects.
     scale : sequence of float, optional
         Distance of neighbouring pixels per axis, in `units`; 1 by default.
-    units : str
-        Unit of all axes.
+    units : str or sequence of str
+        Unit of all axes or of each.
     image : array-like, optional
         (*spatial) or (C, *spatial) intensities.
+    scores : mapping of int to float, optional
+        A score per id, such as `segmentation.review.score_objects` gives.
 
     Returns
     -------
@@ -176,20 +216,21 @@ def write_objects_csv(
     Raises
     ------
     ValueError
-        Labels, scale or image are invalid.
+        Labels, scale, units or image are invalid.
     WriteError
         The file cannot be written; nothing is left behind.
     """
     path = _with_suffix(path, (".csv",))
-    array = _as_labels(labels)
-    sizes = _as_scale(scale, array.ndim)
+    array = as_labels(labels)
+    sizes = as_scale(scale, array.ndim)
+    unit_names = per_axis(units, array.ndim, "units")
     channels = None
     if image is not None:
         channels = as_channels_first(image, ndim=array.ndim)
         if channels.shape[1:] != array.shape:
             raise ValueError(f"image: expected the shape of the labels {array.shape}, got {channels.shape[1:]}")
     with atomic_path(path) as temporary:
-        columns = object_columns(array, sizes, units, channels)
+        columns = object_columns(array, sizes, unit_names, channels, scores)
         with temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(columns)
@@ -231,57 +272,6 @@ def write_rgb(path: str | Path, rgb: NDArray[np.uint8]) -> Path:
         else:
             tifffile.imwrite(temporary, rgb, photometric="rgb", compression="zlib")
     return path
-
-
-def _as_labels(labels: ArrayLike) -> NDArray[Any]:
-    array = np.asarray(labels)
-    if array.dtype.kind not in "iu":
-        raise ValueError(f"labels: expected integers, got {array.dtype}")
-    if array.ndim not in (2, 3) or array.size == 0:
-        raise ValueError(f"labels: expected a non-empty array (Y, X) or (Z, Y, X), got shape {array.shape}")
-    return array
-
-
-def _as_scale(scale: Sequence[float] | None, ndim: int) -> tuple[float, ...]:
-    if scale is None:
-        return (1.0,) * ndim
-    sizes = tuple(float(size) for size in scale)
-    if len(sizes) != ndim or not all(math.isfinite(size) and size > 0 for size in sizes):
-        raise ValueError(f"scale: expected {ndim} positive numbers, got {sizes}")
-    return sizes
-
-
-def _per_axis(names: str | Sequence[str], ndim: int, argument: str) -> tuple[str, ...]:
-    given = (names,) * ndim if isinstance(names, str) and argument == "units" else tuple(map(str, names))
-    if len(given) != ndim:
-        raise ValueError(f"{argument}: expected {ndim} names, got {given}")
-    return given
-
-
-def _smallest_type(labels: NDArray[Any]) -> np.dtype[Any]:
-    """Return the smallest integer type from 16 bits (32 with sign) that holds all labels."""
-    low, high = int(labels.min()), int(labels.max())
-    candidates = (np.uint16, np.uint32, np.uint64) if low >= 0 else (np.int32, np.int64)
-    return next(np.dtype(t) for t in candidates if np.iinfo(t).min <= low and high <= np.iinfo(t).max)
-
-
-def _fits_imagej(labels: NDArray[Any], scale: Sequence[float], units: Sequence[str]) -> bool:
-    """Tell whether ImageJ's TIFF keeps these labels and this geometry.
-
-    It knows 16 bits and one unit, drops the Z axis of one plane, and tifffile mistakes stacks of one column.
-    """
-    is_small = labels.dtype == np.uint16 and labels.nbytes < _IMAGEJ_MAX_BYTES
-    keeps_axes = labels.ndim == 2 or (labels.shape[0] > 1 and labels.shape[-1] > 1)
-    return is_small and keeps_axes and len(set(units)) == 1 and units[0] in _IMAGEJ_UNITS and _is_rational(scale)
-
-
-def _is_rational(scale: Sequence[float]) -> bool:
-    return all(_RATIONAL_SIZES[0] <= size <= _RATIONAL_SIZES[1] for size in scale)
-
-
-def _resolution(scale: Sequence[float]) -> dict[str, Any]:
-    """Return tifffile's arguments for the pixels per unit along X and Y."""
-    return {"resolution": (1 / scale[-1], 1 / scale[-2]), "resolutionunit": tifffile.RESUNIT.NONE}
 
 
 def _with_suffix(path: str | Path, suffixes: Sequence[str]) -> Path:

@@ -1,0 +1,265 @@
+"""Many images, one model, one setting: the work of the batch tab and of `napari-spoco batch`.
+
+One failing image does not stop the others; results that are there are left alone unless asked; a report tells of every
+image. Nothing heavy is imported before it is needed, so that a window may know the messages.
+"""
+
+from __future__ import annotations
+
+import csv
+import glob
+import logging
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from napari_spoco.config import BatchConfig
+from napari_spoco.config_files import read_config, write_yaml
+from napari_spoco.data.writers import atomic_path, check_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+
+    from napari_spoco.config import SegmentationConfig
+    from napari_spoco.models.checkpoint import EmbeddingModel
+
+REPORT_NAME = "batch_report.csv"
+SETTINGS_NAME = "batch_settings.yaml"
+_IMAGE_SUFFIXES = (".tif", ".tiff")
+_ENDINGS = {
+    "tiff": "_labels.tif",
+    "ome_tiff": "_labels.ome.tif",
+    "ome_zarr": "_labels.ome.zarr",
+    "objects": "_objects.csv",
+}
+logger = logging.getLogger(__name__)
+logger.addHandler(logging.NullHandler())  # tracebacks are for those who ask; all others get a sentence
+
+
+@dataclass(frozen=True)
+class BatchItem:
+    """An image and where its results go, by format."""
+
+    image: Path
+    outputs: Mapping[str, Path]
+
+
+@dataclass(frozen=True)
+class ImageStarted:
+    """Work on an image begins; `index` counts from 1."""
+
+    image: Path
+    index: int
+    n_images: int
+
+
+@dataclass(frozen=True)
+class ImageDone:
+    """What became of an image.
+
+    `message` is a sentence about what failed or why it was skipped; `notices` are about results one should look at.
+    """
+
+    image: Path
+    state: Literal["done", "skipped", "failed", "stopped"]
+    n_objects: int | None = None
+    seconds: float = 0.0
+    outputs: tuple[Path, ...] = ()
+    message: str = ""
+    notices: tuple[str, ...] = ()
+
+
+def read_batch_config(path: str | os.PathLike[str]) -> BatchConfig:
+    """Read a batch from YAML, TOML or JSON; paths in it are relative to the folder of the file.
+
+    Raises
+    ------
+    OSError, ValueError
+        As `config_files.read_config`.
+    """
+    config = read_config(path, BatchConfig())
+    folder = Path(path).resolve().parent
+    is_path = (folder / config.model).exists()  # and no name of a shipped model
+    return config.model_copy(
+        update={
+            "model": str(folder / config.model) if is_path else config.model,
+            "inputs": tuple(os.path.join(_escape(folder, text), text) for text in config.inputs),
+            "out": str(folder / config.out),
+        }
+    )
+
+
+def plan_batch(config: BatchConfig) -> tuple[BatchItem, ...]:
+    """Find the images, in order and each once, and name their results.
+
+    Results keep the folders of their images below the one that all have in common. What the batch itself writes, as
+    when results lie beside the images, is no image.
+
+    Raises
+    ------
+    ValueError
+        A folder or a pattern holds no image, or two images would have the same results.
+    """
+    images = [path for text in config.inputs for path in _find_images(text)]
+    images = list(dict.fromkeys(Path(os.path.abspath(path)) for path in images))
+    common = os.path.commonpath([path.parent for path in images])
+    items = []
+    for image in images:
+        folder = Path(config.out) / image.parent.relative_to(common)
+        stem = image.stem.removesuffix(".ome")
+        items.append(BatchItem(image, {kind: folder / f"{stem}{_ENDINGS[kind]}" for kind in config.formats}))
+    written = {Path(os.path.abspath(path)): item.image for item in items for path in item.outputs.values()}
+    items = [item for item in items if item.image not in written]
+    for item in items:
+        for path in item.outputs.values():
+            if (other := written[Path(os.path.abspath(path))]) != item.image:
+                raise ValueError(f"inputs: {item.image} and {other} would both become {path}")
+    return tuple(items)
+
+
+def run_batch(
+    config: BatchConfig,
+    *,
+    stop: Callable[[], bool] | None = None,
+    on_tile: Callable[[int, int], None] | None = None,
+) -> Generator[ImageStarted | ImageDone, None, tuple[ImageDone, ...]]:
+    """Segment all images.
+
+    After every image the report (`REPORT_NAME`) in the folder of the results is brought up to date; beside it lie the
+    settings (`SETTINGS_NAME`), with which the same batch can be run again.
+
+    Parameters
+    ----------
+    config
+        What to do.
+    stop
+        Asked before every image and every tile; true ends the batch. The image at hand has no results then.
+    on_tile
+        Called with (tiles done, tiles in all) of the image at hand.
+
+    Yields
+    ------
+    ImageStarted or ImageDone
+
+    Returns
+    -------
+    tuple of ImageDone
+        One per image that was begun or skipped.
+
+    Raises
+    ------
+    OSError, ValueError
+        There is no such model or device, the folder cannot be written, or `plan_batch` finds nothing to do; nothing was
+        done then.
+    """
+    from napari_spoco.models.checkpoint import load_model
+    from napari_spoco.segmentation.whole_image import check_method
+    from napari_spoco.training.devices import choose_device
+
+    items = plan_batch(config)
+    model = load_model(config.model).to(choose_device(config.device))
+    check_method(model, config.segmentation)
+    out = Path(config.out)
+    out.mkdir(parents=True, exist_ok=True)
+    check_folder(out)
+    with atomic_path(out / SETTINGS_NAME) as temporary:
+        temporary.write_text(write_yaml(config), encoding="utf-8")
+    done: list[ImageDone] = []
+    for index, item in enumerate(items, start=1):
+        if stop is not None and stop():
+            break
+        yield ImageStarted(item.image, index, len(items))
+        done.append(_run_item(model, item, config, stop, on_tile))
+        _write_report(out / REPORT_NAME, done)
+        yield done[-1]
+        if done[-1].state == "stopped":
+            break
+    return tuple(done)
+
+
+def _run_item(
+    model: EmbeddingModel,
+    item: BatchItem,
+    config: BatchConfig,
+    stop: Callable[[], bool] | None,
+    on_tile: Callable[[int, int], None] | None,
+) -> ImageDone:
+    """Segment one image; whatever goes wrong becomes a message."""
+    from napari_spoco.segmentation.prediction import PredictionStopped
+
+    outputs = tuple(item.outputs.values())
+    there = [path for path in outputs if path.exists()]
+    if there and not config.overwrite:
+        if len(there) == len(outputs):
+            return ImageDone(item.image, "skipped", outputs=outputs, message="its results are there already")
+        message = f"only a part of its results is there ({there[0].name}); remove it, or ask to overwrite"
+        return ImageDone(item.image, "failed", message=message)
+    began = time.monotonic()
+    try:
+        n_objects, notices = _segment_item(model, item, config.segmentation, stop, on_tile)
+    except PredictionStopped as error:
+        return ImageDone(item.image, "stopped", message=str(error))
+    except Exception as error:
+        logger.exception("%s failed", item.image)
+        return ImageDone(item.image, "failed", seconds=time.monotonic() - began, message=_sentence(error))
+    return ImageDone(item.image, "done", n_objects, time.monotonic() - began, outputs, notices=notices)
+
+
+def _segment_item(
+    model: EmbeddingModel,
+    item: BatchItem,
+    settings: SegmentationConfig,
+    stop: Callable[[], bool] | None,
+    on_tile: Callable[[int, int], None] | None,
+) -> tuple[int, tuple[str, ...]]:
+    from napari_spoco.data.images import read_image
+    from napari_spoco.segmentation.whole_image import score_found, segment_source, write_results
+
+    source = read_image(item.image, ndim=model.config.ndim)
+    segmented = segment_source(model, source, settings, stop=stop, on_tile=on_tile)
+    scores = score_found(segmented, model) if "objects" in item.outputs else None
+    write_results(item.outputs, segmented.labels, source, scores)
+    return segmented.n_objects, segmented.notices
+
+
+def _sentence(error: Exception) -> str:
+    from napari_spoco.training.devices import is_out_of_memory
+
+    if is_out_of_memory(error):
+        return f"out of memory ({error})"
+    return str(error) or type(error).__name__
+
+
+def _write_report(path: Path, done: Iterable[ImageDone]) -> None:
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image", "state", "n_objects", "seconds", "outputs", "message"])
+        for one in done:
+            said = " ".join(filter(None, (one.message, *one.notices)))
+            outputs = ";".join(map(str, one.outputs))
+            writer.writerow([one.image, one.state, one.n_objects, f"{one.seconds:.1f}", outputs, said])
+
+
+def _find_images(text: str) -> Sequence[Path]:
+    """Return what a file name, a folder or a pattern stands for; a file that is not there fails when its turn comes."""
+    path = Path(text).expanduser()
+    if path.is_dir() and path.suffix.lower() != ".zarr":
+        found = sorted(entry for entry in path.iterdir() if entry.suffix.lower() in _IMAGE_SUFFIXES)
+    elif _is_pattern(text) and not path.exists():
+        found = sorted(Path(name) for name in glob.glob(str(path), recursive=True) if os.path.isfile(name))
+    else:
+        found = [path]
+    if not found:
+        raise ValueError(f"inputs: expected images at {text}, found none")
+    return found
+
+
+def _is_pattern(text: str) -> bool:
+    return any(sign in text for sign in "*?[")
+
+
+def _escape(folder: Path, text: str) -> str:
+    """Return a folder as it stands in front of a pattern."""
+    return glob.escape(str(folder)) if _is_pattern(text) else str(folder)
