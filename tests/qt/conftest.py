@@ -119,7 +119,8 @@ def viewer(make_napari_viewer_proxy: Callable, qtbot: object) -> object:
 @pytest.fixture
 def spoco(viewer: object, processes: Factory, tmp_path: Path, qtbot: object) -> Iterator[SpocoWidget]:
     """Return the docked widget, with a fake process and a models folder of the test's own."""
-    widget = SpocoWidget(viewer, make_process=processes, models_folder=tmp_path / "models")
+    folder = tmp_path / "models"
+    widget = SpocoWidget(viewer, make_process=processes, models_folder=folder, warm_up=lambda on_end: on_end("ready"))
     viewer.window.add_dock_widget(widget, name="SPOCO")
     yield widget
     if isalive(widget):

@@ -224,3 +224,37 @@ def test_nested_form_shows_the_defaults_of_the_outer_model(qtbot) -> None:
     form = ModelForm(TrainingConfig, ["loss"])
     qtbot.addWidget(form)
     assert form.group("loss").editor("consistency_weight").value() == TrainingConfig().loss.consistency_weight
+
+
+def test_a_slider_and_its_number_follow_each_other(qtbot) -> None:
+    form = ModelForm(SegmentationConfig, ["min_size", "delta_dist"])
+    qtbot.addWidget(form)
+    edited = []
+    form.changed.connect(lambda: edited.append(form.values()))
+    for name, kind in (("min_size", int), ("delta_dist", float)):
+        editor = form.editor(name)
+        assert editor.value() is None
+        editor.slider.setValue(500)
+        assert isinstance(editor.value(), kind)
+        assert edited[-1][name] == editor.value() > 0
+        editor.set_value(2)
+        assert editor.slider.value() < 900
+        editor.spin.setValue(10**6)  # beyond the slider's range
+        assert (editor.value(), editor.slider.value()) == (10**6, editor.slider.maximum())
+        editor.set_value(None)
+        assert (editor.value(), editor.slider.value()) == (None, 0)
+
+
+def test_numbers_that_are_not_whole_are_separated_by_commas(qtbot) -> None:
+    form = ModelForm(TrainingConfig, ["voxel_size", "patch_shape"])
+    qtbot.addWidget(form)
+    for name, text, value in (("voxel_size", "0.25, 0.1, 0.1", (0.25, 0.1, 0.1)), ("patch_shape", "32 x 64", (32, 64))):
+        editor = form.editor(name)
+        assert editor.value() is None
+        editor.setText(text)
+        assert editor.value() == value
+        editor.set_value(value)
+        assert editor.value() == value
+    form.editor("patch_shape").setText("1.5")
+    with pytest.raises(ValueError, match="expected whole numbers"):
+        form.values()

@@ -7,6 +7,7 @@ import pytest
 from napari.layers import Image, Labels
 
 from napari_spoco._qt import layers
+from napari_spoco._qt.result_layers import ResultLayers
 
 GEOMETRY_2D = {
     "scale": (0.5, 0.25),
@@ -66,7 +67,7 @@ def test_annotations_lie_on_the_image_ready_to_paint(viewer, shape, rgb, geometr
 @pytest.mark.parametrize("is_box", [False, True], ids=["whole", "box"])
 def test_a_picture_lies_where_its_box_does(viewer, shape, rgb, geometry, is_box) -> None:
     image = add_image(viewer, shape, rgb, geometry)
-    results = layers.ResultLayers(viewer)
+    results = ResultLayers(viewer)
     start = tuple(size // 4 for size in shape) if is_box else None
     box = tuple(size // 2 for size in shape) if is_box else shape
     for _ in range(2):  # made, then refreshed
@@ -77,7 +78,7 @@ def test_a_picture_lies_where_its_box_does(viewer, shape, rgb, geometry, is_box)
 @pytest.mark.parametrize(("shape", "rgb", "geometry"), CASES)
 def test_objects_lie_on_the_image(viewer, shape, rgb, geometry) -> None:
     image = add_image(viewer, shape, rgb, geometry)
-    found = layers.ResultLayers(viewer).show_objects(image, np.ones(shape, np.uint32))
+    found = ResultLayers(viewer).show_objects(image, np.ones(shape, np.uint32))
     assert_same_place(found, image)
     assert viewer.layers.selection.active == found
 
@@ -89,7 +90,7 @@ def image(viewer):
 
 @pytest.fixture
 def results(viewer):
-    return layers.ResultLayers(viewer)
+    return ResultLayers(viewer)
 
 
 def picture(value: int, shape: tuple[int, ...] = (40, 30)) -> np.ndarray:

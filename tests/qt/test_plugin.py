@@ -13,7 +13,7 @@ from npe2 import PluginManifest
 from npe2.cli import app
 from typer.testing import CliRunner
 
-from napari_spoco._qt.samples import open_membranes, open_nuclei
+from napari_spoco._qt.samples import open_membranes, open_nuclei, open_ovule
 
 
 @pytest.fixture
@@ -38,6 +38,7 @@ def test_the_manifest_says_what_is_there(manifest) -> None:
     assert [sample.display_name for sample in manifest.contributions.sample_data] == [
         "Nuclei (2D)",
         "Membranes (3D, synthetic)",
+        "Ovule (3D, synthetic)",
     ]
     assert {"napari/layers/segment", "napari/layers/annotate"} <= set(manifest.contributions.menus)
     for command in manifest.contributions.commands:
@@ -58,6 +59,7 @@ def test_the_dock_opens_by_its_name_and_gets_the_viewer(make_napari_viewer, qtbo
     [
         pytest.param(open_nuclei, 2, (1.0, 1.0), "pixel", id="nuclei"),
         pytest.param(open_membranes, 3, (1.0, 0.5, 0.5), "micrometer", id="membranes"),
+        pytest.param(open_ovule, 3, (0.235, 0.3, 0.3), "micrometer", id="ovule"),
     ],
 )
 def test_a_sample_is_an_image_and_its_hidden_truth(provide, ndim, scale, unit) -> None:
@@ -72,7 +74,7 @@ def test_a_sample_is_an_image_and_its_hidden_truth(provide, ndim, scale, unit) -
         assert set(options.get("units", ("pixel",) * ndim)) == {unit}
 
 
-@pytest.mark.parametrize("key", ["nuclei", "membranes"])
+@pytest.mark.parametrize("key", ["nuclei", "membranes", "ovule"])
 def test_samples_open_from_the_menu(make_napari_viewer, key) -> None:
     viewer = make_napari_viewer()
     viewer.open_sample("napari-spoco", key)

@@ -12,7 +12,7 @@ from napari_spoco._qt import paths
 from napari_spoco._qt.session import SessionState
 from napari_spoco.config import NetworkConfig
 from napari_spoco.data.annotations import BACKGROUND
-from napari_spoco.segmentation import prediction, readout
+from napari_spoco.segmentation import prediction, readout, reclustering
 
 
 def names(viewer) -> list[str]:
@@ -92,8 +92,10 @@ def test_strokes_of_background_are_no_objects(load, viewer, segment, monkeypatch
     annotations.data_setitem((np.full(10, 60), np.arange(10)), 99)
     widget.train.settings.advanced.group("annotations").editor("background_label").set_value(99)
     seen = []
-    read_out = readout.read_out
-    monkeypatch.setattr(readout, "read_out", lambda *a: seen.append(a[-1].annotations) or read_out(*a))
+    set_context = reclustering.Reclustering.set_context
+    monkeypatch.setattr(
+        reclustering.Reclustering, "set_context", lambda it, c: seen.append(c.annotations) or set_context(it, c)
+    )
     assert segment(widget).startswith("Found")
     assert set(np.unique(seen[0][60, :10])) == {BACKGROUND}
     assert 99 not in seen[0]
@@ -171,7 +173,7 @@ def test_an_unforeseen_error_comes_with_details(load, segment, monkeypatch) -> N
     def fail(*_args, **_kwargs):
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
-    monkeypatch.setattr(readout, "read_out", fail)
+    monkeypatch.setattr(reclustering.Reclustering, "read_out", fail)
     assert segment(widget) == "RuntimeError: mat1 and mat2 shapes cannot be multiplied"
     assert "Traceback" in widget.footer.details
     assert widget.session.state is SessionState.FAILED
@@ -186,9 +188,9 @@ def test_a_cancelled_segmentation_brings_nothing(load, viewer, monkeypatch, unti
         started.set()
         go_on.wait(20)
         ended.set()
-        return np.ones((64, 64), np.uint32)
+        return readout.Readout(np.ones((64, 64), np.uint32))
 
-    monkeypatch.setattr(readout, "read_out", wait)
+    monkeypatch.setattr(reclustering.Reclustering, "read_out", wait)
     widget.segment.segment_button.click()
     until(started.is_set)
     until(lambda: widget.session.state is SessionState.SEGMENTING)

@@ -23,6 +23,8 @@ ALL = SessionFacts(has_image=True, has_annotations=True, has_model=True, has_lab
 IMAGE = SessionFacts(has_image=True)
 ANNOTATED = replace(IMAGE, has_annotations=True)
 STOPPED = replace(ALL, can_resume=True)
+VIEWS = ("preview", "pick", "save_model")
+"""What a model allows whatever else is running."""
 FLAGS = [field.name for field in fields(SessionFacts) if field.name != "start"]
 
 
@@ -44,26 +46,18 @@ def enabled(state: SessionState, facts: SessionFacts) -> set[str]:
         pytest.param(
             SessionState.IDLE,
             ALL,
-            {"load_model", "new_annotations", "train", "segment", "save_model", "save_labels"},
+            {"load_model", "new_annotations", "train", "embed", "segment", "save_labels", *VIEWS},
             id="everything",
         ),
-        pytest.param(
-            SessionState.TRAINING, ALL, {"new_annotations", "stop", "save_model", "save_labels"}, id="training"
-        ),
-        pytest.param(
-            SessionState.STOPPING, ALL, {"new_annotations", "stop", "save_model", "save_labels"}, id="stopping"
-        ),
-        pytest.param(SessionState.LOADING, ALL, {"new_annotations", "save_model", "save_labels"}, id="loading"),
-        pytest.param(
-            SessionState.PREDICTING, ALL, {"new_annotations", "cancel", "save_model", "save_labels"}, id="predict"
-        ),
-        pytest.param(
-            SessionState.SEGMENTING, ALL, {"new_annotations", "cancel", "save_model", "save_labels"}, id="segment"
-        ),
+        pytest.param(SessionState.TRAINING, ALL, {"new_annotations", "stop", "save_labels", *VIEWS}, id="training"),
+        pytest.param(SessionState.STOPPING, ALL, {"new_annotations", "stop", "save_labels", *VIEWS}, id="stopping"),
+        pytest.param(SessionState.LOADING, ALL, {"new_annotations", "save_labels", *VIEWS}, id="loading"),
+        pytest.param(SessionState.PREDICTING, ALL, {"new_annotations", "cancel", "save_labels", *VIEWS}, id="predict"),
+        pytest.param(SessionState.SEGMENTING, ALL, {"new_annotations", "cancel", "save_labels", *VIEWS}, id="segment"),
         pytest.param(
             SessionState.IDLE,
             replace(ALL, is_saving=True),
-            {"load_model", "new_annotations", "train", "segment"},
+            {"load_model", "new_annotations", "train", "embed", "segment", "preview", "pick"},
             id="saving",
         ),
     ],

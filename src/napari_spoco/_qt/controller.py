@@ -34,6 +34,7 @@ from napari_spoco.training.reports import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from pathlib import Path
 
     from napari_spoco._qt.notices import Tone
     from napari_spoco._qt.sources import LabelsSource
@@ -51,18 +52,23 @@ class SessionController(QObject):
     ----------
     make_process
         Makes the process that trains.
+    embeddings_folder
+        Where embeddings are kept.
     """
 
     state_changed = Signal()
     noticed = Signal(object)  # Notice
     training_reported = Signal(object)  # TrainingMessage
-    segmentation_reported = Signal(object)  # PredictionProgress, EmbeddingsPredicted
+    embedding_reported = Signal(object)  # PredictionProgress
+    embedded = Signal(object)  # EmbeddedImage
     segmented = Signal(object)  # SegmentationResult
     run_opened = Signal(object)  # Run
 
     def __init__(
         self,
         make_process: Callable[[TrainingRequest], training_job.Process] = TrainingProcess,
+        *,
+        embeddings_folder: Path,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -79,7 +85,7 @@ class SessionController(QObject):
         self._painting.failed.connect(self._notice_error)
         self._rest = SessionState.IDLE
         self._handles: list[training_job.ProcessHandle] = []
-        self._cache = segmentation_job.EmbeddingCache()
+        self._embedder = segmentation_job.Embedder(embeddings_folder)
         self._model_path: str | None = None
         self._model_summary = ""
         self._run: Run | None = None
@@ -101,6 +107,11 @@ class SessionController(QObject):
     def model_summary(self) -> str:
         """The model in use, in a line."""
         return self._model_summary
+
+    @property
+    def embedded_image(self) -> segmentation_job.EmbeddedImage | None:
+        """The image that was embedded last."""
+        return self._embedder.last
 
     @property
     def resumable(self) -> Run | None:
@@ -144,11 +155,17 @@ class SessionController(QObject):
         elif self._state is SessionState.STOPPING:
             self._handles[0].kill()
 
-    def segment(self, inputs: segmentation_job.SegmentationInputs) -> None:
-        """Predict and cluster; `segmented` brings the result."""
+    def embed(self, inputs: segmentation_job.SegmentationInputs) -> None:
+        """Predict the embeddings, unless they are known; `embedded` brings them."""
         self._notice("Computing the embeddings …")
-        self._on_report, self._on_result = self._on_segmentation_message, self._on_segmentation_result
-        self._start(SessionState.PREDICTING, segmentation_job.run_segmentation, inputs, self._cache)
+        self._on_report, self._on_result = self._on_embedding_message, self._on_embedded
+        self._start(SessionState.PREDICTING, segmentation_job.run_embedding, inputs, self._embedder)
+
+    def segment(self, inputs: segmentation_job.SegmentationInputs) -> None:
+        """Predict and cluster; `embedded` and `segmented` bring the results."""
+        self._notice("Computing the embeddings …")
+        self._on_report, self._on_result = self._on_embedding_message, self._on_segmentation_result
+        self._start(SessionState.PREDICTING, segmentation_job.run_segmentation, inputs, self._embedder)
 
     def cancel(self) -> None:
         """Give up the segmentation; what its thread still says is dropped."""
@@ -248,14 +265,20 @@ class SessionController(QObject):
         if not message.stopped:
             self._run = self._resumable = self._start_wish = None
 
-    def _on_segmentation_message(self, message: object) -> None:
-        if isinstance(message, segmentation_job.EmbeddingsPredicted):
+    def _on_embedding_message(self, message: object) -> None:
+        if isinstance(message, segmentation_job.EmbeddedImage):
             self._notice("Finding the objects …")
             self._set_state(SessionState.SEGMENTING)
-        self.segmentation_reported.emit(message)
+            self.embedded.emit(message)
+        else:
+            self.embedding_reported.emit(message)
+
+    def _on_embedded(self, image: segmentation_job.EmbeddedImage) -> None:
+        self._notice(image.resampling.notice or "The embeddings are there.", "good")
+        self.embedded.emit(image)
 
     def _on_segmentation_result(self, result: segmentation_job.SegmentationResult) -> None:
-        self._notice(f"Found {result.n_objects} objects.", "good")
+        self._notice(" ".join((f"Found {result.n_objects} objects.", *result.notices)), "good")
         self.segmented.emit(result)
 
     def _on_model_loaded(self, to_resume: bool, loaded: model_job.LoadedModel) -> None:

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Union, get_args, get_o
 
 from annotated_types import Ge, Gt, Le, Lt
 from qtpy.QtCore import QEvent, QObject, Qt, Signal
-from qtpy.QtWidgets import QAbstractSpinBox, QCheckBox, QComboBox, QDoubleSpinBox, QLineEdit, QSpinBox, QWidget
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QHBoxLayout,
+    QLineEdit,
+    QSlider,
+    QSpinBox,
+    QWidget,
+)
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -19,6 +29,8 @@ if TYPE_CHECKING:
 _DECIMALS = 8
 _INT_MAX = 2**31 - 1
 _FLOAT_MAX = 1e12
+_SLIDER_STEPS = 1000
+_SLIDER_POWER = 2
 
 
 class Editor(Protocol):
@@ -173,26 +185,86 @@ class TextEditor(QLineEdit):
         self.edited.emit()
 
 
-class IntegersEditor(TextEditor):
-    """Whole numbers separated by commas, such as a shape; empty means None where there is a `blank`."""
+class NumbersEditor(TextEditor):
+    """Numbers separated by commas, such as a shape; empty means None where there is a `blank`."""
 
-    def __init__(self, blank: str | None) -> None:
+    def __init__(self, number: type[int] | type[float], blank: str | None) -> None:
         super().__init__()
+        self._number = number
         self.setPlaceholderText(blank or "")
 
-    def value(self) -> tuple[int, ...] | None:
+    def value(self) -> tuple[float, ...] | None:
         """Return the numbers; raises ValueError where the text is something else."""
         text = self.text().replace("x", ",").replace("\u00d7", ",").strip(" ,")
         if not text and self.placeholderText():
             return None
         try:
-            return tuple(int(part) for part in text.split(","))
+            return tuple(self._number(part) for part in text.split(","))
         except ValueError:
-            raise ValueError(f"expected whole numbers separated by commas, got “{self.text()}”.") from None
+            kind = "whole numbers" if self._number is int else "numbers"
+            raise ValueError(f"expected {kind} separated by commas, got “{self.text()}”.") from None
 
-    def set_value(self, value: tuple[int, ...] | None) -> None:
+    def set_value(self, value: tuple[float, ...] | None) -> None:
         """Show numbers or nothing."""
         self.setText("" if value is None else ", ".join(map(str, value)))
+
+
+class SliderEditor(QWidget):
+    """A spin box with a slider beside it, over the range in which one looks for a value; others are typed.
+
+    The slider is finer at the low end, where sizes and distances are that differ from each other.
+    """
+
+    edited = Signal()
+
+    def __init__(self, spin: IntEditor | FloatEditor, lower: float, upper: float) -> None:
+        super().__init__()
+        self.spin, self.slider = spin, QSlider(Qt.Orientation.Horizontal)
+        self._lower, self._span = lower, upper - lower
+        self.slider.setRange(0, _SLIDER_STEPS)
+        self.slider.setMinimumWidth(60)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(spin, 1)
+        layout.addWidget(self.slider, 1)
+        for part in (spin, self.slider):
+            ignore_wheel(part)
+        self.setFocusProxy(spin)
+        spin.edited.connect(self._on_spin_edited)
+        self.slider.valueChanged.connect(self._on_slider_moved)
+
+    def value(self) -> float | None:
+        """Return the number, or None."""
+        return self.spin.value()
+
+    def set_value(self, value: Any) -> None:
+        """Show a number or None."""
+        self.spin.set_value(value)
+        self._follow()
+
+    def setToolTip(self, text: str) -> None:
+        """Explain both parts."""
+        for part in (self.spin, self.slider):
+            part.setToolTip(text)
+        super().setToolTip(text)
+
+    def _follow(self) -> None:
+        """Move the slider to the number."""
+        value = self.spin.value()
+        share = 0.0 if value is None else min(max((value - self._lower) / self._span, 0.0), 1.0)
+        blocked = self.slider.blockSignals(True)
+        self.slider.setValue(round(_SLIDER_STEPS * share ** (1 / _SLIDER_POWER)))
+        self.slider.blockSignals(blocked)
+
+    def _on_spin_edited(self) -> None:
+        self._follow()
+        self.edited.emit()
+
+    def _on_slider_moved(self, position: int) -> None:
+        value = self._lower + self._span * (position / _SLIDER_STEPS) ** _SLIDER_POWER
+        self.spin.set_value(round(value) if isinstance(self.spin, IntEditor) else round(value, 2))
+        self.edited.emit()
 
 
 def make_editor(field: FieldInfo, *, choices: tuple[str, ...] = (), blank: str = "auto") -> Editor:
@@ -217,9 +289,11 @@ def make_editor(field: FieldInfo, *, choices: tuple[str, ...] = (), blank: str =
         is_open = not any(isinstance(bound, Ge) for bound in field.metadata)
         editor = FloatEditor(lower, upper, unit, missing, is_open=is_open)
     elif get_origin(kind) is tuple:
-        editor = IntegersEditor(missing)
+        editor = NumbersEditor(_number(kind), missing)
     else:
         editor = TextEditor()
+    if slider := dict(field.json_schema_extra or {}).get("slider"):
+        editor = SliderEditor(editor, *slider)
     editor.set_value(field.default)
     editor.setToolTip(field.description or "")
     return editor
@@ -256,6 +330,12 @@ def _unwrap_optional(annotation: Any) -> tuple[Any, bool]:
         (kind,) = (part for part in get_args(annotation) if part is not type(None))
         return kind, True
     return annotation, False
+
+
+def _number(sequence: Any) -> type[int] | type[float]:
+    """Return of which numbers a tuple type is made."""
+    item = get_args(sequence)[0]
+    return int if int in (item, *get_args(item)) else float
 
 
 def _bounds(field: FieldInfo) -> tuple[Any, Any]:

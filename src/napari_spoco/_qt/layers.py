@@ -5,7 +5,6 @@ Layers come and go at the user's will: nothing here trusts that a layer of a mom
 
 from __future__ import annotations
 
-import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +21,10 @@ if TYPE_CHECKING:
 
     from napari_spoco.training.process import Box
 
-_MAKER = "napari-spoco"
+MAKER = "napari-spoco"
+"""Key of our layers' metadata; the value is the `identity` of the image they belong to."""
+PASSING = "napari-spoco passing"
+"""Key of the metadata of layers that come and go with the pointer or the view."""
 _SLACK = 0.5
 """Pixels by which a side of a rectangle may be off its axis."""
 _EPSILON = 1e-6
@@ -31,12 +33,12 @@ _EPSILON = 1e-6
 
 def image_layers(viewer: napari.viewer.Viewer) -> list[Layer]:
     """Return the Image layers that are not pictures of ours, topmost first."""
-    return [layer for layer in _layers(viewer) if isinstance(layer, Image) and _MAKER not in layer.metadata]
+    return [layer for layer in _layers(viewer) if isinstance(layer, Image) and MAKER not in layer.metadata]
 
 
 def labels_layers(viewer: napari.viewer.Viewer) -> list[Layer]:
-    """Return the Labels layers, topmost first."""
-    return [layer for layer in _layers(viewer) if isinstance(layer, Labels)]
+    """Return the Labels layers that hold more than a preview, topmost first."""
+    return [layer for layer in _layers(viewer) if isinstance(layer, Labels) and PASSING not in layer.metadata]
 
 
 def shapes_layers(viewer: napari.viewer.Viewer) -> list[Layer]:
@@ -46,7 +48,7 @@ def shapes_layers(viewer: napari.viewer.Viewer) -> list[Layer]:
 
 def spatial_shape(layer: Layer) -> tuple[int, ...]:
     """Return the shape of the layer's pixels, without colour."""
-    shape = tuple(_pixels(layer).shape)
+    shape = tuple(pixels_of(layer).shape)
     return shape[:-1] if getattr(layer, "rgb", False) else shape
 
 
@@ -70,7 +72,7 @@ def read_image(layer: Layer) -> ImageSource:
     ValueError
         The layer has other than 2 or 3 spatial axes.
     """
-    data = _pixels(layer)
+    data = pixels_of(layer)
     if layer.ndim not in (2, 3):
         raise ValueError(f"image: expected 2 or 3 axes, got shape {tuple(data.shape)} in the layer “{layer.name}”.")
     if layer.rgb:
@@ -80,12 +82,12 @@ def read_image(layer: Layer) -> ImageSource:
 
 def copy_labels(layer: Layer) -> LabelsSource:
     """Return a copy of a Labels layer's pixels, which no painting reaches, with its geometry."""
-    return LabelsSource(np.array(_pixels(layer)), _geometry(layer))
+    return LabelsSource(np.array(pixels_of(layer)), _geometry(layer))
 
 
 def labels_pixels(layer: Layer) -> Any:
     """Return the pixels of a Labels layer themselves, to be read only; may be lazy."""
-    return _pixels(layer)
+    return pixels_of(layer)
 
 
 def read_boxes(shapes: Layer, labels: Layer) -> tuple[Box, ...]:
@@ -111,8 +113,46 @@ def read_boxes(shapes: Layer, labels: Layer) -> tuple[Box, ...]:
         if kind != "rectangle":
             raise ValueError(f"boxes: expected rectangles, got a {kind} as shape {index} of “{shapes.name}”.")
         corners = np.array([labels.world_to_data(shapes.data_to_world(vertex) * ratio) for vertex in vertices])
-        boxes.append(_pixel_box(corners, _pixels(labels).shape, f"shape {index} of “{shapes.name}”"))
+        boxes.append(_pixel_box(corners, pixels_of(labels).shape, f"shape {index} of “{shapes.name}”"))
     return tuple(boxes)
+
+
+def visible_box(viewer: napari.viewer.Viewer, layer: Layer, *, n_pixels: int, n_planes: int) -> tuple[slice, ...]:
+    """Return the part of a layer that is on show, in pixels: the middle of it where that is too large.
+
+    Parameters
+    ----------
+    viewer, layer
+        An Image layer of the viewer.
+    n_pixels
+        Most pixels of the box.
+    n_planes
+        Most planes of a stack around the one that is on show.
+    """
+    shape = np.array(spatial_shape(layer))
+    displayed = [axis - viewer.dims.ndim + layer.ndim for axis in viewer.dims.displayed]
+    displayed = [axis for axis in displayed if axis >= 0]
+    here = np.array(layer.world_to_data(viewer.dims.point))
+    start = np.clip(np.rint(here), 0, shape - 1).astype(int)
+    stop = start + 1
+    start[displayed] = np.clip(layer.corner_pixels[0, displayed], 0, shape[displayed] - 1)
+    stop[displayed] = np.clip(layer.corner_pixels[1, displayed] + 1, start[displayed] + 1, shape[displayed])
+    excess = (np.prod(stop - start) / n_pixels) ** (1 / len(displayed))
+    if excess > 1:
+        middle, half = (start + stop) // 2, ((stop - start) / excess / 2).astype(int)
+        start[displayed] = (middle - half)[displayed]
+        stop[displayed] = (middle + np.maximum(half, 1))[displayed]
+    n_more = min(n_planes, n_pixels // max(int(np.prod(stop - start)), 1)) // 2
+    for axis in set(range(layer.ndim)) - set(displayed):
+        start[axis], stop[axis] = max(0, start[axis] - n_more), min(shape[axis], stop[axis] + n_more)
+    return tuple(map(slice, start.tolist(), stop.tolist()))
+
+
+def pixel_under(layer: Layer, position: Sequence[float]) -> tuple[int, ...] | None:
+    """Return the pixel of a layer at a position in the world; None outside."""
+    index = np.rint(layer.world_to_data(position)).astype(int)
+    inside = (index >= 0) & (index < np.array(spatial_shape(layer)))
+    return tuple(index.tolist()) if inside.all() else None
 
 
 def add_annotations(viewer: napari.viewer.Viewer, image: Layer) -> Layer:
@@ -125,12 +165,38 @@ def add_annotations(viewer: napari.viewer.Viewer, image: Layer) -> Layer:
     """
     read_image(image)
     empty = np.zeros(spatial_shape(image), dtype=np.int32)
-    layer = Labels(empty, name=f"{image.name} annotations", **_transforms(image))
+    layer = Labels(empty, name=f"{image.name} annotations", **transforms(image))
     viewer.add_layer(layer)
     viewer.layers.selection.active = layer
     layer.selected_label = 1
     layer.mode = "paint"
     return layer
+
+
+def add_object(annotations: Layer, mask: NDArray[np.bool_], start: Sequence[int]) -> int:
+    """Paint a mask, a box that begins at a pixel, where nothing is painted, with the next free id.
+
+    Returns
+    -------
+    int
+        The id; 0 where everything was painted already. The user can undo it.
+    """
+    box = tuple(slice(first, first + n) for first, n in zip(start, mask.shape, strict=True))
+    inside = np.nonzero(mask & (np.asarray(annotations.data[box]) == 0))
+    if not len(inside[0]):
+        return 0
+    label = int(np.asarray(annotations.data).max()) + 1
+    annotations.data_setitem(tuple(index + first for index, first in zip(inside, start, strict=True)), label)
+    return label
+
+
+def label_colours(labels: Layer, ids: NDArray[np.integer]) -> list[tuple[int, ...] | None]:
+    """Return the colour of each id, (red, green, blue, opacity) of 255; None for 0."""
+    colours = {
+        label: tuple((255 * np.asarray(labels.get_color(label))).astype(int).tolist())
+        for label in set(ids.tolist()) - {0}
+    }
+    return [colours.get(label) for label in ids.tolist()]
 
 
 def watch_painting(layer: Layer, slot: Callable[..., None]) -> None:
@@ -146,83 +212,11 @@ def unwatch_painting(layer: Layer, slot: Callable[..., None]) -> None:
         event.disconnect(slot)
 
 
-class ResultLayers:
-    """The layers that the plugin writes: a picture of the embeddings, and objects, per image."""
-
-    def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        self._viewer = viewer
-        self._picture: Callable[[], Layer | None] = lambda: None
-        self._objects: Callable[[], Layer | None] = lambda: None
-        self._is_edited = False
-        self._is_dismissed = False
-
-    def begin(self) -> None:
-        """Begin a run: a picture that the user has deleted may come back."""
-        self._is_dismissed = False
-
-    def show_embeddings(self, image: Layer, rgb: NDArray[np.uint8], start: Sequence[int] | None = None) -> None:
-        """Show a picture of the embeddings over the image, in place; once deleted, it stays so for this run.
-
-        Parameters
-        ----------
-        image
-            The layer whose box is shown.
-        rgb
-            uint8 (*spatial, 3).
-        start
-            First pixel of the box in the image.
-        """
-        name = f"{image.name} embeddings"
-        picture = self._picture()
-        if picture is not None and picture not in self._viewer.layers:
-            self._is_dismissed = picture.metadata[_MAKER] == _identity(image)
-            self._picture, picture = (lambda: None), None
-        if self._is_dismissed:
-            return
-        transforms = _transforms(image, start)
-        if picture is not None and picture.metadata[_MAKER] == _identity(image):
-            picture.data = rgb
-            picture.translate = transforms["translate"]
-            return
-        picture = Image(rgb, rgb=True, name=name, opacity=0.7, metadata={_MAKER: _identity(image)}, **transforms)
-        _insert_above(self._viewer, image, picture)
-        self._picture = weakref.ref(picture)
-
-    def show_objects(self, image: Layer, labels: NDArray[np.uint32]) -> Layer:
-        """Show found objects over the image; the last result is replaced unless the user has edited it.
-
-        Returns
-        -------
-        Layer
-            The Labels layer, selected.
-        """
-        layer = self._objects()
-        is_ours = layer is not None and layer in self._viewer.layers and layer.metadata[_MAKER] == _identity(image)
-        if layer is not None and is_ours and not self._is_edited:
-            layer.data = labels
-        else:
-            layer = Labels(
-                labels, name=f"{image.name} objects", metadata={_MAKER: _identity(image)}, **_transforms(image)
-            )
-            self._viewer.add_layer(layer)
-            layer.events.paint.connect(self._on_objects_changed)
-            layer.events.labels_update.connect(self._on_objects_changed)
-            layer.events.data.connect(self._on_objects_changed)
-        self._objects = weakref.ref(layer)
-        self._is_edited = False
-        self._viewer.layers.selection.active = layer
-        return layer
-
-    def _on_objects_changed(self, event: Any) -> None:
-        if event.source is self._objects():
-            self._is_edited = True
-
-
 def _layers(viewer: napari.viewer.Viewer) -> list[Layer]:
     return [layer for layer in viewer.layers if isinstance(layer, Layer)][::-1]
 
 
-def _pixels(layer: Layer) -> Any:
+def pixels_of(layer: Layer) -> Any:
     return layer.data[0] if layer.multiscale else layer.data
 
 
@@ -231,7 +225,7 @@ def _geometry(layer: Layer) -> Geometry:
     return Geometry(scale, tuple(str(unit) for unit in layer.units), tuple(layer.axis_labels))
 
 
-def _transforms(layer: Layer, start: Sequence[int] | None = None) -> dict[str, Any]:
+def transforms(layer: Layer, start: Sequence[int] | None = None) -> dict[str, Any]:
     """Return everything that places a layer in the world; with `start`, of the box that begins at that pixel."""
     inner = Affine(scale=layer.scale, translate=layer.translate, rotate=layer.rotate, shear=layer.shear)
     return {
@@ -269,11 +263,11 @@ def _pixel_box(corners: NDArray[np.float64], shape: tuple[int, ...], name: str) 
     return tuple(map(slice, start.tolist(), stop.tolist()))
 
 
-def _identity(layer: Layer) -> str:
+def identity(layer: Layer) -> str:
     return str(layer.unique_id)
 
 
-def _insert_above(viewer: napari.viewer.Viewer, below: Layer, layer: Layer) -> None:
+def insert_above(viewer: napari.viewer.Viewer, below: Layer, layer: Layer) -> None:
     """Add a layer directly above another one, leaving the selection (and the user's brush) alone."""
     selected, active = set(viewer.layers.selection), viewer.layers.selection.active
     index = viewer.layers.index(below) + 1 if below in viewer.layers else len(viewer.layers)

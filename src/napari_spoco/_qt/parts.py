@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QLayout, QPushButton, QSizePolicy, QWidget
+from qtpy.QtWidgets import QAbstractButton, QFrame, QHBoxLayout, QLabel, QLayout, QPushButton, QSizePolicy, QWidget
 from superqt import QCollapsible
 
 from napari_spoco._qt.session import Control
@@ -59,7 +59,7 @@ def folded(title: str, *widgets: QWidget) -> QCollapsible:
     return group
 
 
-def show_control(button: QPushButton, control: Control) -> None:
+def show_control(button: QAbstractButton, control: Control) -> None:
     """Make a button look as the session says."""
     button.setEnabled(control.enabled)
     button.setText(control.text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QPushButton
+from qtpy.QtWidgets import QCheckBox, QPushButton
 
 from napari_spoco._qt import layers
 from napari_spoco._qt.forms import ModelForm, read_parameters
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 _QUICK = ("method", "fragment_size", "min_size")
 _RADIUS = "foreground_radius"
+_BACKGROUND_HELP = (
+    "Then click on a pixel of the background: what is like it is background. Strokes of background in the annotations "
+    "say the same. Press again to take it back."
+)
 _FOREGROUNDS = (
     ("none", "everywhere"),
     ("intensity", "where the image is bright"),
@@ -37,6 +41,9 @@ class SegmentTab(Tab):
     cancel_requested = Signal()
     load_requested = Signal()
     save_requested = Signal()
+    changed = Signal()
+    preview_toggled = Signal(bool)
+    background_requested = Signal(bool)
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__("Segment")
@@ -51,13 +58,21 @@ class SegmentTab(Tab):
         self.foreground.setToolTip("Where objects may lie. A Labels layer counts where it is not 0.")
         self.radius = ModelForm(SegmentationConfig, [_RADIUS])
         self.radius.hide()
+        self.background_button, self._about_background = QPushButton("Click on background"), sentence()
+        self.background_button.setCheckable(True)
+        self.background_button.setToolTip(_BACKGROUND_HELP)
+        self._about_background.hide()
+        self.preview = QCheckBox()
         self.segment_button, self.cancel_button = QPushButton(), QPushButton()
         self.column.addWidget(self.about_model)
         self.column.addLayout(buttons(self.load_button, self.save_button))
         self.column.addLayout(row(self.foreground, title="Objects lie"))
         self.column.addWidget(self.radius)
+        self.column.addWidget(self.background_button)
+        self.column.addWidget(self._about_background)
         self.column.addWidget(self.quick)
         self.column.addWidget(folded("Advanced settings", self.advanced))
+        self.column.addWidget(self.preview)
         self.column.addLayout(buttons(self.segment_button, self.cancel_button))
         self._connect()
 
@@ -72,14 +87,20 @@ class SegmentTab(Tab):
         layer = self.foreground.layer()
         return None if layer is None else layers.copy_labels(layer).data
 
+    def show_background(self, pixel: tuple[int, ...] | None) -> None:
+        """Say which pixel stands for the background."""
+        self._about_background.setText("" if pixel is None else f"Background is what is like pixel {pixel}.")
+        self._about_background.setVisible(pixel is not None)
+
     def show_controls(self, controls: Controls, *, model_summary: str) -> None:
         """Show what may be pressed and changed."""
+        show_control(self.preview, controls.preview)
         show_control(self.load_button, controls.load_model)
         show_control(self.save_button, controls.save_model)
         show_control(self.segment_button, controls.segment)
         show_control(self.cancel_button, controls.cancel)
-        for widget in (self.quick, self.advanced, self.foreground, self.radius):
-            widget.setEnabled(controls.inputs)
+        for widget in (self.quick, self.advanced, self.foreground, self.radius, self.background_button):
+            widget.setEnabled(controls.settings)
         self.about_model.setText(f"Model: {model_summary}" if model_summary else "No model yet: train or load one.")
 
     def release(self) -> None:
@@ -92,6 +113,10 @@ class SegmentTab(Tab):
         self.segment_button.clicked.connect(self._on_segment_clicked)
         self.cancel_button.clicked.connect(self._on_cancel_clicked)
         self.foreground.chosen.connect(self._on_foreground_chosen)
+        self.preview.toggled.connect(self.preview_toggled)
+        self.background_button.toggled.connect(self.background_requested)
+        for form in (self.quick, self.advanced, self.radius):
+            form.changed.connect(self.changed)
 
     def _on_load_clicked(self) -> None:
         self.load_requested.emit()
@@ -107,3 +132,4 @@ class SegmentTab(Tab):
 
     def _on_foreground_chosen(self) -> None:
         self.radius.setVisible(self.foreground.key() == "embedding")
+        self.changed.emit()

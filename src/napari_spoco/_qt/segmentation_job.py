@@ -1,14 +1,18 @@
-"""The body of the segmentation job: load the model, predict, cluster. No Qt; torch is imported in the job's thread."""
+"""The bodies of the jobs that embed an image and find its objects. No Qt; torch is imported in the job's thread.
+
+An image is embedded once (`EmbeddedImage`); after that its objects are found again under other settings, of the whole
+image or of the part that is on show, and only what depends on a change is computed.
+"""
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from napari_spoco._qt.embedding_store import EmbeddingStore, digest
 from napari_spoco.config import AnnotationConfig
 from napari_spoco.data.annotations import SparseAnnotations
 from napari_spoco.data.images import as_channels_first
@@ -21,14 +25,23 @@ if TYPE_CHECKING:
     from napari_spoco._qt.sources import ImageSource
     from napari_spoco._qt.worker import JobContext
     from napari_spoco.config import SegmentationConfig
-    from napari_spoco.models.checkpoint import EmbeddingModel
+    from napari_spoco.data.resampling import Resampling
+    from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard
+    from napari_spoco.segmentation.reclustering import Reclustering
+    from napari_spoco.segmentation.view import ReadoutContext
+
+    Box = tuple[slice, ...]
+    Network = Literal["student", "teacher"]
+
+_DOTS = 3000
+"""Of the scatter plot: at most so many pixels of the image, and as many annotated ones."""
 
 
 @dataclass(frozen=True, eq=False)
 class SegmentationInputs:
     """What the user has chosen; `mask` and `annotations` (*spatial) are copies that no painting reaches.
 
-    `meaning` says what the values of the annotations state.
+    `meaning` says what the values of the annotations state, `background_pixel` (Z)YX what was clicked as background.
     """
 
     image: ImageSource
@@ -38,6 +51,7 @@ class SegmentationInputs:
     mask: NDArray[Any] | None = None
     annotations: NDArray[Any] | None = None
     meaning: AnnotationConfig = field(default_factory=AnnotationConfig)
+    background_pixel: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -49,93 +63,224 @@ class PredictionProgress:
 
 
 @dataclass(frozen=True, eq=False)
-class EmbeddingsPredicted:
-    """The whole image as PCA colours, uint8 (*spatial, 3); clustering begins."""
+class EmbeddedImage:
+    """An image under a model, ready to be read out.
 
+    Attributes
+    ----------
+    key : str
+        Tells images, models and networks apart.
+    card : ModelCard
+        Of the model.
+    resampling : Resampling
+        Between the user's grid and that of the embeddings.
+    embeddings : ndarray
+        (E, *spatial) float16 on the model's grid, to be read only.
+    reclustering : Reclustering
+        Finds the objects.
+    context : ReadoutContext
+        What is known beside, on the model's grid.
+    rgb : ndarray
+        Principal components, uint8 (*spatial, 3) on the user's grid.
+    basis : ndarray
+        (E, 3), the components.
+    """
+
+    key: str
+    card: ModelCard
+    resampling: Resampling
+    embeddings: NDArray[np.float16]
+    reclustering: Reclustering
+    context: ReadoutContext
     rgb: NDArray[np.uint8]
+    basis: NDArray[np.float64]
+
+    def sample(self) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """Return pixels by their first two components (N, 2), and their annotated ids; 0 = not annotated."""
+        flat = self.embeddings.reshape(len(self.embeddings), -1)
+        n_pixels, annotations = flat.shape[1], self.context.annotations
+        ids = np.zeros(n_pixels, np.int32) if annotations is None else annotations.ravel()
+        chosen = [np.linspace(0, n_pixels - 1, min(n_pixels, _DOTS)).astype(np.intp)]
+        painted = np.flatnonzero(ids > 0)
+        if len(painted):
+            chosen.append(painted[np.linspace(0, len(painted) - 1, min(len(painted), _DOTS)).astype(np.intp)])
+        pixels = np.unique(np.concatenate(chosen))
+        return flat[:, pixels].T.astype(np.float32) @ self.basis[:, :2].astype(np.float32), ids[pixels]
 
 
 @dataclass(frozen=True, eq=False)
 class SegmentationResult:
-    """Objects of the image: uint32 (*spatial), ids 1..n_objects."""
+    """Objects of the image: uint32 (*spatial), ids 1..n_objects; `notices` are sentences for the user."""
 
     labels: NDArray[np.uint32]
     n_objects: int
+    notices: tuple[str, ...] = ()
 
 
-class EmbeddingCache:
-    """The embeddings of the last image under the last model, so that other settings cost no prediction."""
+@dataclass(frozen=True, eq=False)
+class ViewResult:
+    """Objects of a box that begins at the pixel `start` of the image: uint32 (*box)."""
 
-    def __init__(self) -> None:
-        self._entry: tuple[tuple[object, ...], NDArray[np.float32]] | None = None
-
-    def get(self, key: tuple[object, ...]) -> NDArray[np.float32] | None:
-        """Return the embeddings kept under that key."""
-        entry = self._entry
-        return entry[1] if entry is not None and entry[0] == key else None
-
-    def put(self, key: tuple[object, ...], embeddings: NDArray[np.float32]) -> None:
-        """Keep these embeddings instead of the last ones."""
-        self._entry = (key, embeddings)
+    labels: NDArray[np.uint32]
+    start: tuple[int, ...]
 
 
-def run_segmentation(
-    context: JobContext, inputs: SegmentationInputs, cache: EmbeddingCache
-) -> Generator[PredictionProgress | EmbeddingsPredicted, None, SegmentationResult]:
-    """Predict the embeddings unless they are known, then cluster them.
+class Embedder:
+    """Embeds images; keeps the last one at hand, and the embeddings of earlier ones on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self._store = EmbeddingStore(folder)
+        self._last: EmbeddedImage | None = None
+
+    @property
+    def last(self) -> EmbeddedImage | None:
+        """The image that was embedded last."""
+        return self._last
+
+    def embed(self, job: JobContext, inputs: SegmentationInputs) -> Generator[PredictionProgress, None, EmbeddedImage]:
+        """Return the image with all that is known now; what has not changed is not computed again."""
+        from napari_spoco.models.checkpoint import load_model
+
+        yield PredictionProgress(0, 0)
+        pixels = as_channels_first(np.asarray(inputs.image.data), ndim=inputs.image.ndim)
+        model = load_model(inputs.model_path)
+        file = Path(inputs.model_path)
+        geometry = inputs.image.geometry
+        name = digest(pixels, str(file.resolve()), file.stat().st_mtime_ns, geometry.scale, geometry.units)
+        # Consistency clustering compares the student's embeddings with the teacher's; else the teacher's are better.
+        needs_both = inputs.config.method == "consistency"
+        network: Network = "student" if needs_both or model.teacher is None else "teacher"
+        last = self._last
+        if last is None or last.key != f"{name}-{network}":
+            last = self._begin(job, inputs, name, network, pixels, model)
+        context = self._context(inputs, pixels, last)
+        if needs_both and context.teacher_embeddings is None and model.teacher is not None:
+            teacher = self._predict(job, inputs, f"{name}-teacher", context.image, model)
+            context = replace(context, teacher_embeddings=teacher)
+        last.reclustering.set_context(context)
+        self._last = last = replace(last, context=context)
+        return last
+
+    def _begin(
+        self,
+        job: JobContext,
+        inputs: SegmentationInputs,
+        name: str,
+        network: Network,
+        pixels: NDArray[Any],
+        model: EmbeddingModel,
+    ) -> EmbeddedImage:
+        from napari_spoco.segmentation.projection import PcaProjection
+        from napari_spoco.segmentation.reclustering import Reclustering
+        from napari_spoco.segmentation.view import ReadoutContext
+
+        geometry = inputs.image.geometry
+        resampling = model.card.resampling(pixels.shape[1:], geometry.scale, geometry.units)
+        image = resampling.image(pixels)
+        key = f"{name}-{network}"
+        embeddings = self._predict(job, inputs, key, image, model)
+        projection = PcaProjection()
+        rgb, _ = resampling.picture(projection.fit_transform(np.asarray(embeddings, np.float32)))
+        context = ReadoutContext(image=image, scale=geometry.scale if resampling.is_identity else None)
+        reclustering = Reclustering(embeddings, model.card, context)
+        basis = projection.basis
+        assert basis is not None
+        return EmbeddedImage(key, model.card, resampling, embeddings, reclustering, context, rgb, basis)
+
+    def _predict(
+        self, job: JobContext, inputs: SegmentationInputs, key: str, image: Any, model: EmbeddingModel
+    ) -> NDArray[np.float16]:
+        from napari_spoco.segmentation.prediction import predict_embeddings
+        from napari_spoco.training.devices import choose_device
+
+        def predict(out: NDArray[np.float16]) -> None:
+            predict_embeddings(
+                model.to(choose_device(inputs.device)),
+                image,
+                teacher=key.endswith("teacher"),
+                out=out,
+                stop=job.is_cancelled,
+                on_progress=lambda n_done, n_tiles: job.report(PredictionProgress(n_done, n_tiles)),
+            )
+
+        return self._store.get(key, (model.config.embedding_dim, *image.shape[1:]), predict)
+
+    def _context(self, inputs: SegmentationInputs, pixels: NDArray[Any], image: EmbeddedImage) -> ReadoutContext:
+        """Say what is known beside the embeddings; an array that holds what it held before stays the same one."""
+        shape, resampling, known = pixels.shape[1:], image.resampling, image.context
+        mask, clicked = inputs.mask, inputs.background_pixel
+        if mask is not None and mask.shape != shape:
+            raise ValueError(f"foreground: expected the image's shape {shape}, got {mask.shape}.")
+        annotations = inputs.annotations
+        if annotations is not None and annotations.shape != shape:
+            annotations = None  # Of another image: of no use here, and no error.
+        if annotations is not None:  # Strokes of background are no objects.
+            meaning = inputs.meaning.model_copy(update={"painted_in_planes": False})
+            labels = SparseAnnotations.from_labels(annotations, config=meaning).labels
+            annotations = _kept(known.annotations, resampling.annotations(labels))
+        return replace(
+            known,
+            mask=None if mask is None else _kept(known.mask, resampling.mask(mask)),
+            annotations=annotations,
+            background_pixel=None if clicked is None else resampling.model_pixel(clicked),
+        )
+
+
+def run_embedding(
+    job: JobContext, inputs: SegmentationInputs, embedder: Embedder
+) -> Generator[PredictionProgress, None, EmbeddedImage]:
+    """Embed the image unless it is embedded.
 
     Raises
     ------
     ValueError, OSError
         The image, the model or the mask do not suit; nothing was changed.
     """
-    from napari_spoco.models.checkpoint import load_model
-    from napari_spoco.segmentation.projection import PcaProjection
-    from napari_spoco.segmentation.readout import ReadoutContext, read_out
-
-    pixels = as_channels_first(np.asarray(inputs.image.data), ndim=inputs.image.ndim)
-    mask = _check_shape(inputs.mask, pixels, "foreground")
-    annotations = inputs.annotations
-    if annotations is not None and annotations.shape != pixels.shape[1:]:
-        annotations = None  # Of another image: of no use here, and no error.
-    if annotations is not None:  # Strokes of background are no objects.
-        meaning = inputs.meaning.model_copy(update={"painted_in_planes": False})
-        annotations = SparseAnnotations.from_labels(annotations, config=meaning).labels
-    model = load_model(inputs.model_path)
-    key = _key(inputs.model_path, pixels)
-    embeddings = cache.get(key)
-    if embeddings is None:
-        embeddings = _predict(context, model, pixels, inputs.device)
-        cache.put(key, embeddings)
-    yield EmbeddingsPredicted(PcaProjection().fit_transform(embeddings))
-    labels = read_out(embeddings, model.card, inputs.config, ReadoutContext(pixels, annotations, mask))
-    return SegmentationResult(labels, int(labels.max(initial=0)))
+    return (yield from embedder.embed(job, inputs))
 
 
-def _key(model_path: str, pixels: NDArray[Any]) -> tuple[object, ...]:
-    """Identify model file and image by what they hold, so that a changed image is predicted anew."""
-    digest = hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=16).hexdigest()
-    return model_path, Path(model_path).stat().st_mtime_ns, pixels.shape, pixels.dtype.str, digest
+def run_segmentation(
+    job: JobContext, inputs: SegmentationInputs, embedder: Embedder
+) -> Generator[PredictionProgress | EmbeddedImage, None, SegmentationResult]:
+    """Embed the image unless it is embedded, then find its objects; raises as `run_embedding`."""
+    image = yield from embedder.embed(job, inputs)
+    yield image
+    found = image.reclustering.read_out(inputs.config, stop=job.is_cancelled)
+    labels = image.resampling.labels(found.labels)
+    said = (image.resampling.notice,) if image.resampling.notice else ()
+    return SegmentationResult(labels, int(labels.max(initial=0)), (*said, *found.notices))
 
 
-def _predict(context: JobContext, model: EmbeddingModel, pixels: NDArray[Any], device: str) -> NDArray[np.float32]:
-    from napari_spoco.segmentation.prediction import predict_embeddings
-    from napari_spoco.training.devices import choose_device
+def run_view(
+    job: JobContext, image: EmbeddedImage, config: SegmentationConfig, box: Box
+) -> Generator[None, None, ViewResult | None]:
+    """Find the objects in a box of the image; None where nobody waits for it any more.
 
-    def report(n_done: int, n_tiles: int) -> None:
-        context.report(PredictionProgress(n_done, n_tiles))
+    Raises
+    ------
+    ValueError
+        The settings need something that is missing.
+    """
+    from napari_spoco.segmentation.stages import Stopped
 
-    embeddings: NDArray[np.float32] = predict_embeddings(
-        model.to(choose_device(device)),
-        pixels,
-        teacher=model.teacher is not None,
-        stop=context.is_cancelled,
-        on_progress=report,
-    )
-    return embeddings
+    yield
+    resampling = image.resampling
+    try:
+        model_box = _model_box(box, resampling)
+        labels = image.reclustering.read_out(config, box=model_box, stop=job.is_cancelled).labels
+    except Stopped:
+        return None
+    on_grid, start = resampling.picture(labels[..., None], [part.start for part in model_box])
+    return ViewResult(np.ascontiguousarray(on_grid[..., 0]), start)
 
 
-def _check_shape(mask: NDArray[Any] | None, pixels: NDArray[Any], name: str) -> NDArray[Any] | None:
-    if mask is not None and mask.shape != pixels.shape[1:]:
-        raise ValueError(f"{name}: expected the image's shape {pixels.shape[1:]}, got {mask.shape}.")
-    return mask
+def _kept(known: Any, new: NDArray[Any]) -> NDArray[Any]:
+    """Return what was known where it is equal, so that nothing that depends on it is computed again."""
+    return known if known is not None and np.array_equal(known, new) else new
+
+
+def _model_box(box: Box, resampling: Resampling) -> Box:
+    """Return the box of the model's grid that covers a box of the user's."""
+    sizes = zip(box, resampling.shape, resampling.model_shape, strict=True)
+    ends = [(part.start * m // n, -(-part.stop * m // n)) for part, n, m in sizes]
+    return tuple(slice(start, max(start + 1, stop)) for start, stop in ends)

@@ -60,11 +60,12 @@ class Control:
 class Controls:
     """How all buttons look.
 
-    `inputs` says whether layers and settings may be changed, `starts` what a training may start from, and `start` what
-    it will.
+    `inputs` says whether layers and settings may be changed, `settings` whether those of the segmentation may, `starts`
+    what a training may start from, and `start` what it will.
     """
 
     inputs: bool
+    settings: bool
     starts: tuple[Start, ...]
     start: Start
     new_annotations: Control
@@ -72,6 +73,9 @@ class Controls:
     stop: Control
     segment: Control
     cancel: Control
+    preview: Control
+    embed: Control
+    pick: Control
     load_model: Control
     save_model: Control
     save_labels: Control
@@ -111,6 +115,7 @@ def derive_controls(state: SessionState, facts: SessionFacts) -> Controls:
     text, hint = _STARTS[start]
     return Controls(
         inputs=rests,
+        settings=state not in (SessionState.PREDICTING, SessionState.SEGMENTING),
         starts=possible_starts(facts),
         start=start,
         new_annotations=_control(
@@ -137,6 +142,26 @@ def derive_controls(state: SessionState, facts: SessionFacts) -> Controls:
             "Cancel",
             "Give up this segmentation.",
             (state in (SessionState.PREDICTING, SessionState.SEGMENTING), "Nothing to cancel."),
+        ),
+        preview=_control(
+            "Preview what is on show",
+            "Find the objects in the part of the image that is on show, again whenever a setting or the view changes. "
+            "In a stack, in the plane on show and a few around it.",
+            (facts.has_image, "Choose an image first."),
+            (facts.has_model, "Train or load a model first."),
+        ),
+        embed=_control(
+            "Show embeddings",
+            "Compute the embeddings of the whole image, and show them as colours: alike is alike.",
+            (rests, "Something else is running."),
+            (facts.has_image, "Choose an image first."),
+            (facts.has_model, "Train or load a model first."),
+        ),
+        pick=_control(
+            "Pick objects with the mouse",
+            "Point at an object, and it lights up; click, and it becomes an annotation.",
+            (facts.has_image, "Choose an image first."),
+            (facts.has_model, "Train or load a model first."),
         ),
         load_model=_control(
             "Load model…",

@@ -14,13 +14,18 @@ from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
 from napari_spoco._qt import layers, paths
 from napari_spoco._qt.annotate_tab import AnnotateTab
 from napari_spoco._qt.controller import SessionController
+from napari_spoco._qt.embedding_views import EmbeddingViews
+from napari_spoco._qt.embeddings_tab import EmbeddingsTab
 from napari_spoco._qt.export_tab import ExportTab
 from napari_spoco._qt.footer import Footer
 from napari_spoco._qt.live_painting import LivePainting
+from napari_spoco._qt.notices import Notice
 from napari_spoco._qt.parts import show_control
+from napari_spoco._qt.preparation import Preparation, warm_up
+from napari_spoco._qt.result_layers import ResultLayers
 from napari_spoco._qt.run_folders import model_name
 from napari_spoco._qt.segment_tab import SegmentTab
-from napari_spoco._qt.segmentation_job import EmbeddingsPredicted, PredictionProgress, SegmentationInputs
+from napari_spoco._qt.segmentation_job import SegmentationInputs
 from napari_spoco._qt.session import SessionFacts, SessionState, Start, derive_controls, derive_start, next_step
 from napari_spoco._qt.tabs import Tabs
 from napari_spoco._qt.train_tab import TrainTab
@@ -34,8 +39,10 @@ if TYPE_CHECKING:
     import napari.viewer
     from napari.layers import Layer
 
+    from napari_spoco._qt.picking_job import Picked
+    from napari_spoco._qt.preparation import WarmUp
     from napari_spoco._qt.run_folders import Run
-    from napari_spoco._qt.segmentation_job import SegmentationResult
+    from napari_spoco._qt.segmentation_job import EmbeddedImage, PredictionProgress, SegmentationResult
     from napari_spoco._qt.training_job import Process
     from napari_spoco.training.process import TrainingRequest
     from napari_spoco.training.reports import TrainingMessage
@@ -54,6 +61,8 @@ class SpocoWidget(QWidget):
         Makes the process that trains.
     models_folder
         Where trainings are kept, each in a folder of its own; a folder of the user's by default.
+    warm_up
+        Gets compiled loops ready, see `Preparation`.
     """
 
     def __init__(
@@ -62,19 +71,25 @@ class SpocoWidget(QWidget):
         *,
         make_process: Callable[[TrainingRequest], Process] = TrainingProcess,
         models_folder: Path | None = None,
+        warm_up: WarmUp = warm_up,
     ) -> None:
         super().__init__()
         self._viewer = napari_viewer
         self._models_folder = models_folder or paths.models_folder()
-        self._results = layers.ResultLayers(napari_viewer)
+        self._results = ResultLayers(napari_viewer)
         self._image: Layer | None = None  # of the last job
         self._annotations: Layer | None = None
         self._is_docked = self._is_released = False
-        self.session = SessionController(make_process, parent=self)
+        folder = self._models_folder.with_name("embeddings")
+        self.session = SessionController(make_process, embeddings_folder=folder, parent=self)
         self.painting = LivePainting(self.session.send_painted, parent=self)
         self.annotate, self.train = AnnotateTab(napari_viewer), TrainTab()
-        self.segment, self.export = SegmentTab(napari_viewer), ExportTab(napari_viewer)
-        self.tabs = Tabs(self.annotate, self.train, self.segment, self.export)
+        self.embeddings, self.segment = EmbeddingsTab(), SegmentTab(napari_viewer)
+        self.export = ExportTab(napari_viewer)
+        self.tabs = Tabs(self.annotate, self.train, self.embeddings, self.segment, self.export)
+        tabs = (self.annotate, self.embeddings, self.segment)
+        self.views = EmbeddingViews(napari_viewer, self._results, self.session, tabs, parent=self)
+        self.preparation = Preparation(warm_up, parent=self)
         self.footer = Footer()
         self._lay_out()
         self._connect()
@@ -101,12 +116,18 @@ class SpocoWidget(QWidget):
         self.segment.cancel_requested.connect(self.session.cancel)
         self.segment.load_requested.connect(self._on_load_requested)
         self.segment.save_requested.connect(self._on_save_model_requested)
+        self.embeddings.embed_requested.connect(self._on_embed_requested)
+        self.views.embedding_wanted.connect(self._on_embed_requested)
+        self.views.picked.connect(self._on_picked)
+        self.views.failed.connect(self.session.refuse)
         self.export.chosen.connect(self._show_state)
         self.export.save_requested.connect(self._on_save_labels_requested)
         self.session.state_changed.connect(self._show_state)
         self.session.noticed.connect(self.footer.show_notice)
+        self.preparation.noticed.connect(self._on_prepared)
         self.session.training_reported.connect(self._on_training_reported)
-        self.session.segmentation_reported.connect(self._on_segmentation_reported)
+        self.session.embedding_reported.connect(self._on_embedding_reported)
+        self.session.embedded.connect(self._on_embedded)
         self.session.segmented.connect(self._on_segmented)
         self.session.run_opened.connect(self._on_run_opened)
         self._viewer.events.theme.connect(self._on_theme_changed)
@@ -120,6 +141,8 @@ class SpocoWidget(QWidget):
             return
         self._is_released = True
         self.painting.end()
+        self.views.end()
+        self.preparation.end()
         self.session.shutdown()
         self.annotate.release()
         self.segment.release()
@@ -180,6 +203,13 @@ class SpocoWidget(QWidget):
         self.session.train(inputs)
 
     def _on_segment_requested(self) -> None:
+        self._begin_job(self.session.segment)
+
+    def _on_embed_requested(self) -> None:
+        self._begin_job(self.session.embed)
+
+    def _begin_job(self, begin: Callable[[SegmentationInputs], None]) -> None:
+        """Begin to embed or segment the chosen image under the model in use."""
         image, annotations = self.annotate.image.layer(), self.annotate.annotations.layer()
         model_path = self.session.model_path
         if image is None or model_path is None:
@@ -193,13 +223,26 @@ class SpocoWidget(QWidget):
                 mask=self.segment.mask(),
                 annotations=None if annotations is None else layers.copy_labels(annotations).data,
                 meaning=self.train.settings.annotations(),
+                background_pixel=self.views.background_pixel(image),
             )
         except ValueError as error:
             self.session.refuse(error)
             return
         self._image = image
         self._results.begin()
-        self.session.segment(inputs)
+        begin(inputs)
+
+    def _on_picked(self, picked: Picked) -> None:
+        annotations = self.annotate.annotations.layer()
+        if annotations is None:
+            self._on_new_requested()
+            annotations = self.annotate.annotations.layer()
+        if annotations is None or layers.spatial_shape(annotations) != layers.spatial_shape(self._image):
+            self.session.refuse(ValueError("annotations: expected a Labels layer of the image's shape."))
+            return
+        label = layers.add_object(annotations, picked.mask, picked.start)
+        text = f"Annotated as object {label}; undo takes it back." if label else "That object is annotated already."
+        self.footer.show_notice(Notice(text))
 
     def _on_load_requested(self) -> None:
         if path := paths.ask_model_to_load(self, self._models_folder):
@@ -229,12 +272,20 @@ class SpocoWidget(QWidget):
         elif isinstance(message, Preview) and self._image is not None:
             self._results.show_embeddings(self._image, message.rgb, message.start)
 
-    def _on_segmentation_reported(self, message: object) -> None:
-        if isinstance(message, PredictionProgress):
+    def _on_embedding_reported(self, message: PredictionProgress) -> None:
+        if message.n_tiles:
             self.footer.show_progress(message.n_done, message.n_tiles, f"tile {message.n_done} of {message.n_tiles}")
-        elif isinstance(message, EmbeddingsPredicted) and self._image is not None:
-            self._results.show_embeddings(self._image, message.rgb)
-            self.footer.show_progress(0, 0, "")
+
+    def _on_embedded(self, embedded: EmbeddedImage) -> None:
+        if self._image is None:
+            return
+        self._results.show_embeddings(self._image, embedded.rgb)
+        self.footer.show_progress(0, 0, "")
+        points, ids = embedded.sample()
+        annotations = self.annotate.annotations.layer()
+        colours = [None] * len(ids) if annotations is None else layers.label_colours(annotations, ids)
+        self.embeddings.show_points(points, colours)
+        self.views.begin(self._image)
 
     def _on_segmented(self, result: SegmentationResult) -> None:
         if self._image is not None:
@@ -247,12 +298,17 @@ class SpocoWidget(QWidget):
     def _on_settings_changed(self) -> None:
         self.annotate.interpret(self.train.settings.annotations())
 
+    def _on_prepared(self, notice: Notice) -> None:
+        if not self.session.state.is_busy:  # What a job says comes first.
+            self.footer.show_notice(notice)
+
     # What is on show
 
     def _on_theme_changed(self, _event: Any = None) -> None:
         if isalive(self):
             theme = get_theme(self._viewer.theme)
-            self.train.plot.set_colours(text=theme.text.as_hex(), background=theme.background.as_hex())
+            for plot in (self.train.plot, self.embeddings.scatter):
+                plot.set_colours(text=theme.text.as_hex(), background=theme.background.as_hex())
 
     def _facts(self) -> SessionFacts:
         return SessionFacts(
@@ -275,6 +331,8 @@ class SpocoWidget(QWidget):
         if state is not SessionState.TRAINING:
             self.painting.end()
         self.segment.show_controls(controls, model_summary=self.session.model_summary)
+        self.embeddings.show_controls(controls)
+        self.views.follow()
         self.export.show_controls(controls)
         hint = next_step(state, facts, self.annotate.summary.n_objects)
         self.footer.show_hint(hint)

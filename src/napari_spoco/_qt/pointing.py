@@ -1,0 +1,92 @@
+"""The mouse over the viewer, while the plugin has asked for it: where it points, and where it clicks.
+
+napari tells the viewer of the mouse before it tells the layers; a click that is taken here paints nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_spoco._qt import layers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import napari.viewer
+    from napari.layers import Layer
+
+_MILLISECONDS = 15
+"""Positions that come faster replace each other."""
+_SLACK = 4
+"""Pixels of the screen that a hand may tremble during a click."""
+
+
+class Pointing(QObject):
+    """Follows the mouse over one layer from `begin` to `end`.
+
+    `hovered` and `clicked` bring the pixel of the layer, (Z)YX; `left` says that the mouse is outside of it.
+    """
+
+    hovered = Signal(tuple)
+    clicked = Signal(tuple)
+    left = Signal()
+
+    def __init__(self, viewer: napari.viewer.Viewer, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._layer: Layer | None = None
+        self._position: tuple[float, ...] | None = None
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_MILLISECONDS)
+        self._timer.timeout.connect(self._on_timeout)
+
+    @property
+    def is_following(self) -> bool:
+        """Whether the mouse is followed."""
+        return self._layer is not None
+
+    def begin(self, layer: Layer) -> None:
+        """Follow the mouse over a layer."""
+        self.end()
+        self._layer = layer
+        self._viewer.mouse_move_callbacks.append(self._on_mouse_moved)
+        self._viewer.mouse_drag_callbacks.append(self._on_mouse_pressed)
+
+    def end(self) -> None:
+        """Follow the mouse no longer."""
+        if self._layer is None:
+            return
+        self._layer = None
+        self._timer.stop()
+        self._viewer.mouse_move_callbacks.remove(self._on_mouse_moved)
+        self._viewer.mouse_drag_callbacks.remove(self._on_mouse_pressed)
+
+    def _on_mouse_moved(self, _viewer: Any, event: Any) -> None:
+        self._position = tuple(event.position)
+        if not self._timer.isActive():
+            self._timer.start()
+
+    def _on_mouse_pressed(self, _viewer: Any, event: Any) -> Iterator[None]:
+        """Take a click with the left button; where the mouse is dragged, it moves the image as ever."""
+        pixel = None if self._layer is None else layers.pixel_under(self._layer, event.position)
+        if event.button != 1 or pixel is None:
+            return
+        event.handled = True
+        x, y = event.pos
+        yield
+        while event.type == "mouse_move":
+            yield
+        if max(abs(event.pos[0] - x), abs(event.pos[1] - y)) <= _SLACK:
+            self.clicked.emit(pixel)
+
+    def _on_timeout(self) -> None:
+        if self._layer is None or self._position is None:
+            return
+        pixel = layers.pixel_under(self._layer, self._position)
+        if pixel is None:
+            self.left.emit()
+        else:
+            self.hovered.emit(pixel)

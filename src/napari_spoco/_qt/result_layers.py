@@ -1,0 +1,132 @@
+"""The layers that the plugin writes; with `layers`, all that touches layers.
+
+They come and go at the user's will: nothing here trusts that a layer of a moment ago is still in the viewer.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image, Labels
+
+from napari_spoco._qt.layers import MAKER, PASSING, identity, insert_above, transforms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import napari.viewer
+    from napari.layers import Layer
+    from numpy.typing import NDArray
+
+
+class ResultLayers:
+    """The layers that the plugin writes: a picture of the embeddings, objects, and a preview of them, per image."""
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        self._viewer = viewer
+        self._picture: Callable[[], Layer | None] = lambda: None
+        self._objects: Callable[[], Layer | None] = lambda: None
+        self._passing: dict[str, Callable[[], Layer | None]] = {}
+        self._is_edited = False
+        self._is_dismissed = False
+
+    def begin(self) -> None:
+        """Begin a run: a picture that the user has deleted may come back."""
+        self._is_dismissed = False
+
+    def show_embeddings(self, image: Layer, rgb: NDArray[np.uint8], start: Sequence[int] | None = None) -> None:
+        """Show a picture of the embeddings over the image, in place; once deleted, it stays so for this run.
+
+        Parameters
+        ----------
+        image
+            The layer whose box is shown.
+        rgb
+            uint8 (*spatial, 3).
+        start
+            First pixel of the box in the image.
+        """
+        name = f"{image.name} embeddings"
+        picture = self._picture()
+        if picture is not None and picture not in self._viewer.layers:
+            self._is_dismissed = picture.metadata[MAKER] == identity(image)
+            self._picture, picture = (lambda: None), None
+        if self._is_dismissed:
+            return
+        placed = transforms(image, start)
+        if picture is not None and picture.metadata[MAKER] == identity(image):
+            picture.data = rgb
+            picture.translate = placed["translate"]
+            return
+        picture = Image(rgb, rgb=True, name=name, opacity=0.7, metadata={MAKER: identity(image)}, **placed)
+        insert_above(self._viewer, image, picture)
+        self._picture = weakref.ref(picture)
+
+    def show_objects(self, image: Layer, labels: NDArray[np.uint32]) -> Layer:
+        """Show found objects over the image; the last result is replaced unless the user has edited it.
+
+        Returns
+        -------
+        Layer
+            The Labels layer, selected.
+        """
+        self.drop_preview()
+        layer = self._objects()
+        is_ours = layer is not None and layer in self._viewer.layers and layer.metadata[MAKER] == identity(image)
+        if layer is not None and is_ours and not self._is_edited:
+            layer.data = labels
+        else:
+            layer = Labels(labels, name=f"{image.name} objects", metadata={MAKER: identity(image)}, **transforms(image))
+            self._viewer.add_layer(layer)
+            layer.events.paint.connect(self._on_objects_changed)
+            layer.events.labels_update.connect(self._on_objects_changed)
+            layer.events.data.connect(self._on_objects_changed)
+        self._objects = weakref.ref(layer)
+        self._is_edited = False
+        self._viewer.layers.selection.active = layer
+        return layer
+
+    def show_preview(self, image: Layer, labels: NDArray[np.uint32], start: Sequence[int]) -> None:
+        """Show the objects of a box of the image that begins at a pixel, above the picture of the embeddings."""
+        self._show_passing("preview", image, labels, start)
+
+    def drop_preview(self) -> None:
+        """Take the preview away."""
+        self._drop_passing("preview")
+
+    def show_pick(self, image: Layer, mask: NDArray[np.bool_], start: Sequence[int]) -> None:
+        """Show the object under the pointer, a box of the image that begins at a pixel."""
+        self._show_passing("pick", image, mask.astype(np.uint8), start)
+
+    def drop_pick(self) -> None:
+        """Take the object under the pointer away."""
+        self._drop_passing("pick")
+
+    def _show_passing(self, name: str, image: Layer, labels: NDArray[Any], start: Sequence[int]) -> None:
+        layer = self._passing.get(name, _nothing)()
+        placed = transforms(image, start)
+        if layer is not None and layer in self._viewer.layers and layer.metadata[MAKER] == identity(image):
+            layer.data = labels
+            layer.translate = placed["translate"]
+            return
+        self._drop_passing(name)
+        metadata = {MAKER: identity(image), PASSING: True}
+        layer = Labels(labels, name=f"{image.name} {name}", opacity=0.5, metadata=metadata, **placed)
+        picture = self._picture()
+        insert_above(self._viewer, image if picture is None else picture, layer)
+        self._passing[name] = weakref.ref(layer)
+
+    def _drop_passing(self, name: str) -> None:
+        layer = self._passing.pop(name, _nothing)()
+        if layer is not None and layer in self._viewer.layers:
+            self._viewer.layers.remove(layer)
+
+    def _on_objects_changed(self, event: Any) -> None:
+        if event.source is self._objects():
+            self._is_edited = True
+
+
+def _nothing() -> None:
+    return None

@@ -1,0 +1,59 @@
+"""Pixels by the first two principal components of their embeddings, in the colours of the annotated objects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyqtgraph as pg
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_spoco._qt.parts import sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+_HEIGHT = 240
+_UNLABELED = (128, 128, 128, 70)
+_ABOUT = (
+    "Each dot is a pixel, at the first two principal components of its embedding; in colour where it is annotated. "
+    "Objects should be dense, and far from each other."
+)
+
+
+class ScatterPlot(QWidget):
+    """Plots pixels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._plot = pg.PlotWidget(self, enableMenu=False)
+        self._plot.setFixedHeight(_HEIGHT)
+        self._plot.hideButtons()
+        item = self._plot.getPlotItem()
+        item.ctrlMenu.setParent(self, item.ctrlMenu.windowFlags())  # pyqtgraph leaves it without a parent
+        self._dots = pg.ScatterPlotItem(size=4, pen=None)
+        self._plot.addItem(self._dots)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._plot)
+        layout.addWidget(sentence(_ABOUT))
+
+    @property
+    def n_dots(self) -> int:
+        """Number of pixels on show."""
+        return len(self._dots.data)
+
+    def show_points(self, points: NDArray[np.float32], colours: Sequence[tuple[int, ...] | None]) -> None:
+        """Show pixels (N, 2), each in its colour (red, green, blue, opacity of 255); None = not annotated."""
+        brushes = {colour: pg.mkBrush(*(colour or _UNLABELED)) for colour in set(colours)}
+        self._dots.setData(x=points[:, 0], y=points[:, 1], brush=[brushes[colour] for colour in colours])
+
+    def set_colours(self, *, text: str, background: str) -> None:
+        """Draw axes in the theme's text colour, on its background."""
+        self._plot.setBackground(background)
+        for side in ("left", "bottom"):
+            axis = self._plot.getAxis(side)
+            axis.setPen(pg.mkPen(text, width=1))
+            axis.setTextPen(pg.mkPen(text))

@@ -1,0 +1,227 @@
+"""What follows mouse and view: the preview, picking an object, and the click on the background.
+
+The embeddings stand for those of a good network: the intensity of the image, ten times as far apart.
+"""
+
+from __future__ import annotations
+
+import types
+
+import numpy as np
+import pytest
+
+from napari_spoco._qt import layers, paths
+from napari_spoco._qt.picking_job import Picked
+from napari_spoco._qt.pointing import Pointing
+from napari_spoco.config import NetworkConfig
+from napari_spoco.segmentation import prediction
+
+OBJECTS = {2: (slice(8, 24), slice(10, 30)), 5: (slice(40, 56), slice(36, 60))}
+
+
+def make_image(ndim: int) -> np.ndarray:
+    plane = np.zeros((64, 64), np.float32)
+    for value, box in OBJECTS.items():
+        plane[box] = value
+    if ndim == 2:
+        return plane
+    image = np.zeros((7, 64, 64), np.float32)
+    image[2:6] = plane
+    return image
+
+
+@pytest.fixture(params=[2, 3], ids=["2D", "3D"])
+def widget(request, spoco, viewer, tmp_path, monkeypatch, until):
+    """Return the dock with an image of two objects and a model that tells them apart."""
+    from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, save_model
+
+    def embed(_model, image, *, out, **_options) -> None:
+        out[:] = 0
+        out[0] = 10 * image[0]
+
+    config = NetworkConfig(ndim=request.param, embedding_dim=2, feature_maps=(2, 2), norm="group", groups=1)
+    path = save_model(EmbeddingModel.create(ModelCard(network=config)), tmp_path / "model.safetensors")
+    monkeypatch.setattr(prediction, "predict_embeddings", embed)
+    monkeypatch.setattr(paths, "ask_model_to_load", lambda *_: str(path))
+    viewer.add_image(make_image(request.param), name="two", scale=(2.0, 0.5, 0.5)[-request.param :])
+    spoco.segment.load_button.click()
+    until(lambda: spoco.session.model_path is not None and not spoco.session.state.is_busy)
+    spoco.segment.advanced.editor("smoothing").set_value(0.0)
+    spoco.segment.advanced.editor("background").set_value("none")
+    return spoco
+
+
+def names(viewer) -> list[str]:
+    return [layer.name for layer in viewer.layers]
+
+
+def move_mouse(widget, viewer, pixel) -> None:
+    """Tell the viewer of the mouse at a pixel of the image, as its canvas does."""
+    position = viewer.layers["two"].data_to_world(pixel)
+    for callback in list(viewer.mouse_move_callbacks):
+        callback(viewer, types.SimpleNamespace(position=position))
+
+
+def click(viewer, pixel, *, moved: int = 0) -> object:
+    event = types.SimpleNamespace(
+        position=viewer.layers["two"].data_to_world(pixel), button=1, pos=(5, 5), type="mouse_press", handled=False
+    )
+    ours = [callback for callback in viewer.mouse_drag_callbacks if callback.__name__ == "_on_mouse_pressed"]
+    pressed = [callback(viewer, event) for callback in ours]
+    for generator in pressed:
+        next(generator, None)
+    event.type, event.pos = "mouse_move", (5 + moved, 5)
+    for generator in pressed:
+        next(generator, None)
+    event.type = "mouse_release"
+    for generator in pressed:
+        assert next(generator, None) is None
+    return event
+
+
+def at(widget, *pixel: int) -> tuple[int, ...]:
+    """Return the pixel in the plane on show."""
+    return (3, *pixel) if widget.session.embedded_image.embeddings.ndim == 4 else pixel
+
+
+def test_the_preview_follows_settings_and_view(widget, viewer, until) -> None:
+    widget.segment.preview.click()
+    until(lambda: "two preview" in names(viewer))
+    preview = viewer.layers["two preview"]
+    assert preview not in layers.labels_layers(viewer)
+    assert preview.data.max() == 3  # what is around the objects is one of its own here
+    assert tuple(preview.scale) == tuple(viewer.layers["two"].scale)
+    assert widget.session.embedded_image.reclustering.n_runs["embeddings"] == 1
+    size = 16 * 20
+    n_planes = preview.data.shape[0] if preview.ndim == 3 else 1
+    widget.segment.quick.editor("min_size").set_value(0)
+    widget.segment.quick.editor("min_size").spin.setValue(min(n_planes, 4) * size + 1)  # as a person turns it
+    until(lambda: viewer.layers["two preview"].data.max() == 2)
+    assert widget.session.embedded_image.reclustering.n_runs["segments"] == 1
+    widget.segment.preview.click()
+    assert "two preview" not in names(viewer)
+    assert not widget.views.preview.is_following
+
+
+def test_the_preview_is_the_result(widget, viewer, until) -> None:
+    widget.segment.preview.click()
+    until(lambda: "two preview" in names(viewer))
+    shown = viewer.layers["two preview"]
+    start = np.rint(viewer.layers["two"].world_to_data(shown.data_to_world([0] * shown.ndim))).astype(int)
+    pixels = np.array(shown.data)
+    widget.segment.segment_button.click()
+    until(lambda: "two objects" in names(viewer) and not widget.session.state.is_busy)
+    found = viewer.layers["two objects"].data
+    box = tuple(slice(first, first + n) for first, n in zip(start, pixels.shape, strict=True))
+    assert ((found[box] > 0) == (pixels > 0)).all()
+    pairs = set(zip(found[box].ravel().tolist(), pixels.ravel().tolist(), strict=True))
+    assert len(pairs) == len(np.unique(pixels)) == 3
+
+
+def test_a_preview_of_another_model_embeds_anew(widget, viewer, until, monkeypatch) -> None:
+    widget.segment.preview.click()
+    until(lambda: "two preview" in names(viewer))
+    first = widget.session.embedded_image
+    widget.session._embedder._last = None
+    other = make_image(viewer.layers["two"].ndim)[..., ::-1].copy()
+    viewer.add_image(other, name="other")
+    widget.annotate.image.choose(viewer.layers["other"])
+    until(lambda: "other preview" in names(viewer))
+    assert widget.session.embedded_image is not first
+    assert "two preview" not in names(viewer)
+
+
+def test_what_fails_is_said_once(widget, viewer, until, monkeypatch, qtbot) -> None:
+    calls = []
+
+    def fail(*_args, **_options):
+        calls.append(1)
+        raise ValueError("image: expected 3 channels, got 1.")
+
+    monkeypatch.setattr(prediction, "predict_embeddings", fail)
+    widget.segment.preview.click()
+    until(lambda: "expected 3 channels" in widget.footer.text and not widget.session.state.is_busy)
+    qtbot.wait(100)
+    assert len(calls) == 1
+
+
+def test_an_object_under_the_mouse_lights_up_and_is_annotated(widget, viewer, until) -> None:
+    widget.embeddings.pick.click()
+    until(lambda: widget.views.picking.is_following)
+    picked = at(widget, 12, 20)
+    if len(picked) == 3:
+        viewer.dims.set_current_step(0, picked[0])
+    move_mouse(widget, viewer, picked)
+    until(lambda: "two pick" in names(viewer))
+    light = viewer.layers["two pick"]
+    assert light.data.sum() == 16 * 20
+    pixels = light.data
+    move_mouse(widget, viewer, at(widget, 13, 21))
+    assert viewer.layers["two pick"].data is pixels
+    click(viewer, picked)
+    until(lambda: "Annotated as object 1" in widget.footer.text)
+    annotations = viewer.layers["two annotations"]
+    truth = viewer.layers["two"].data == 2
+    np.testing.assert_array_equal(annotations.data == 1, truth)
+    click(viewer, picked)
+    until(lambda: "annotated already" in widget.footer.text)
+    annotations.undo()
+    assert not annotations.data.any()
+    move_mouse(widget, viewer, at(widget, -500, -500))
+    until(lambda: "two pick" not in names(viewer))
+    widget.embeddings.pick.click()
+    assert not viewer.mouse_move_callbacks
+
+
+def test_a_drag_is_no_click(widget, viewer, until, qtbot) -> None:
+    widget.embeddings.pick.click()
+    until(lambda: widget.views.picking.is_following)
+    click(viewer, at(widget, 12, 20), moved=50)
+    qtbot.wait(50)
+    assert "two annotations" not in names(viewer)
+
+
+def test_a_click_says_what_is_background(widget, viewer, until) -> None:
+    widget.segment.background_button.click()
+    click(viewer, (3, 0, 0)[-viewer.layers["two"].ndim :])
+    until(lambda: "Background is what is like pixel" in widget.segment._about_background.text())
+    assert not widget.views.background_click.is_following
+    widget.segment.foreground.choose("embedding")
+    widget.segment.radius.editor("foreground_radius").set_value(5.0)
+    widget.segment.segment_button.click()
+    until(lambda: not widget.session.state.is_busy)
+    found = viewer.layers["two objects"].data
+    np.testing.assert_array_equal(found > 0, viewer.layers["two"].data > 0)
+    widget.segment.background_button.click()
+    assert widget.views.background_pixel(viewer.layers["two"]) is None
+
+
+def test_the_scatter_plot_shows_annotated_pixels_in_their_colour(widget, viewer, until) -> None:
+    widget.annotate.new_button.click()
+    annotations = viewer.layers["two annotations"]
+    annotations.data_setitem(np.nonzero(viewer.layers["two"].data == 5), 7)
+    widget.embeddings.embed_button.click()
+    until(lambda: widget.embeddings.scatter.n_dots > 0)
+    points, ids = widget.session.embedded_image.sample()
+    assert set(ids) == {0, 7}
+    assert widget.embeddings.scatter.n_dots == len(points) >= 3000
+    assert layers.label_colours(annotations, np.array([0, 7]))[0] is None
+
+
+def test_pointing_takes_the_left_button_inside_the_layer_only(viewer) -> None:
+    viewer.add_image(make_image(2), name="two")
+    pointing = Pointing(viewer)
+    seen = []
+    pointing.clicked.connect(seen.append)
+    pointing.begin(viewer.layers["two"])
+    assert click(viewer, (3, 4)).handled
+    assert not click(viewer, (-30, 4)).handled
+    assert seen == [(3, 4)]
+    pointing.end()
+    assert not click(viewer, (3, 4)).handled
+
+
+def test_a_picked_object_knows_its_pixels() -> None:
+    picked = Picked(np.array([[True, False]]), (4, 6))
+    assert picked.holds((4, 6))
+    assert not any(picked.holds(pixel) for pixel in [(4, 7), (4, 5), (5, 6), (4, 8)])
