@@ -1,0 +1,69 @@
+"""Who takes part: the table of contestants, and what all of them are given and give back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_spoco.data.annotations import SparseAnnotations
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Images (*spatial) with what was painted in them, and how long to learn from it.
+
+    `minutes` are of processor time, on one thread; `seed` is of everything that is drawn.
+    """
+
+    images: Sequence[NDArray[Any]]
+    annotations: Sequence[SparseAnnotations]
+    is_tissue: bool
+    minutes: float
+    seed: int
+
+
+class Setting(NamedTuple):
+    """A way from a prediction to objects: `segment(image, prediction)` returns labels (*spatial)."""
+
+    name: str
+    segment: Callable[..., NDArray[Any]]
+
+
+class Readout(NamedTuple):
+    """Settings to choose from on the training images; one that `is_slow` has one, and skips those images."""
+
+    settings: Sequence[Setting]
+    is_slow: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """What has learned: the predictions of the training images, those of any other, and ways to read them."""
+
+    predictions: Sequence[Any]
+    predict: Callable[[NDArray[Any]], Any]
+    readouts: Mapping[str, Readout]
+    n_steps: int = 0
+
+
+def fit(name: str, task: Task) -> Fitted:
+    """Let a contestant learn.
+
+    Raises
+    ------
+    ValueError
+        An unknown contestant.
+    """
+    from benchmarks.annotation_budget import classical, embeddings, forest, unet
+
+    others = {"unet": unet.fit, "forest": forest.fit, "classical": classical.fit}
+    if name in others:
+        return others[name](task)
+    if name not in embeddings.VARIANTS:
+        raise ValueError(f"contestant: expected one of {', '.join([*embeddings.VARIANTS, *others])}, got {name!r}")
+    return embeddings.fit(task, embeddings.VARIANTS[name])
