@@ -225,3 +225,22 @@ def test_a_picked_object_knows_its_pixels() -> None:
     picked = Picked(np.array([[True, False]]), (4, 6))
     assert picked.holds((4, 6))
     assert not any(picked.holds(pixel) for pixel in [(4, 7), (4, 5), (5, 6), (4, 8)])
+
+
+def test_accepted_objects_become_annotations(widget, viewer, until) -> None:
+    widget.segment.segment_button.click()
+    until(lambda: not widget.session.state.is_busy)
+    objects = viewer.layers["two objects"]
+    assert widget.review.labels.layer() == objects
+    widget.review.start_button.click()
+    until(lambda: widget.reviewing.queue is not None)
+    widget.review.action_buttons["accept"].click()
+    until(lambda: widget.reviewing.queue.accepted and not widget.reviewing.is_busy)
+    (accepted,) = widget.reviewing.queue.accepted
+    widget.review.annotations_button.click()
+    until(lambda: "two objects accepted" in names(viewer))
+    annotations = viewer.layers["two objects accepted"]
+    np.testing.assert_array_equal(annotations.data > 0, objects.data == accepted)
+    assert tuple(annotations.scale) == tuple(objects.scale)
+    assert widget.annotate.annotations.layer() == annotations
+    until(lambda: widget.annotate.summary.n_objects == 1)

@@ -9,6 +9,7 @@ import pytest
 from napari_spoco._qt import paths
 from napari_spoco._qt.session import SessionState
 from napari_spoco.config import TRAINING_PRESETS, TrainingConfig
+from napari_spoco.models.registry import shipped_models
 from napari_spoco.training.reports import ScoreReport, TrainingFailed
 
 
@@ -40,14 +41,14 @@ def resume(widget, processes, until):
 
 
 def test_at_first_there_is_nothing_but_a_new_model(ready) -> None:
-    assert offers(ready) == ["a new model", "another run …"]
+    assert offers(ready) == ["a new model", *shipped_models(), "another run …"]
     assert ready.train.train_button.text() == "Train"
 
 
 def test_a_stopped_run_is_resumed_in_its_folder(stopped, processes, until) -> None:
     first = processes.last.request
     assert stopped.train.train_button.text() == "Resume"
-    assert offers(stopped) == ["a new model", "the current model", "the last run", "another run …"]
+    assert offers(stopped) == ["a new model", "the current model", "the last run", *shipped_models(), "another run …"]
     request = resume(stopped, processes, until)
     assert request.resume
     assert (request.folder, request.config, request.start_from) == (first.folder, first.config, None)
@@ -258,3 +259,23 @@ def test_a_score_is_shown_and_explained(training, processes, until) -> None:
     assert training.train.score.text() == "Score on 2 left-out objects: 0.62 (the best)"
     tooltip = training.train.score.toolTip()
     assert all(part in tooltip for part in ("not shown", "IoU", "Step 100", "0.50", "0.75"))
+
+
+def test_a_shipped_model_is_fine_tuned(ready, processes, until, rest, choose_start) -> None:
+    choose_start("nuclei-small")
+    rest()
+    assert ready.footer.text == "The model is loaded."
+    assert ready.train.start.currentText() == "the current model"
+    assert Path(ready.session.model_path).stem == "nuclei-small"
+    ready.train.train_button.click()
+    until(lambda: processes.made and processes.last.is_started)
+    assert Path(processes.last.request.start_from).stem == "nuclei-small"
+
+
+def test_a_shipped_model_is_taken_to_segment(ready, rest) -> None:
+    index = ready.segment.shipped.findText("nuclei-small")
+    ready.segment.shipped.setCurrentIndex(index)
+    ready.segment.shipped.activated.emit(index)
+    rest()
+    assert "2D, 1 channel" in ready.segment.about_model.text()
+    assert ready.segment.shipped.currentIndex() == 0

@@ -117,6 +117,13 @@ def read_boxes(shapes: Layer, labels: Layer) -> tuple[Box, ...]:
     return tuple(boxes)
 
 
+def add_accepted(viewer: napari.viewer.Viewer, reviewed: Layer, labels: NDArray[np.integer]) -> Layer:
+    """Add objects of a Labels layer as annotations, placed like it."""
+    layer = Labels(labels.astype(np.int32), name=f"{reviewed.name} accepted", **transforms(reviewed))
+    viewer.add_layer(layer)
+    return layer
+
+
 def visible_box(viewer: napari.viewer.Viewer, layer: Layer, *, n_pixels: int, n_planes: int) -> tuple[slice, ...]:
     """Return the part of a layer that is on show, in pixels: the middle of it where that is too large.
 

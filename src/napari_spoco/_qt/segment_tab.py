@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QPushButton
+from qtpy.QtWidgets import QCheckBox, QComboBox, QPushButton
 
 from napari_spoco._qt import layers
+from napari_spoco._qt.editors import ignore_wheel
 from napari_spoco._qt.forms import ModelForm, read_parameters
 from napari_spoco._qt.layer_choice import LayerChoice
 from napari_spoco._qt.parts import buttons, folded, row, sentence, show_control
 from napari_spoco._qt.tabs import Tab
 from napari_spoco.config import SegmentationConfig
+from napari_spoco.models.registry import shipped_models
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 _QUICK = ("method", "fragment_size", "min_size")
 _RADIUS = "foreground_radius"
+_SHIPPED = "Take a shipped model …"
 _BACKGROUND_HELP = (
     "Then click on a pixel of the background: what is like it is background. Strokes of background in the annotations "
     "say the same. Press again to take it back."
@@ -41,6 +44,7 @@ class SegmentTab(Tab):
     cancel_requested = Signal()
     load_requested = Signal()
     save_requested = Signal()
+    shipped_requested = Signal(str)
     changed = Signal()
     preview_toggled = Signal(bool)
     background_requested = Signal(bool)
@@ -48,6 +52,10 @@ class SegmentTab(Tab):
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__("Segment")
         self.about_model = sentence()
+        self.shipped = QComboBox()
+        self.shipped.addItems([_SHIPPED, *shipped_models()])
+        self.shipped.setToolTip("Models that come with the plugin: take one that was trained on images like yours.")
+        ignore_wheel(self.shipped)
         self.load_button, self.save_button = QPushButton(), QPushButton()
         self.quick = ModelForm(SegmentationConfig, _QUICK)
         elsewhere = (*_QUICK, _RADIUS, "foreground")
@@ -65,6 +73,7 @@ class SegmentTab(Tab):
         self.preview = QCheckBox()
         self.segment_button, self.cancel_button = QPushButton(), QPushButton()
         self.column.addWidget(self.about_model)
+        self.column.addWidget(self.shipped)
         self.column.addLayout(buttons(self.load_button, self.save_button))
         self.column.addLayout(row(self.foreground, title="Objects lie"))
         self.column.addWidget(self.radius)
@@ -97,6 +106,7 @@ class SegmentTab(Tab):
         show_control(self.preview, controls.preview)
         show_control(self.load_button, controls.load_model)
         show_control(self.save_button, controls.save_model)
+        self.shipped.setEnabled(controls.load_model.enabled)
         show_control(self.segment_button, controls.segment)
         show_control(self.cancel_button, controls.cancel)
         for widget in (self.quick, self.advanced, self.foreground, self.radius, self.background_button):
@@ -110,6 +120,7 @@ class SegmentTab(Tab):
     def _connect(self) -> None:
         self.load_button.clicked.connect(self._on_load_clicked)
         self.save_button.clicked.connect(self._on_save_clicked)
+        self.shipped.activated.connect(self._on_shipped_chosen)
         self.segment_button.clicked.connect(self._on_segment_clicked)
         self.cancel_button.clicked.connect(self._on_cancel_clicked)
         self.foreground.chosen.connect(self._on_foreground_chosen)
@@ -123,6 +134,12 @@ class SegmentTab(Tab):
 
     def _on_save_clicked(self) -> None:
         self.save_requested.emit()
+
+    def _on_shipped_chosen(self, index: int) -> None:
+        name = self.shipped.itemText(index)
+        self.shipped.setCurrentIndex(0)
+        if name != _SHIPPED:
+            self.shipped_requested.emit(name)
 
     def _on_segment_clicked(self) -> None:
         self.segment_requested.emit()

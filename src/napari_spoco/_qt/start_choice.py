@@ -7,6 +7,7 @@ from qtpy.QtWidgets import QComboBox
 
 from napari_spoco._qt.editors import ignore_wheel
 from napari_spoco._qt.session import Start
+from napari_spoco.models.registry import shipped_models
 
 _TEXTS = {
     Start.NEW: "a new model",
@@ -17,9 +18,10 @@ _OTHER = "another run …"
 
 
 class StartChoice(QComboBox):
-    """Offers what is possible, and to look for another run."""
+    """Offers what is possible, shipped models by name, and to look for another run."""
 
     chosen = Signal(object)  # Start
+    shipped_requested = Signal(str)
     other_requested = Signal()
 
     def __init__(self) -> None:
@@ -27,7 +29,8 @@ class StartChoice(QComboBox):
         self._starts: tuple[Start, ...] = ()
         self._start = Start.NEW
         self.setToolTip(
-            "A new model knows nothing. The current model is fine-tuned at a lower rate. A run that was stopped, or "
+            "A new model knows nothing. The current model, or one that ships with the plugin, is fine-tuned at a lower "
+            "rate; it never gets worse by that. A run that was stopped, or "
             "killed, is resumed where it was last saved; its folder tells an earlier one."
         )
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
@@ -39,7 +42,7 @@ class StartChoice(QComboBox):
         """Offer these, and show which one it is."""
         if starts != self._starts:
             self.clear()
-            self.addItems([*(_TEXTS[offered] for offered in starts), _OTHER])
+            self.addItems([*(_TEXTS[offered] for offered in starts), *shipped_models(), _OTHER])
         self._starts, self._start = starts, start
         self.setCurrentIndex(starts.index(start))
 
@@ -47,5 +50,9 @@ class StartChoice(QComboBox):
         if index < len(self._starts):
             self.chosen.emit(self._starts[index])
             return
+        name = self.itemText(index)
         self.setCurrentIndex(self._starts.index(self._start))
-        self.other_requested.emit()
+        if name == _OTHER:
+            self.other_requested.emit()
+        else:
+            self.shipped_requested.emit(name)

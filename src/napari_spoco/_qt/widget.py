@@ -23,6 +23,8 @@ from napari_spoco._qt.notices import Notice
 from napari_spoco._qt.parts import show_control
 from napari_spoco._qt.preparation import Preparation, warm_up
 from napari_spoco._qt.result_layers import ResultLayers
+from napari_spoco._qt.review_tab import ReviewTab
+from napari_spoco._qt.reviewing import Reviewing
 from napari_spoco._qt.run_folders import model_name
 from napari_spoco._qt.segment_tab import SegmentTab
 from napari_spoco._qt.segmentation_job import SegmentationInputs
@@ -30,6 +32,7 @@ from napari_spoco._qt.session import SessionFacts, SessionState, Start, derive_c
 from napari_spoco._qt.tabs import Tabs
 from napari_spoco._qt.train_tab import TrainTab
 from napari_spoco._qt.training_job import TrainingInputs
+from napari_spoco.models.registry import shipped_path
 from napari_spoco.training.process import TrainingProcess
 from napari_spoco.training.reports import Preview, ScoreReport, StepReport, TrainingStarted
 
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
 
     from napari_spoco._qt.picking_job import Picked
     from napari_spoco._qt.preparation import WarmUp
+    from napari_spoco._qt.review_job import AcceptedObjects
     from napari_spoco._qt.run_folders import Run
     from napari_spoco._qt.segmentation_job import EmbeddedImage, PredictionProgress, SegmentationResult
     from napari_spoco._qt.training_job import Process
@@ -85,10 +89,11 @@ class SpocoWidget(QWidget):
         self.painting = LivePainting(self.session.send_painted, parent=self)
         self.annotate, self.train = AnnotateTab(napari_viewer), TrainTab()
         self.embeddings, self.segment = EmbeddingsTab(), SegmentTab(napari_viewer)
-        self.export = ExportTab(napari_viewer)
-        self.tabs = Tabs(self.annotate, self.train, self.embeddings, self.segment, self.export)
+        self.review, self.export = ReviewTab(napari_viewer), ExportTab(napari_viewer)
+        self.tabs = Tabs(self.annotate, self.train, self.embeddings, self.segment, self.review, self.export)
         tabs = (self.annotate, self.embeddings, self.segment)
         self.views = EmbeddingViews(napari_viewer, self._results, self.session, tabs, parent=self)
+        self.reviewing = Reviewing(napari_viewer, self.session, self.review, parent=self)
         self.preparation = Preparation(warm_up, parent=self)
         self.footer = Footer()
         self._lay_out()
@@ -111,15 +116,19 @@ class SpocoWidget(QWidget):
         self.train.stop_requested.connect(self.session.stop)
         self.train.start.chosen.connect(self._on_start_chosen)
         self.train.start.other_requested.connect(self._on_other_run_requested)
+        self.train.start.shipped_requested.connect(self._on_shipped_requested)
         self.train.settings.changed.connect(self._on_settings_changed)
         self.segment.segment_requested.connect(self._on_segment_requested)
         self.segment.cancel_requested.connect(self.session.cancel)
+        self.segment.shipped_requested.connect(self._on_shipped_requested)
         self.segment.load_requested.connect(self._on_load_requested)
         self.segment.save_requested.connect(self._on_save_model_requested)
         self.embeddings.embed_requested.connect(self._on_embed_requested)
         self.views.embedding_wanted.connect(self._on_embed_requested)
         self.views.picked.connect(self._on_picked)
         self.views.failed.connect(self.session.refuse)
+        self.reviewing.noticed.connect(self.footer.show_notice)
+        self.reviewing.accepted.connect(self._on_accepted)
         self.export.chosen.connect(self._show_state)
         self.export.save_requested.connect(self._on_save_labels_requested)
         self.session.state_changed.connect(self._show_state)
@@ -142,6 +151,8 @@ class SpocoWidget(QWidget):
         self._is_released = True
         self.painting.end()
         self.views.end()
+        self.reviewing.end()
+        self.review.release()
         self.preparation.end()
         self.session.shutdown()
         self.annotate.release()
@@ -244,6 +255,9 @@ class SpocoWidget(QWidget):
         text = f"Annotated as object {label}; undo takes it back." if label else "That object is annotated already."
         self.footer.show_notice(Notice(text))
 
+    def _on_shipped_requested(self, name: str) -> None:
+        self.session.load_model(str(shipped_path(name)))
+
     def _on_load_requested(self) -> None:
         if path := paths.ask_model_to_load(self, self._models_folder):
             self.session.load_model(path)
@@ -256,6 +270,12 @@ class SpocoWidget(QWidget):
         layer = self.export.labels.layer()
         if layer is not None and (path := paths.ask_labels_to_save(self, layer.name)):
             self.session.save_labels(layers.copy_labels(layer), path)
+
+    def _on_accepted(self, accepted: AcceptedObjects) -> None:
+        """Make the accepted objects annotations, in a layer of their own."""
+        reviewed = self.reviewing.layer
+        if reviewed is not None:
+            self.annotate.annotations.choose(layers.add_accepted(self._viewer, reviewed, accepted.labels))
 
     # What the session says
 
@@ -286,10 +306,14 @@ class SpocoWidget(QWidget):
         colours = [None] * len(ids) if annotations is None else layers.label_colours(annotations, ids)
         self.embeddings.show_points(points, colours)
         self.views.begin(self._image)
+        self.reviewing.note_embedded(self._image)
 
     def _on_segmented(self, result: SegmentationResult) -> None:
         if self._image is not None:
-            self.export.labels.choose(self._results.show_objects(self._image, result.labels))
+            layer = self._results.show_objects(self._image, result.labels)
+            self.export.labels.choose(layer)
+            if self.reviewing.layer is None:
+                self.review.labels.choose(layer)
 
     def _on_run_opened(self, run: Run) -> None:
         self.train.plot.clear()

@@ -1,0 +1,317 @@
+"""The Review tab with a viewer of its own: walking, deciding, correcting, undoing, and what others do to the layer."""
+
+from __future__ import annotations
+
+import threading
+import types
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication, QWidget
+
+from napari_spoco._qt import review_job
+from napari_spoco._qt.review_job import Subject, run_measuring
+from napari_spoco._qt.review_status import ACTIONS, ReviewStatus, locked
+from napari_spoco._qt.review_tab import ReviewTab
+from napari_spoco._qt.reviewing import Reviewing
+from napari_spoco._qt.worker import JobContext
+from napari_spoco.segmentation.object_measures import ObjectMeasures
+from napari_spoco.segmentation.review import ReviewQueue
+
+SPECK, FIRST, SECOND, LONG = 3, 5, 6, 9
+"""Ids: a speck; two that touch; a dumbbell that should be two."""
+
+
+def make_labels(ndim: int) -> np.ndarray:
+    plane = np.zeros((64, 64), np.uint32)
+    plane[4:6, 50:52] = SPECK
+    plane[10:22, 10:22] = FIRST
+    plane[10:22, 22:34] = SECOND
+    plane[14:18, 14:18] = 0
+    rows, columns = np.mgrid[:64, :64]
+    for centre in (16, 40):
+        plane[(rows - 48) ** 2 + (columns - centre) ** 2 < 100] = LONG
+    plane[47:50, 20:40] = LONG
+    if ndim == 2:
+        return plane
+    labels = np.zeros((5, 64, 64), np.uint32)
+    labels[1:4] = plane
+    return labels
+
+
+class Harness:
+    """The tab in a dock, and what a person does with it."""
+
+    def __init__(self, viewer: object, ndim: int, until: Callable) -> None:
+        self.viewer, self.until = viewer, until
+        self.layer = viewer.add_labels(make_labels(ndim), name="found", scale=(2.0, 0.5, 0.5)[-ndim:])
+        self.session = types.SimpleNamespace(embedded_image=None)
+        self.tab, self.said, self.accepted = ReviewTab(viewer), [], []
+        self.reviewing = Reviewing(viewer, self.session, self.tab)
+        self.reviewing.noticed.connect(lambda notice: self.said.append(notice.text))
+        self.reviewing.accepted.connect(self.accepted.append)
+        viewer.window.add_dock_widget(self.tab, name="Review")
+
+    def start(self) -> None:
+        self.tab.start_button.click()
+        self.until(lambda: self.reviewing.queue is not None)
+
+    def press(self, name: str) -> None:
+        self.tab.action_buttons[name].click()
+        self.settle()
+
+    def settle(self) -> None:
+        self.until(lambda: not self.reviewing.is_busy)
+
+    def mouse(self, *pixels: tuple[int, int], shift: bool = False) -> None:
+        """Press at the first pixel of the plane on show, move over the others, release at the last one."""
+        event = types.SimpleNamespace(
+            button=1,
+            type="mouse_press",
+            view_direction=None,
+            dims_displayed=list(self.viewer.dims.displayed),
+            modifiers=("Shift",) if shift else (),
+            handled=False,
+        )
+        plane = self.viewer.dims.current_step[:-2]
+
+        def move_to(pixel: tuple[int, int]) -> None:
+            event.position = self.layer.data_to_world((*plane, *pixel))
+            event.pos = tuple(10 * index for index in pixel)
+
+        move_to(pixels[0])
+        ours = [callback for callback in self.layer.mouse_drag_callbacks if callback.__name__ == "_on_mouse_pressed"]
+        pressed = [callback(self.layer, event) for callback in ours]
+        kinds = ["mouse_press"] + ["mouse_move"] * (len(pixels) - 1) + ["mouse_release"]
+        for kind, pixel in zip(kinds, (*pixels, pixels[-1]), strict=True):
+            event.type = kind
+            move_to(pixel)
+            for generator in pressed:
+                next(generator, None)
+        self.settle()
+
+
+@pytest.fixture(params=[2, 3], ids=["2D", "3D"])
+def harness(request, viewer, until) -> Iterator[Harness]:
+    harness = Harness(viewer, request.param, until)
+    yield harness
+    harness.reviewing.end()
+    harness.tab.release()
+
+
+@pytest.fixture
+def review(harness) -> Harness:
+    harness.start()
+    return harness
+
+
+def canvas() -> QWidget:
+    return next(widget for widget in QApplication.allWidgets() if type(widget).__name__ == "CanvasBackendDesktop")
+
+
+def test_a_walk_by_keys(review, viewer, qtbot) -> None:
+    order = [one.instance_id for one in review.reviewing.queue.scores]
+    assert order.index(SECOND) == 3  # the only one that is as it should be
+    assert review.reviewing.chosen == (order[0],)
+    assert review.layer.selected_label == order[0]
+    assert review.tab.action_buttons["merge"].isEnabled() is False
+    assert "shape and size alone" in review.said[-1]
+    measures = review.reviewing.queue.measures[order[0]]
+    middle = [(part.start + part.stop - 1) / 4 for part in measures.box[-2:]]
+    assert viewer.scene.camera.center[-2:] == pytest.approx(middle)
+    assert viewer.dims.current_step[:-2] == measures.anchor[:-2]
+    qtbot.keyClick(canvas(), Qt.Key.Key_N)
+    assert review.reviewing.chosen == (order[1],)
+    qtbot.keyClick(canvas(), Qt.Key.Key_A)
+    assert review.reviewing.queue.accepted == {order[1]}
+    assert review.reviewing.chosen == (order[2],)
+    assert "1 accepted, 3 to look at" in review.tab.summary.text()
+    before = review.layer.data.copy()
+    qtbot.keyClick(canvas(), Qt.Key.Key_R)
+    qtbot.keyClick(canvas(), Qt.Key.Key_A)  # waits for its turn
+    review.until(lambda: len(review.reviewing.queue.accepted) == 2)
+    assert review.reviewing.queue.accepted == {order[1], order[3]}
+    np.testing.assert_array_equal(review.layer.data == 0, (before == 0) | (before == order[2]))
+    qtbot.keyClick(canvas(), Qt.Key.Key_U)
+    review.settle()
+    np.testing.assert_array_equal(review.layer.data, before)
+    assert review.reviewing.chosen == (order[2],)
+
+
+def test_corrections_and_their_undoing(review) -> None:
+    before = review.layer.data.copy()
+    heard: list = []
+    review.layer.events.data.connect(heard.append)
+    review.mouse((12, 12))
+    assert review.reviewing.chosen == (FIRST,)
+    review.reviewing.act("merge")
+    assert "Choose what to merge first" in review.said[-1]
+    review.mouse((12, 30), shift=True)
+    assert review.reviewing.chosen == (FIRST, SECOND)
+    review.press("merge")
+    assert review.reviewing.chosen == (FIRST,)
+    assert not (review.layer.data == SECOND).any()
+    assert SECOND not in review.reviewing.queue.measures
+    assert len(heard) == 1  # a segmentation that is corrected is not replaced by the next one
+    review.press("fill_holes")
+    n_holes = np.count_nonzero((review.layer.data > 0) & (before == 0))
+    assert n_holes == (16 if review.layer.ndim == 2 else 0)  # in the stack it is open above and below
+    if not n_holes:
+        assert review.said[-1] == "There is nothing to change."
+    review.press("grow")
+    assert np.count_nonzero(review.layer.data) > np.count_nonzero(before)
+    for _ in range(3 if n_holes else 2):
+        review.press("undo")
+    np.testing.assert_array_equal(review.layer.data, before)
+    assert not review.tab.action_buttons["undo"].isEnabled()
+    review.press("redo")
+    assert not (review.layer.data == SECOND).any()
+
+
+def test_two_strokes_split_an_object(review, viewer) -> None:
+    review.press("split")
+    assert review.layer.mouse_pan is False
+    review.mouse((44, 12), (52, 14))
+    assert len(viewer.layers["found strokes"].data) > 5
+    assert viewer.layers.selection.active.name == "found"
+    review.mouse((48, 42))
+    assert "found strokes" not in [layer.name for layer in viewer.layers]
+    assert review.layer.mouse_pan
+    new = review.layer.data.max()
+    assert new == LONG + 1
+    assert {LONG, new} <= set(review.reviewing.queue.measures)
+    plane = review.layer.data[review.viewer.dims.current_step[:-2]]
+    assert (plane[48, 16], plane[48, 40]) == (LONG, new)
+    review.press("split")
+    review.mouse((4, 4))
+    review.mouse((5, 5))
+    assert "Both strokes" in review.said[-1]
+    viewer.dims.ndisplay = 3
+    review.press("split")
+    assert "switch the view to 2D" in review.said[-1]
+    before = review.reviewing.chosen
+    review.press("next")
+    assert review.reviewing.chosen != before
+
+
+def test_accepted_objects_are_locked_until_they_are_unlocked(review) -> None:
+    review.mouse((12, 12))
+    review.press("accept")
+    before = review.layer.data.copy()
+    review.mouse((12, 12))
+    review.press("reject")
+    assert review.said[-1] == locked((FIRST,))
+    np.testing.assert_array_equal(review.layer.data, before)
+    review.tab.annotations_button.click()
+    review.until(lambda: review.accepted)
+    kept = review.accepted[0]
+    assert kept.ids == (FIRST,)
+    np.testing.assert_array_equal(kept.labels, np.where(before == FIRST, FIRST, 0))
+    review.press("accept")
+    assert not review.reviewing.queue.accepted
+
+
+@pytest.mark.parametrize("harness", [2], indirect=True)
+def test_what_is_painted_meanwhile_is_never_overwritten(review, monkeypatch) -> None:
+    is_known, may_go_on = threading.Event(), threading.Event()
+    run_edit = review_job.run_edit
+
+    def wait(*args):
+        change = yield from run_edit(*args)
+        is_known.set()
+        assert may_go_on.wait(20)
+        return change
+
+    monkeypatch.setattr(review_job, "run_edit", wait)
+    review.mouse((12, 12))
+    review.tab.action_buttons["reject"].click()
+    assert is_known.wait(20)
+    review.layer.data_setitem((np.array([11]), np.array([11])), 77)
+    before = review.layer.data.copy()
+    may_go_on.set()
+    review.settle()
+    assert "painted over" in review.said[-1]
+    np.testing.assert_array_equal(review.layer.data, before)
+    review.mouse((11, 11))
+    assert 77 in review.reviewing.queue.measures
+    review.layer.data_setitem(np.nonzero(before == 77), 0)
+    review.press("grow")
+    assert "no object 77" in review.said[-2] + review.said[-1]
+    assert 77 not in review.reviewing.queue.measures
+
+
+@pytest.mark.parametrize("harness", [3], indirect=True)
+def test_the_review_ends_with_its_layer(review, viewer) -> None:
+    review.press("split")
+    viewer.layers.clear()
+    assert review.reviewing.queue is review.reviewing.layer is None
+    assert "review has ended" in review.said[-1]
+    assert len(viewer.layers) == 0
+    assert review.tab.start_button.text() == "Start review"
+    assert not review.tab.start_button.isEnabled()
+    assert not review.layer.keymap
+
+
+@pytest.mark.parametrize("harness", [2], indirect=True)
+def test_a_review_can_be_ended_and_begun_again(harness, viewer) -> None:
+    harness.tab.start_button.click()
+    harness.tab.start_button.click()  # while it measures
+    assert harness.reviewing.queue is None
+    assert not harness.layer.keymap
+    harness.start()
+    harness.layer.data = make_labels(2)
+    assert "review has ended" in harness.said[-1]
+    image = viewer.add_image(np.zeros((64, 64)))
+    harness.reviewing.note_embedded(image)
+    harness.session.embedded_image = types.SimpleNamespace(
+        embeddings=np.stack([harness.layer.data == FIRST, harness.layer.data == SECOND]).astype(np.float16) * 10,
+        context=types.SimpleNamespace(teacher_embeddings=None),
+        card=types.SimpleNamespace(delta_var=0.5, kernel_threshold=0.9),
+    )
+    harness.start()
+    assert harness.reviewing.queue.measures[FIRST].fit == 1
+
+
+def test_a_lazy_layer_is_refused_in_words(viewer, until) -> None:
+    harness = Harness(viewer, 2, until)
+    viewer.layers.remove(harness.layer)
+    viewer.add_labels([np.zeros((64, 64), int), np.zeros((32, 32), int)], multiscale=True)
+    harness.tab.start_button.click()
+    assert "expected one array in memory" in harness.said[-1]
+    harness.tab.release()
+
+
+def test_every_action_has_a_free_key_of_its_own() -> None:
+    keys = [action.key for action in ACTIONS]
+    assert len(set(keys)) == len(keys)
+    assert set(keys) <= set("ASDNRTCJKQWGHUYOI")
+
+
+def test_measuring_reports_now_and_then_and_can_be_stopped() -> None:
+    labels = np.arange(1, 901, dtype=np.uint32).reshape(30, 30)
+    reports: list = []
+
+    def result_of(job: JobContext) -> object:
+        steps = run_measuring(job, Subject(labels, (1.0, 1.0)))
+        next(steps)
+        with pytest.raises(StopIteration) as end:
+            next(steps)
+        return end.value.value
+
+    assert len(result_of(JobContext(reports.append, lambda: False)).measures) == 900
+    assert len(reports) <= 101
+    assert reports[-1].n_done == 900
+    assert result_of(JobContext(reports.append, lambda: True)) is None
+
+
+def test_the_tab_says_what_is_odd() -> None:
+    box = (slice(0, 4), slice(0, 4))
+    queue = ReviewQueue.of([ObjectMeasures(i, 16, box, (2, 2), c, False) for i, c in ((1, 1.0), (2, 0.3))])
+    status = ReviewStatus(True, None, queue, (2,))
+    assert status.about == "Object 2: it is elongated, ragged or made of parts (compactness 30%)."
+    assert ReviewStatus(True, None, queue.decide(1, "accepted"), (1,)).about == (
+        "Object 1 is accepted: nothing is odd about it."
+    )
+    assert locked((1, 2)) == "Objects 1, 2 are accepted: unlock with Accept (A) first."
