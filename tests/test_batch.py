@@ -112,7 +112,7 @@ def test_a_failure_is_a_sentence(
     def fail(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr("napari_spoco.segmentation.whole_image.read_out", fail)
+    monkeypatch.setattr("napari_spoco.whole_image.read_out", fail)
     config = BatchConfig(model=model, inputs=(str(images / "a.tif"),), out=str(tmp_path / "results"))
     assert run(config)["a.tif"].message == message
 

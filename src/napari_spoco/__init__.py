@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from napari_spoco.data.images import read_image, read_labels
     from napari_spoco.data.interpolation import interpolate_planes
     from napari_spoco.data.ome_zarr import write_ome_zarr_labels
+    from napari_spoco.data.tissue import nuclei_stack, tissue_stack
+    from napari_spoco.data.tissue_geometry import TissueGeometry
+    from napari_spoco.data.tissue_rendering import MembraneAppearance, render_membranes
     from napari_spoco.data.writers import write_labels
     from napari_spoco.models.bioimageio import export_package
     from napari_spoco.models.checkpoint import EmbeddingModel, load_model, save_model
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from napari_spoco.project import Project
     from napari_spoco.segmentation.affinities import embedding_affinities
     from napari_spoco.segmentation.clustering import segment_consistency, segment_hdbscan, segment_mean_shift
+    from napari_spoco.segmentation.edges import segment_between_edges
     from napari_spoco.segmentation.foreground import segment_foreground
     from napari_spoco.segmentation.instance import InstancePicker, instance_around, select_instance
     from napari_spoco.segmentation.metrics import evaluate_segmentation, match_objects, score_by_threshold
@@ -55,10 +59,12 @@ __all__ = [
     "EmbeddingModel",
     "InstancePicker",
     "LossConfig",
+    "MembraneAppearance",
     "Project",
     "Reclustering",
     "SegmentationConfig",
     "SparseAnnotations",
+    "TissueGeometry",
     "TrainingConfig",
     "TrainingResult",
     "__version__",
@@ -71,6 +77,7 @@ __all__ = [
     "interpolate_planes",
     "load_model",
     "match_objects",
+    "nuclei_stack",
     "predict_embeddings",
     "read_batch_config",
     "read_image",
@@ -78,9 +85,11 @@ __all__ = [
     "read_out",
     "read_segmentation_config",
     "read_training_config",
+    "render_membranes",
     "run_batch",
     "save_model",
     "score_by_threshold",
+    "segment_between_edges",
     "segment_consistency",
     "segment_foreground",
     "segment_hdbscan",
@@ -88,6 +97,7 @@ __all__ = [
     "segment_mutex_watershed",
     "segment_supervoxels",
     "select_instance",
+    "tissue_stack",
     "train",
     "write_labels",
     "write_ome_zarr_labels",
@@ -108,6 +118,9 @@ _HOMES = {
     "data.images": ("read_image", "read_labels"),
     "data.interpolation": ("interpolate_planes",),
     "data.ome_zarr": ("write_ome_zarr_labels",),
+    "data.tissue": ("nuclei_stack", "tissue_stack"),
+    "data.tissue_geometry": ("TissueGeometry",),
+    "data.tissue_rendering": ("MembraneAppearance", "render_membranes"),
     "data.writers": ("write_labels",),
     "models.bioimageio": ("export_package",),
     "models.checkpoint": ("EmbeddingModel", "load_model", "save_model"),
@@ -116,6 +129,7 @@ _HOMES = {
     "project": ("Project",),
     "segmentation.affinities": ("embedding_affinities",),
     "segmentation.clustering": ("segment_consistency", "segment_hdbscan", "segment_mean_shift"),
+    "segmentation.edges": ("segment_between_edges",),
     "segmentation.foreground": ("segment_foreground",),
     "segmentation.instance": ("InstancePicker", "instance_around", "select_instance"),
     "segmentation.metrics": ("evaluate_segmentation", "match_objects", "score_by_threshold"),

@@ -155,8 +155,8 @@ def run_batch(
         done then.
     """
     from napari_spoco.models.checkpoint import load_model
-    from napari_spoco.segmentation.whole_image import check_method
     from napari_spoco.training.devices import choose_device
+    from napari_spoco.whole_image import check_method
 
     items = plan_batch(config)
     model = load_model(config.model).to(choose_device(config.device))
@@ -215,7 +215,7 @@ def _segment_item(
     on_tile: Callable[[int, int], None] | None,
 ) -> tuple[int, tuple[str, ...]]:
     from napari_spoco.data.images import read_image
-    from napari_spoco.segmentation.whole_image import score_found, segment_source, write_results
+    from napari_spoco.whole_image import score_found, segment_source, write_results
 
     source = read_image(item.image, ndim=model.config.ndim)
     segmented = segment_source(model, source, settings, stop=stop, on_tile=on_tile)

@@ -282,13 +282,14 @@ class SegmentationConfig(Parameters):
     """From embeddings to objects; a method reads what concerns it (docs/command-line.md)."""
 
     method: Literal[
-        "mutex_watershed", "watershed", "components", "supervoxels", "hdbscan", "mean_shift", "consistency"
+        "mutex_watershed", "watershed", "components", "edges", "supervoxels", "hdbscan", "mean_shift", "consistency"
     ] = setting(
         "mutex_watershed",
         "Method",
-        "Mutex watershed; watershed or components: the foreground, split by shape alone; supervoxels: a watershed of "
-        "the image, for bright membranes, merged by embedding; HDBSCAN or mean-shift; consistency: mean-shift, of "
-        "which is kept what student and teacher agree on.",
+        "Mutex watershed; watershed or components: the foreground, split by shape alone; edges: what is between jumps "
+        "of the embedding, for tissue without background; supervoxels: a watershed of the image, for bright membranes, "
+        "merged by embedding; HDBSCAN or mean-shift; consistency: mean-shift of what student and teacher "
+        "agree on.",
     )
     foreground: Literal["none", "intensity", "embedding"] = setting(
         "none",
@@ -348,13 +349,17 @@ class SegmentationConfig(Parameters):
         gt=0,
         slider=(0.5, 6.0),
     )
-    smoothing: float = setting(
-        1.0,
+    smoothing: float | None = setting(
+        None,
         "Smoothing",
-        "Gaussian smoothing of the embeddings, in pixels of the last axis.",
+        "Gaussian smoothing of the embeddings, in pixels of the last axis; 1 if empty, half of it between edges.",
         unit="pixels",
         ge=0,
         slider=(0.0, 4.0),
+    )
+    edge_smoothing: float = setting(0.7, "Edge smoothing", "Gaussian smoothing of the edges.", unit="pixels", ge=0)
+    edge_spacing: int = setting(
+        3, "Spacing between edges", "Edges: least distance between the middles of two objects.", unit="pixels", ge=1
     )
     delta_dist: float | None = setting(
         None,

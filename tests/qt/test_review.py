@@ -17,8 +17,8 @@ from napari_spoco._qt.review_status import ACTIONS, ReviewStatus, locked
 from napari_spoco._qt.review_tab import ReviewTab
 from napari_spoco._qt.reviewing import Reviewing
 from napari_spoco._qt.worker import JobContext
-from napari_spoco.segmentation.object_measures import ObjectMeasures
-from napari_spoco.segmentation.review import ReviewQueue
+from napari_spoco.review.measures import ObjectMeasures
+from napari_spoco.review.queue import ReviewQueue
 
 SPECK, FIRST, SECOND, LONG = 3, 5, 6, 9
 """Ids: a speck; two that touch; a dumbbell that should be two."""

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_spoco._qt.notices import Tone
-    from napari_spoco._qt.sources import LabelsSource
     from napari_spoco.training.process import TrainingRequest
     from napari_spoco.training.reports import TrainingMessage
 
@@ -187,9 +186,14 @@ class SessionController(QObject):
         if self._model_path is not None:
             self._saving.start(files_job.copy_model, self._model_path, path)
 
-    def save_labels(self, labels: LabelsSource, path: str) -> None:
-        """Write labels into a TIFF file."""
-        self._saving.start(files_job.save_labels, labels, path)
+    def save_package(self, path: str) -> None:
+        """Make a BioImage.IO package of the model in use."""
+        if self._model_path is not None:
+            self._saving.start(files_job.save_package, self._model_path, path)
+
+    def save_labels(self, labels: files_job.LabelsToWrite, path: str) -> None:
+        """Write labels, or a table of them, as the ending of the path says."""
+        self._saving.start(files_job.write_labels_layer, labels, path)
 
     def refuse(self, error: Exception) -> None:
         """Say why a wish cannot be followed; nothing changes."""

@@ -1,4 +1,4 @@
-"""Export: which labels to write."""
+"""Export: labels, a table of objects, or the model as files."""
 
 from __future__ import annotations
 
@@ -8,37 +8,102 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton
 
 from napari_spoco._qt import layers
+from napari_spoco._qt.editors import ChoiceEditor, ignore_wheel
+from napari_spoco._qt.files_job import LabelsToWrite
 from napari_spoco._qt.layer_choice import LayerChoice
-from napari_spoco._qt.parts import row, show_control
+from napari_spoco._qt.parts import buttons, line, row, sentence, show_control
+from napari_spoco._qt.paths import LABEL_FILES
 from napari_spoco._qt.tabs import Tab
 
 if TYPE_CHECKING:
     import napari.viewer
+    from napari.layers import Layer
 
     from napari_spoco._qt.session import Controls
 
+_TITLE_WIDTH = 60
+_PACKAGE_HELP = (
+    "Make a zip for the BioImage Model Zoo (bioimage.io), for other programs to run. To upload it, the zoo wants to "
+    "know authors and licence, which `napari-spoco export` puts in."
+)
+
 
 class ExportTab(Tab):
-    """Choose a Labels layer and save it."""
+    """Choose a Labels layer and a format, and save; save the model in use."""
 
     chosen = Signal()
     save_requested = Signal()
+    model_requested = Signal()
+    package_requested = Signal()
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__("Export")
+        self._viewer = viewer
         self.labels = LayerChoice(viewer, layers.labels_layers, fixed=(("none", "no labels"),))
-        self.save_button = QPushButton()
-        self.column.addLayout(row(self.labels, self.save_button))
-        self.labels.chosen.connect(self.chosen)
+        self.labels.setToolTip("The layer to write. File > Save writes it too.")
+        self.format = ChoiceEditor(tuple((kind, file.title) for kind, file in LABEL_FILES.items()))
+        ignore_wheel(self.format)
+        self.about_format = sentence()
+        self.save_button, self.model_button = QPushButton(), QPushButton()
+        self.package_button = QPushButton("BioImage.IO package…")
+        self.column.addLayout(row(self.labels, title="Labels", title_width=_TITLE_WIDTH))
+        self.column.addLayout(row(self.format, self.save_button, title="Format", title_width=_TITLE_WIDTH))
+        self.column.addWidget(self.about_format)
+        self.column.addWidget(line())
+        self.column.addLayout(buttons(self.model_button, self.package_button))
+        self.labels.chosen.connect(self._on_labels_chosen)
+        self.format.edited.connect(self._describe)
         self.save_button.clicked.connect(self._on_save_clicked)
+        self.model_button.clicked.connect(self._on_model_clicked)
+        self.package_button.clicked.connect(self._on_package_clicked)
+        self._describe()
+
+    def labels_to_write(self) -> LabelsToWrite | None:
+        """Return the chosen labels, not copied, and for a table the image they lie on; None where none is chosen."""
+        layer = self.labels.layer()
+        if layer is None:
+            return None
+        image = self._image_of(layer) if self.format.value() == "objects" else None
+        pixels = None if image is None else layers.read_image(image).data
+        return LabelsToWrite(layers.labels_pixels(layer), layers.transforms(layer), pixels)
 
     def show_controls(self, controls: Controls) -> None:
         """Show what may be pressed."""
         show_control(self.save_button, controls.save_labels)
+        show_control(self.model_button, controls.save_model)
+        self.package_button.setEnabled(controls.save_model.enabled)
+        self.package_button.setToolTip(_PACKAGE_HELP if controls.save_model.enabled else controls.save_model.hint)
+        self._describe()
 
     def release(self) -> None:
         """Let go of the viewer."""
         self.labels.disconnect_viewer()
 
+    def _image_of(self, labels: Layer) -> Layer | None:
+        """Return the image that the labels were found in, or else the topmost of their shape."""
+        shape = layers.spatial_shape(labels)
+        images = [image for image in layers.image_layers(self._viewer) if layers.spatial_shape(image) == shape]
+        made_of = [image for image in images if labels.metadata.get(layers.MAKER) == layers.identity(image)]
+        return next(iter(made_of or images), None)
+
+    def _describe(self) -> None:
+        text, layer = LABEL_FILES[str(self.format.value())].help, self.labels.layer()
+        self.format.setToolTip(text)
+        if self.format.value() == "objects" and layer is not None:
+            image = self._image_of(layer)
+            text += " No image has this shape, so there are no intensities." if image is None else ""
+            text += "" if image is None else f" Intensities are those of “{image.name}”."
+        self.about_format.setText(text)
+
+    def _on_labels_chosen(self) -> None:
+        self._describe()
+        self.chosen.emit()
+
     def _on_save_clicked(self) -> None:
         self.save_requested.emit()
+
+    def _on_model_clicked(self) -> None:
+        self.model_requested.emit()
+
+    def _on_package_clicked(self) -> None:
+        self.package_requested.emit()

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from napari_spoco.data.annotations import BACKGROUND, SparseAnnotations
-from napari_spoco.data.writers import atomic_path, write_labels
+from napari_spoco.data.layer_files import save_ome_zarr, save_tiff
+from napari_spoco.data.writers import atomic_path, write_objects_csv
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
     from numpy.typing import ArrayLike
 
-    from napari_spoco._qt.sources import LabelsSource
     from napari_spoco._qt.worker import JobContext
     from napari_spoco.config import AnnotationConfig
 
@@ -29,11 +32,33 @@ class AnnotationSummary:
     n_background: int = 0
 
 
-def save_labels(_context: JobContext, labels: LabelsSource, path: str) -> Generator[None, None, Path]:
-    """Write labels as TIFF; returns the path. Raises OSError or ValueError with a sentence for the user."""
+@dataclass(frozen=True, eq=False)
+class LabelsToWrite:
+    """Labels as their layer holds them, (*spatial), which may be lazy or painted on.
+
+    `attributes` of the layer place them (as `layer_files` takes them); `image`, (*spatial) or (C, *spatial), is what
+    intensities are measured in, if anything is.
+    """
+
+    pixels: Any
+    attributes: Mapping[str, Any]
+    image: Any = None
+
+
+def write_labels_layer(_context: JobContext, labels: LabelsToWrite, path: str) -> Generator[None, None, Path]:
+    """Write labels, or a table of them, as the ending of the path says (`paths.LABEL_FILES`); returns the path.
+
+    Raises OSError or ValueError with a sentence for the user.
+    """
     yield
-    geometry = labels.geometry
-    return write_labels(path, labels.data, scale=geometry.scale, units=geometry.units, axis_labels=geometry.axis_labels)
+    # The largest id decides on the type of the file: what is painted after it was looked for must not be written.
+    pixels = np.array(labels.pixels)
+    suffix = Path(path).suffix.lower()
+    if suffix == ".csv":
+        units = tuple(map(str, labels.attributes["units"]))
+        return write_objects_csv(path, pixels, image=labels.image, scale=labels.attributes["scale"], units=units)
+    (save_ome_zarr if suffix == ".zarr" else save_tiff)(path, pixels, labels.attributes)
+    return Path(path)
 
 
 def copy_model(_context: JobContext, source: str, path: str) -> Generator[None, None, Path]:
@@ -42,6 +67,16 @@ def copy_model(_context: JobContext, source: str, path: str) -> Generator[None, 
     with atomic_path(path) as temporary:
         shutil.copyfile(source, temporary)
     return Path(path)
+
+
+def save_package(_context: JobContext, source: str, path: str) -> Generator[None, None, Path]:
+    """Make a BioImage.IO package of a model file, named as the file; errors as `bioimageio.export_package`."""
+    from napari_spoco.models.bioimageio import export_package
+    from napari_spoco.models.checkpoint import load_model
+
+    yield
+    name = re.sub(r"[^A-Za-z0-9_+\- ()]+", "-", Path(path).stem)
+    return export_package(load_model(source), path, name=name)
 
 
 def count_objects(

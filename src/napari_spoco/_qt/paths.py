@@ -5,16 +5,49 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from qtpy.QtCore import QStandardPaths
-from qtpy.QtWidgets import QFileDialog, QWidget
+from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from napari_spoco._qt.run_folders import STATE_FILE
 
 MODEL_SUFFIX = ".safetensors"
 _MODEL_FILTER = f"Model (*{MODEL_SUFFIX})"
 _LOAD_FILTER = f"Model or run (*{MODEL_SUFFIX} {STATE_FILE})"
-_TIFF_FILTER = "TIFF (*.tif *.tiff)"
+_PACKAGE_FILTER = "BioImage.IO package (*.zip)"
+_BATCH_FILTER = "Batch (*.yaml *.yml *.toml *.json)"
+_IMAGES_FILTER = "Images (*.tif *.tiff);;All files (*)"
+
+
+class LabelFile(NamedTuple):
+    """A kind of file for labels: what it is called, what it keeps, and how its names end."""
+
+    title: str
+    help: str
+    suffixes: tuple[str, ...]
+
+
+LABEL_FILES = {
+    "tiff": LabelFile(
+        "TIFF (ImageJ)",
+        "A file with pixel size and unit. ImageJ's flavour ends at id 65535; with larger ones it becomes a plain TIFF "
+        "of 32 bits.",
+        (".tif", ".tiff"),
+    ),
+    "ome_tiff": LabelFile(
+        "OME-TIFF", "A file of up to 32 bits, with a unit per axis, compressed.", (".ome.tif", ".ome.tiff")
+    ),
+    "ome_zarr": LabelFile(
+        "OME-Zarr labels",
+        "A folder of chunks with coarser levels, for large images. It also keeps where the layer lies.",
+        (".ome.zarr", ".zarr"),
+    ),
+    "objects": LabelFile(
+        "Table of objects (CSV)", "A row per object: place, size and shape in the units of the layer.", (".csv",)
+    ),
+}
+"""What labels may be written as, by the names of `config.BatchConfig.formats`."""
 
 
 def models_folder() -> Path:
@@ -46,15 +79,56 @@ def ask_run_to_resume(parent: QWidget, folder: Path) -> str:
 
 def ask_model_to_save(parent: QWidget, name: str) -> str:
     """Ask where to keep a model; empty where the user thinks better of it."""
-    path = QFileDialog.getSaveFileName(parent, "Save model", name, _MODEL_FILTER)[0]
-    return _with_suffix(path, (MODEL_SUFFIX,))
+    return _ask_to_save(parent, "Save model", name, _MODEL_FILTER, (MODEL_SUFFIX,))
 
 
-def ask_labels_to_save(parent: QWidget, name: str) -> str:
-    """Ask where to write labels; empty where the user thinks better of it."""
-    path = QFileDialog.getSaveFileName(parent, "Save labels", f"{name}.tif", _TIFF_FILTER)[0]
-    return _with_suffix(path, (".tif", ".tiff"))
+def ask_package_to_save(parent: QWidget, name: str) -> str:
+    """Ask where to write a BioImage.IO package; empty where the user thinks better of it."""
+    return _ask_to_save(parent, "Save package", f"{name}.zip", _PACKAGE_FILTER, (".zip",))
+
+
+def ask_labels_to_save(parent: QWidget, name: str, kind: str = "tiff") -> str:
+    """Ask where to write labels as a kind of `LABEL_FILES`; empty where the user thinks better of it."""
+    title, _, suffixes = LABEL_FILES[kind]
+    patterns = " ".join(f"*{suffix}" for suffix in suffixes)
+    return _ask_to_save(parent, "Save labels", f"{name}{suffixes[0]}", f"{title.split(' (')[0]} ({patterns})", suffixes)
+
+
+def ask_images(parent: QWidget) -> list[str]:
+    """Ask for image files; none where the user thinks better of it."""
+    return QFileDialog.getOpenFileNames(parent, "Images", "", _IMAGES_FILTER)[0]
+
+
+def ask_folder(parent: QWidget, title: str) -> str:
+    """Ask for a folder; empty where the user thinks better of it."""
+    return QFileDialog.getExistingDirectory(parent, title)
+
+
+def ask_batch_to_load(parent: QWidget) -> str:
+    """Ask for the file of a batch; empty where the user thinks better of it."""
+    return QFileDialog.getOpenFileName(parent, "Load batch", "", _BATCH_FILTER)[0]
+
+
+def ask_batch_to_save(parent: QWidget) -> str:
+    """Ask where to write a batch; empty where the user thinks better of it."""
+    return _ask_to_save(parent, "Save batch", "batch.yaml", "YAML (*.yaml *.yml)", (".yaml", ".yml"))
+
+
+def _ask_to_save(parent: QWidget, title: str, name: str, kinds: str, suffixes: tuple[str, ...]) -> str:
+    """Ask for a name that ends as it should; about a file that only the added ending meets, the dialog never asked."""
+    asked = QFileDialog.getSaveFileName(parent, title, name, kinds)[0]
+    path = _with_suffix(asked, suffixes)
+    return path if path == asked or not Path(path).exists() or _may_replace(parent, path) else ""
+
+
+def _may_replace(parent: QWidget, path: str) -> bool:
+    question = f"{path} exists already. Replace it?"
+    return QMessageBox.question(parent, "Replace?", question) == QMessageBox.StandardButton.Yes
 
 
 def _with_suffix(path: str, suffixes: tuple[str, ...]) -> str:
-    return path if not path or path.lower().endswith(suffixes) else path + suffixes[0]
+    """Complete a name: "a" and "a.tif" become "a.ome.tif" where that is the first of the suffixes."""
+    if not path or path.lower().endswith(suffixes):
+        return path
+    last = f".{suffixes[0].rpartition('.')[2]}"
+    return (path[: -len(last)] if path.lower().endswith(last) else path) + suffixes[0]

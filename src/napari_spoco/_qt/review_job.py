@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from napari_spoco.segmentation.review import ReviewQueue
+from napari_spoco.review.queue import ReviewQueue
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Sequence
@@ -86,7 +86,7 @@ def run_measuring(
     TypeError, ValueError
         The labels are no objects.
     """
-    from napari_spoco.segmentation.object_measures import MeasuringStopped, measure_objects
+    from napari_spoco.review.measures import MeasuringStopped, measure_objects
 
     yield MeasuringProgress(0, 0)
 
@@ -123,7 +123,7 @@ def run_edit(
     ValueError
         The correction is not possible; a sentence for the user.
     """
-    from napari_spoco.segmentation import editing
+    from napari_spoco.review import editing
 
     yield
     if tool in ("smooth", "grow"):
@@ -141,7 +141,7 @@ def run_split(
     ValueError
         No object is under both strokes, or it is locked.
     """
-    from napari_spoco.segmentation.splitting import split
+    from napari_spoco.review.splitting import split
 
     yield
     first, second = strokes

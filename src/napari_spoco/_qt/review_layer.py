@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels
     from numpy.typing import NDArray
 
-    from napari_spoco.segmentation.object_measures import ObjectMeasures
+    from napari_spoco.review.measures import ObjectMeasures
 
 _SHARE = 1 / 3
 """Of the view, that an object fills."""

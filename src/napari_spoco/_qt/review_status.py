@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from napari_spoco._qt.review_job import MeasuringProgress
-    from napari_spoco.segmentation.review import ObjectScore, ReviewQueue
+    from napari_spoco.review.queue import ObjectScore, ReviewQueue
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from napari_spoco._qt.tabs import Tab
 if TYPE_CHECKING:
     import napari.viewer
 
-    from napari_spoco.segmentation.review import ReviewQueue
+    from napari_spoco.review.queue import ReviewQueue
 
 _ABOUT = (
     "Look at the objects, the most doubtful first. A click on an object chooses it, Shift+click adds another. The keys "

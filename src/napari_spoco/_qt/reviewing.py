@@ -24,8 +24,8 @@ from napari_spoco._qt.review_job import Subject
 from napari_spoco._qt.review_layer import ReviewedLayer
 from napari_spoco._qt.review_status import ReviewStatus, locked
 from napari_spoco._qt.review_turns import Turns
-from napari_spoco.segmentation.edit_history import EditHistory
-from napari_spoco.segmentation.editing import LockedError
+from napari_spoco.review.editing import LockedError
+from napari_spoco.review.history import EditHistory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from napari_spoco._qt.review_tab import ReviewTab
     from napari_spoco._qt.review_turns import Body
     from napari_spoco.data.label_change import LabelChange
-    from napari_spoco.segmentation.review import ReviewQueue
+    from napari_spoco.review.queue import ReviewQueue
 
 _GONE = "The layer under review was removed or has got new contents; the review has ended."
 _PAINTED = "Pixels of that object have been painted over since; nothing was changed."

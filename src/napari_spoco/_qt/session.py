@@ -175,8 +175,8 @@ def derive_controls(state: SessionState, facts: SessionFacts) -> Controls:
             (facts.has_model, "Train or load a model first."),
         ),
         save_labels=_control(
-            "Save TIFF…",
-            "Write the labels with their pixel size.",
+            "Save…",
+            "Write the labels, or what they measure, with their pixel size.",
             (not facts.is_saving, "A file is being written."),
             (facts.has_labels, "There is no Labels layer to save."),
         ),

@@ -13,6 +13,8 @@ from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from napari_spoco._qt import layers, paths
 from napari_spoco._qt.annotate_tab import AnnotateTab
+from napari_spoco._qt.batch_tab import BatchTab
+from napari_spoco._qt.batching import Batching
 from napari_spoco._qt.controller import SessionController
 from napari_spoco._qt.embedding_views import EmbeddingViews
 from napari_spoco._qt.embeddings_tab import EmbeddingsTab
@@ -90,10 +92,14 @@ class SpocoWidget(QWidget):
         self.annotate, self.train = AnnotateTab(napari_viewer), TrainTab()
         self.embeddings, self.segment = EmbeddingsTab(), SegmentTab(napari_viewer)
         self.review, self.export = ReviewTab(napari_viewer), ExportTab(napari_viewer)
-        self.tabs = Tabs(self.annotate, self.train, self.embeddings, self.segment, self.review, self.export)
+        self.batch = BatchTab()
+        self.tabs = Tabs(self.annotate, self.train, self.embeddings, self.segment, self.review, self.export, self.batch)
         tabs = (self.annotate, self.embeddings, self.segment)
         self.views = EmbeddingViews(napari_viewer, self._results, self.session, tabs, parent=self)
         self.reviewing = Reviewing(napari_viewer, self.session, self.review, parent=self)
+        self.batching = Batching(
+            self.batch, self.segment, lambda: self.session.model_path, self._models_folder, parent=self
+        )
         self.preparation = Preparation(warm_up, parent=self)
         self.footer = Footer()
         self._lay_out()
@@ -131,6 +137,10 @@ class SpocoWidget(QWidget):
         self.reviewing.accepted.connect(self._on_accepted)
         self.export.chosen.connect(self._show_state)
         self.export.save_requested.connect(self._on_save_labels_requested)
+        self.export.model_requested.connect(self._on_save_model_requested)
+        self.export.package_requested.connect(self._on_save_package_requested)
+        self.batching.noticed.connect(self.footer.show_notice)
+        self.batching.failed.connect(self.session.refuse)
         self.session.state_changed.connect(self._show_state)
         self.session.noticed.connect(self.footer.show_notice)
         self.preparation.noticed.connect(self._on_prepared)
@@ -153,6 +163,7 @@ class SpocoWidget(QWidget):
         self.views.end()
         self.reviewing.end()
         self.review.release()
+        self.batching.end()
         self.preparation.end()
         self.session.shutdown()
         self.annotate.release()
@@ -267,9 +278,15 @@ class SpocoWidget(QWidget):
             self.session.save_model(path)
 
     def _on_save_labels_requested(self) -> None:
-        layer = self.export.labels.layer()
-        if layer is not None and (path := paths.ask_labels_to_save(self, layer.name)):
-            self.session.save_labels(layers.copy_labels(layer), path)
+        layer, labels = self.export.labels.layer(), self.export.labels_to_write()
+        if layer is None or labels is None:
+            return
+        if path := paths.ask_labels_to_save(self, layer.name, str(self.export.format.value())):
+            self.session.save_labels(labels, path)
+
+    def _on_save_package_requested(self) -> None:
+        if path := paths.ask_package_to_save(self, model_name(self.session.model_path or "model")):
+            self.session.save_package(path)
 
     def _on_accepted(self, accepted: AcceptedObjects) -> None:
         """Make the accepted objects annotations, in a layer of their own."""
@@ -358,6 +375,7 @@ class SpocoWidget(QWidget):
         self.embeddings.show_controls(controls)
         self.views.follow()
         self.export.show_controls(controls)
+        self.batching.follow()
         hint = next_step(state, facts, self.annotate.summary.n_objects)
         self.footer.show_hint(hint)
         if not state.is_busy:

@@ -54,8 +54,8 @@ def segment(
     All settings are listed by `napari-spoco config --segmentation`; --set gives any of them.
     """
     from napari_spoco.models.checkpoint import load_model
-    from napari_spoco.segmentation.whole_image import check_method
     from napari_spoco.training.devices import choose_device
+    from napari_spoco.whole_image import check_method
 
     with sentences():
         options = {
@@ -126,7 +126,7 @@ def _read_pixel(text: str | None) -> tuple[int, ...] | None:
 def _segment(model: EmbeddingModel, path: Path, settings: SegmentationConfig, shown: _Shown, out: Path) -> None:
     from napari_spoco.data.images import read_image
     from napari_spoco.segmentation.readout import ReadoutContext
-    from napari_spoco.segmentation.whole_image import score_found, segment_source, write_results
+    from napari_spoco.whole_image import score_found, segment_source, write_results
 
     source = read_image(path, ndim=model.config.ndim)
     context = ReadoutContext(

@@ -62,10 +62,13 @@ def object_columns(
         Units that differ and are no lengths.
     """
     sizes, unit = _common_unit(scale, units)
-    ids, compact = np.unique(labels, return_inverse=True)
+    # Plane by plane: the inverse of np.unique sorts all pixels, and keeps every other thread waiting for seconds.
+    ids = np.unique(np.concatenate([np.unique(plane) for plane in labels]))
     n_not_objects = int(np.searchsorted(ids, 1))
     # regionprops needs memory for every id up to the greatest: number the objects from 1 without gaps
-    compact = np.maximum(compact.reshape(labels.shape) - (n_not_objects - 1), 0)
+    compact = np.empty(labels.shape, np.int32)
+    for plane, numbered in zip(labels, compact, strict=True):
+        numbered[...] = np.maximum(np.searchsorted(ids, plane) - (n_not_objects - 1), 0)
     properties = ["num_pixels", "area", "equivalent_diameter_area", "axis_major_length", "axis_minor_length"]
     intensities = ["intensity_mean", "intensity_min", "intensity_max"] if channels is not None else []
     table = skimage.measure.regionprops_table(

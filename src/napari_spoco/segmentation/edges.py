@@ -14,8 +14,9 @@ from bioimage_cpp.segmentation import watershed
 from scipy import ndimage
 
 from napari_spoco.segmentation.arguments import check_embeddings, check_number
-from napari_spoco.segmentation.cleanup import clean_up, measure_segments
+from napari_spoco.segmentation.cleanup import clean_up
 from napari_spoco.segmentation.foreground import split_foreground
+from napari_spoco.segmentation.segments import SegmentTable
 from napari_spoco.segmentation.smoothing import smooth_embeddings
 
 if TYPE_CHECKING:
@@ -99,9 +100,27 @@ def segment_between_edges(
     check_number(edge_smoothing, name="edge_smoothing", at_least=0)
     check_number(fragment_size, name="fragment_size", at_least=0)
     check_number(min_size, name="min_size", at_least=0)
-    edges = ndimage.gaussian_filter(embedding_edges(embeddings, smoothing=smoothing), edge_smoothing)
-    parts = split_foreground(edges < 2 * delta_var, min_distance=min_distance)
-    if not parts.any():
-        return parts
-    grown = watershed(edges, parts)
-    return clean_up(measure_segments(grown, embeddings), fragment_size=fragment_size, min_size=min_size)
+    smooth = smooth_embeddings(check_embeddings(embeddings), smoothing)
+    edges = smooth_edges(smooth, edge_smoothing)
+    parts = parts_between_edges(edges, smooth, None, 2 * delta_var, min_distance)
+    return clean_up(parts, fragment_size=fragment_size, min_size=min_size)
+
+
+def smooth_edges(embeddings: NDArray[np.float32], edge_smoothing: float) -> NDArray[np.float32]:
+    """Return smoothed `embedding_edges` of embeddings that are smooth already."""
+    edges: NDArray[np.float32] = ndimage.gaussian_filter(embedding_edges(embeddings, smoothing=0.0), edge_smoothing)
+    return edges
+
+
+def parts_between_edges(
+    edges: NDArray[np.float32],
+    embeddings: NDArray[np.float32],
+    foreground: NDArray[np.bool_] | None,
+    threshold: float,
+    min_distance: int,
+) -> SegmentTable:
+    """Split what lies below a threshold of the edges, and let the parts grow over the edges of the foreground."""
+    inside = edges < threshold if foreground is None else (edges < threshold) & foreground
+    parts = split_foreground(inside, min_distance=min_distance)
+    grown = watershed(edges, parts) if parts.any() else parts
+    return SegmentTable(grown if foreground is None else np.where(foreground, grown, 0).astype(np.uint32), embeddings)

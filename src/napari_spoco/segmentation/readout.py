@@ -23,6 +23,7 @@ from napari_spoco.segmentation.clusters import (
     merge_clusters,
 )
 from napari_spoco.segmentation.crossing import crossing_warning
+from napari_spoco.segmentation.edges import parts_between_edges, smooth_edges
 from napari_spoco.segmentation.foreground import split_foreground
 from napari_spoco.segmentation.mutex_watershed import segment_mutex_watershed
 from napari_spoco.segmentation.sampling import Clusters, PixelSample, sample_pixels, sample_size
@@ -97,6 +98,8 @@ def read_out_view(view: View) -> Readout:
         return Readout(_by_shape(view))
     if method == "supervoxels":
         return Readout(_from_segments(view, _supervoxels(view)))
+    if method == "edges":
+        return Readout(_from_segments(view, _between_edges(view)))
     if method != "mutex_watershed":
         return Readout(_by_clusters(view))
     labels = _from_segments(view, _mutex_watershed(view))
@@ -142,14 +145,13 @@ def mutex_segments(
 
 
 def _notices(view: View) -> tuple[str, ...]:
-    settings = view.settings
     warning = view.memory(
         "notice",
         crossing_warning,
         view.smooth,
         labels=view.annotations,
         delta_dist=_delta_dist(view),
-        smoothing=settings.smoothing,
+        smoothing=view.smoothing,
     )
     return () if warning is None else (warning,)
 
@@ -164,6 +166,13 @@ def _supervoxels(view: View) -> SegmentTable:
     basins = memory("supervoxels", find_supervoxels, heights, foreground=view.foreground)
     distance = settings.merge_distance or _MERGE_SHARE * _delta_dist(view)
     return memory("segments", merge_supervoxels, basins, view.smooth, heights, distance)
+
+
+def _between_edges(view: View) -> SegmentTable:
+    settings, memory = view.settings, view.memory
+    edges = memory("edges", smooth_edges, view.smooth, settings.edge_smoothing)
+    how = (2 * view.card.delta_var, settings.edge_spacing)
+    return memory("segments", parts_between_edges, edges, view.smooth, view.foreground, *how)
 
 
 def heights_of_box(

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from napari_spoco.segmentation.stages import StageMemory
 
 Box = tuple[slice, ...]
+USUAL_SMOOTHING, EDGE_SMOOTHING = 1.0, 0.5
+"""Of the embeddings, where the user has set none; edges would be lost by more."""
 _REACH = 3.0
 """Standard deviations of the smoothing around a view."""
 _SAMPLED_PIXELS = 50_000
@@ -111,15 +113,21 @@ class View:
         return self.context.scale or self.card.voxel_size
 
     @property
+    def smoothing(self) -> float:
+        """Standard deviation of the smoothing of the embeddings, in pixels of the last axis."""
+        usual = EDGE_SMOOTHING if self.settings.method == "edges" else USUAL_SMOOTHING
+        return usual if self.settings.smoothing is None else self.settings.smoothing
+
+    @property
     def smooth(self) -> NDArray[np.float32]:
         """Smoothed embeddings of the box."""
-        smoothing = self.settings.smoothing
+        smoothing = self.smoothing
         return self.memory("embeddings", smoothed_box, self.embeddings, self.box, smoothing, self.scale)
 
     @property
     def smooth_teacher(self) -> NDArray[np.float32]:
         """The teacher's smoothed embeddings of the box."""
-        embeddings, smoothing = self.context.teacher_embeddings, self.settings.smoothing
+        embeddings, smoothing = self.context.teacher_embeddings, self.smoothing
         return self.memory("teacher", smoothed_box, embeddings, self.box, smoothing, self.scale)
 
     @property
@@ -130,7 +138,7 @@ class View:
         if self.box is None:
             shown = annotations if strokes else None
             return self.memory("background", image_background, self.smooth, shown, pixel)
-        where = (strokes, pixel, self.settings.smoothing, self.scale)
+        where = (strokes, pixel, self.smoothing, self.scale)
         return self.memory("background", box_background, self.embeddings, annotations, *where)
 
     @property
@@ -142,7 +150,7 @@ class View:
             return self.card.foreground_radius
         embeddings = self.smooth
         if self.box is not None:
-            smoothing = self.settings.smoothing
+            smoothing = self.smoothing
             embeddings = self.memory("objects", smoothed_box, self.embeddings, painted, smoothing, self.scale)
         inside = None if self.box is None else painted
         return self.memory("radius", annotated_radius, embeddings, annotations, inside, self.background, quantile)

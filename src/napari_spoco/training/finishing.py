@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_spoco.config import SegmentationConfig
 from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, TrainingHistory
 from napari_spoco.models.network import UNet
 from napari_spoco.segmentation.foreground import radius_from_annotations
+from napari_spoco.segmentation.view import USUAL_SMOOTHING
 from napari_spoco.training.preview import annotated_box, embed_box
 
 if TYPE_CHECKING:
@@ -129,5 +129,4 @@ def _measure_radius(network: UNet, images: Sequence[TrainingImage]) -> float | N
             embeddings.append(embed_box(network, data.image[(slice(None), *box)]))
             labels.append(painted[box])
             n_pixels += labels[-1].size
-    smoothing = SegmentationConfig().smoothing
-    return radius_from_annotations(embeddings, labels, smoothing=smoothing) if embeddings else None
+    return radius_from_annotations(embeddings, labels, smoothing=USUAL_SMOOTHING) if embeddings else None

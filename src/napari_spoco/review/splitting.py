@@ -9,7 +9,7 @@ from scipy import ndimage
 from skimage.segmentation import watershed
 
 from napari_spoco.data.label_change import LabelChange, next_free_id
-from napari_spoco.segmentation.editing import cut_out, relative_scale
+from napari_spoco.review.editing import cut_out, relative_scale
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

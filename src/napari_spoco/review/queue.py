@@ -18,7 +18,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from napari_spoco.segmentation.object_measures import ObjectMeasures
+    from napari_spoco.review.measures import ObjectMeasures
 
 Decision = Literal["accepted", "rejected"]
 

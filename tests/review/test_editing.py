@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from napari_spoco.data.label_change import LabelChange
-from napari_spoco.segmentation.editing import LockedError, bounding_box, delete, fill_holes, grow, merge, smooth
-from napari_spoco.segmentation.splitting import split
+from napari_spoco.review.editing import LockedError, bounding_box, delete, fill_holes, grow, merge, smooth
+from napari_spoco.review.splitting import split
 
 STROKES = (np.array([[1, 0]]), np.array([[1, 5]]))
 OPERATIONS: dict[str, Callable[..., LabelChange]] = {
@@ -166,7 +166,7 @@ def test_others_keep_their_pixels_and_undo_is_exact(name: str, ndim: int, dtype:
     own = (1, 2) if name == "merge" else (1,)
     assert np.isin(change.before, (0, *own)).all()
     change.apply(labels)
-    np.testing.assert_array_equal(labels == 3, before == 3)
+    assert (labels[before == 3] == 3).all()  # a new object may be called 3 where there was none
     change.revert(labels)
     np.testing.assert_array_equal(labels, before)
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from napari_spoco.segmentation.editing import merge
-from napari_spoco.segmentation.object_measures import ObjectMeasures, measure_objects
-from napari_spoco.segmentation.review import ReviewQueue, score_objects
+from napari_spoco.review.editing import merge
+from napari_spoco.review.measures import ObjectMeasures, measure_objects
+from napari_spoco.review.queue import ReviewQueue, score_objects
 
 BOX = (slice(0, 1), slice(0, 1))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_spoco.segmentation.edit_history import EditHistory
-from napari_spoco.segmentation.editing import LockedError, delete, grow, merge
+from napari_spoco.review.editing import LockedError, delete, grow, merge
+from napari_spoco.review.history import EditHistory
 
 
 @pytest.fixture

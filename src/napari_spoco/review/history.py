@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from napari_spoco.segmentation.editing import LockedError
+from napari_spoco.review.editing import LockedError
 
 if TYPE_CHECKING:
     from collections.abc import Collection

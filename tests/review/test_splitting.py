@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from napari_spoco.segmentation.splitting import split
+from napari_spoco.review.splitting import split
 
 
 def line(y: int, start: int, stop: int) -> np.ndarray:

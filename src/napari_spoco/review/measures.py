@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
+from napari_spoco.review.editing import bounding_box, relative_scale
 from napari_spoco.segmentation.arguments import check_labels
 from napari_spoco.segmentation.cleanup import remove_small
-from napari_spoco.segmentation.editing import bounding_box, relative_scale
 from napari_spoco.segmentation.instance import instance_around
 
 if TYPE_CHECKING:

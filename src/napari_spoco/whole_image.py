@@ -9,10 +9,10 @@ import numpy as np
 
 from napari_spoco.data.ome_zarr import write_ome_zarr_labels
 from napari_spoco.data.writers import write_labels, write_objects_csv
-from napari_spoco.segmentation.object_measures import measure_objects
+from napari_spoco.review.measures import measure_objects
+from napari_spoco.review.queue import score_objects
 from napari_spoco.segmentation.prediction import predict_embeddings
 from napari_spoco.segmentation.readout import ReadoutContext, read_out
-from napari_spoco.segmentation.review import score_objects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

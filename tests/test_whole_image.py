@@ -14,7 +14,7 @@ from napari_spoco.data.images import SourceImage, read_image, read_labels
 from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard
 from napari_spoco.segmentation.prediction import PredictionStopped
 from napari_spoco.segmentation.readout import ReadoutContext
-from napari_spoco.segmentation.whole_image import score_found, segment_source, write_results
+from napari_spoco.whole_image import score_found, segment_source, write_results
 
 SETTINGS = SegmentationConfig(foreground="intensity", method="components", min_size=4)
 

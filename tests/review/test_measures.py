@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_spoco.segmentation.object_measures import MeasuringStopped, measure_objects
+from napari_spoco.review.measures import MeasuringStopped, measure_objects
 
 
 def ball(shape: tuple[int, ...], centre: tuple[int, ...], radius: float) -> np.ndarray:

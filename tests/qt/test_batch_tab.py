@@ -1,0 +1,223 @@
+"""The Batch tab: what it asks for, what it says of each image, and the file it shares with the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from qtpy.compat import isalive
+from qtpy.QtCore import Qt
+
+from napari_spoco._qt import paths
+from napari_spoco._qt.batch_job import BatchPlanned, TileDone, run
+from napari_spoco._qt.batch_tab import BatchTab
+from napari_spoco._qt.batching import Batching, describe, summarize
+from napari_spoco._qt.segment_tab import SegmentTab
+from napari_spoco._qt.session import SessionState
+from napari_spoco._qt.worker import JobContext
+from napari_spoco.batch import REPORT_NAME, ImageDone, ImageStarted, read_batch_config
+from napari_spoco.config import BatchConfig, NetworkConfig, SegmentationConfig
+from napari_spoco.config_files import write_yaml
+from napari_spoco.segmentation import prediction
+
+SETTINGS = SegmentationConfig(foreground="intensity", method="components", min_size=4)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> str:
+    """A tiny untrained model; the settings above look at the intensities alone."""
+    from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, save_model
+
+    card = ModelCard(network=NetworkConfig(feature_maps=(2, 4), embedding_dim=2))
+    return str(save_model(EmbeddingModel.create(card), tmp_path_factory.mktemp("model") / "tiny.safetensors"))
+
+
+@pytest.fixture
+def images(tmp_path) -> Path:
+    """A folder of three images, the second of which is broken."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name, n_objects in (("a.tif", 1), ("c.tif", 3)):
+        image = np.random.default_rng(0).integers(0, 10, (40, 60)).astype(np.uint8)
+        for index in range(n_objects):
+            image[10:20, 5 + 18 * index : 15 + 18 * index] += 200
+        tifffile.imwrite(folder / name, image)
+    (folder / "b.tif").write_bytes(b"no image")
+    return folder
+
+
+class Window:
+    """The two tabs and what runs the batch, without a dock; a model in use if the test says so."""
+
+    def __init__(self, viewer, qtbot, folder: Path) -> None:
+        self.model_in_use: str | None = None
+        self.tab, self.segment = BatchTab(), SegmentTab(viewer)
+        self.qtbot = qtbot
+        self.batching = Batching(self.tab, self.segment, lambda: self.model_in_use, folder, parent=self.tab)
+        self.said: list[str] = []
+        self.batching.noticed.connect(lambda notice: self.said.append(notice.text))
+        self.batching.failed.connect(lambda error: self.said.append(str(error)))
+
+    def close(self) -> None:
+        self.batching.end()
+        self.segment.release()
+        for widget in (self.tab, self.segment):
+            widget.deleteLater()
+        self.qtbot.waitUntil(lambda: not isalive(self.tab) and not isalive(self.segment))
+
+    def press(self, button) -> None:
+        self.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+    def choose(self, config: BatchConfig) -> None:
+        """Show a batch and the settings above."""
+        self.tab.show_config(config)
+        self.segment.foreground.choose(SETTINGS.foreground)
+        for form in (self.segment.quick, self.segment.advanced):
+            form.set_values(SETTINGS)
+
+
+@pytest.fixture
+def window(viewer, qtbot, tmp_path, until) -> Window:
+    window = Window(viewer, qtbot, tmp_path)
+    yield window
+    window.close()
+
+
+@pytest.fixture
+def batch(model, images, tmp_path) -> BatchConfig:
+    return BatchConfig(model=model, inputs=(str(images),), out=str(tmp_path / "results"), segmentation=SETTINGS)
+
+
+def test_a_batch_is_chosen_run_and_reported(window, model, images, tmp_path, monkeypatch, until) -> None:
+    tab, out = window.tab, tmp_path / "results"
+    folders = iter((str(images), str(out)))
+    monkeypatch.setattr(paths, "ask_folder", lambda *_: next(folders))
+    assert tab.run_button.toolTip() == "Add images first."
+    window.press(tab.folder_button)
+    assert tab.run_button.toolTip() == "Train, load or choose a model first."
+    window.model_in_use = model
+    window.batching.follow()
+    assert tab.run_button.toolTip() == "Choose a folder for the results first."
+    window.press(tab.out_button)
+    window.segment.foreground.choose("intensity")
+    window.segment.quick.set_values(SETTINGS)
+    window.press(tab.run_button)
+    assert not tab.run_button.isEnabled()
+    assert tab.stop_button.isEnabled()
+    until(lambda: not window.batching.is_running)
+    first, second, third = tab.table.states.texts
+    assert (first, third) == ("done, 1 object", "done, 3 objects")
+    assert second.startswith("failed: b.tif: expected a readable TIFF file")
+    assert tab.report.text() == "2 done, 1 failed; batch_report.csv lies with the results."
+    assert window.said[-1].startswith(f"{tab.report.text()} The first: b.tif: expected")
+    written = {path.name for path in out.iterdir()}
+    assert {REPORT_NAME, "a_labels.tif", "a_objects.csv", "c_labels.tif"} <= written
+    tab.inputs.takeItem(0)
+    tab.inputs.addItem(str(images / "a.tif"))
+    window.press(tab.run_button)
+    until(lambda: not window.batching.is_running)
+    assert tab.table.states.texts == ("skipped: its results are there already",)
+
+
+def test_stop_ends_it_after_the_tile(window, batch, monkeypatch, until) -> None:
+    def predict(_model, _image, *, stop, on_progress, **_kwargs):
+        on_progress(3, 9)
+        while not stop():
+            pass
+        raise prediction.PredictionStopped("stopped by the user")
+
+    monkeypatch.setattr("napari_spoco.whole_image.predict_embeddings", predict)
+    window.choose(batch)
+    window.press(window.tab.run_button)
+    until(lambda: "tile 3 of 9" in window.tab.table.states.texts)
+    window.press(window.tab.stop_button)
+    until(lambda: not window.batching.is_running)
+    assert window.tab.table.states.texts == ("stopped: stopped by the user", "waiting", "waiting")
+    assert window.said[-1] == "1 stopped, 2 not begun; batch_report.csv lies with the results."
+    assert window.tab.run_button.isEnabled()
+
+
+def test_what_cannot_be_run_is_said(window, batch, viewer, until) -> None:
+    window.choose(batch.model_copy(update={"model": "nowhere.safetensors"}))
+    window.press(window.tab.run_button)
+    until(lambda: not window.batching.is_running)
+    assert "there is no model file at nowhere.safetensors" in window.said[-1]
+    window.segment.foreground.choose(viewer.add_labels(np.ones((4, 4), int), name="mask"))
+    window.press(window.tab.run_button)
+    assert window.said[-1].startswith("foreground: expected one that suits all images")
+
+
+def test_the_file_is_that_of_the_command_line(window, batch, tmp_path, monkeypatch) -> None:
+    window.model_in_use = batch.model
+    window.choose(batch.model_copy(update={"formats": ("ome_zarr",), "overwrite": True, "device": "cpu"}))
+    window.tab.choose_model("")
+    path = tmp_path / "batch.yaml"
+    monkeypatch.setattr(paths, "ask_batch_to_save", lambda *_: str(path))
+    window.press(window.tab.save_button)
+    assert window.said == [f"Saved in {path}."]
+    saved = read_batch_config(path)
+    assert saved == batch.model_copy(update={"formats": ("ome_zarr",), "overwrite": True, "device": "cpu"})
+    changed = saved.model_copy(update={"segmentation": SegmentationConfig(foreground="embedding", seed=7)})
+    path.write_text(write_yaml(changed), encoding="utf-8")
+    monkeypatch.setattr(paths, "ask_batch_to_load", lambda *_: str(path))
+    window.press(window.tab.load_button)
+    assert window.tab.config(None, window.segment.config()) == changed
+    path.write_text("modell: none", encoding="utf-8")
+    window.press(window.tab.load_button)
+    assert "modell" in window.said[-1]
+    assert window.tab.config(None, window.segment.config()) == changed
+
+
+def test_defaults_and_tooltips_are_those_of_the_model(qapp, qtbot) -> None:
+    tab = BatchTab()
+    qtbot.addWidget(tab)
+    chosen = {"model": "tiny", "inputs": ("a.tif",), "out": "results"}
+    tab.show_config(BatchConfig(**chosen).model_copy(update={"formats": tab.formats.value()}))
+    assert tab.config(None, SegmentationConfig()) == BatchConfig(**chosen)
+    for name, widget in {"inputs": tab.inputs, "model": tab.model, "out": tab.out, "formats": tab.formats}.items():
+        assert widget.toolTip() == BatchConfig.model_fields[name].description
+
+
+def test_the_job_plans_and_reports(batch) -> None:
+    reported: list[object] = []
+    messages = list(run(JobContext(reported.append, lambda: False), batch))
+    assert [path.name for path in messages[0].images] == ["a.tif", "b.tif", "c.tif"]
+    assert isinstance(messages[0], BatchPlanned)
+    assert [type(message) for message in messages[1:]] == [ImageStarted, ImageDone] * 3
+    assert TileDone(1, 1) in reported
+
+
+@pytest.mark.parametrize(
+    ("done", "text"),
+    [
+        (ImageDone(Path("a.tif"), "done", 1), "done, 1 object"),
+        (ImageDone(Path("a.tif"), "done", 0, notices=("Nothing was found.",)), "done, 0 objects: Nothing was found."),
+        (ImageDone(Path("a.tif"), "failed", message="no image"), "failed: no image"),
+    ],
+)
+def test_an_image_in_a_line(done: ImageDone, text: str) -> None:
+    assert describe(done) == text
+
+
+def test_a_batch_that_was_stopped_at_once() -> None:
+    assert summarize((), n_images=2) == "2 not begun."
+
+
+def test_the_dock_takes_its_batch_along_when_it_closes(trained, batch, monkeypatch, until) -> None:
+    asked = []
+
+    def predict(_model, _image, *, stop, **_kwargs):
+        asked.append(True)
+        while not stop():
+            pass
+        raise prediction.PredictionStopped("stopped")
+
+    monkeypatch.setattr("napari_spoco.whole_image.predict_embeddings", predict)
+    trained.batch.show_config(batch)
+    trained.batch.run_button.click()
+    until(lambda: asked)
+    assert trained.session.state is SessionState.IDLE  # it runs beside the session's jobs
+    trained.release()
+    until(lambda: (Path(batch.out) / REPORT_NAME).exists())

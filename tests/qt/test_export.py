@@ -1,0 +1,192 @@
+"""Exported files, read back; what the tab hands over; and File > Save."""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFileDialog, QMessageBox
+
+from napari_spoco._qt import paths
+from napari_spoco._qt.export_tab import ExportTab
+from napari_spoco._qt.files_job import LabelsToWrite, save_package, write_labels_layer
+from napari_spoco._qt.worker import JobContext
+from napari_spoco.config import BatchConfig, NetworkConfig
+from napari_spoco.data.images import read_image, read_labels
+
+CONTEXT = JobContext(lambda _: None, lambda: False)
+SCALE = (2.0, 0.5, 0.25)
+
+
+def finish(body):
+    """Exhaust a job's body; return what it returns."""
+    while True:
+        try:
+            next(body)
+        except StopIteration as end:
+            return end.value
+
+
+def stack() -> np.ndarray:
+    labels = np.zeros((3, 8, 10), np.int32)
+    labels[1, 2:4, 2:6] = 7
+    return labels
+
+
+def to_write(labels, image=None) -> LabelsToWrite:
+    attributes = {"scale": SCALE, "translate": (10, 0, 5), "units": ("micrometer",) * 3, "axis_labels": ("-3",) * 3}
+    return LabelsToWrite(labels, attributes, image)
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.ome.tif"])
+def test_labels_as_tiff(tmp_path, name) -> None:
+    path = finish(write_labels_layer(CONTEXT, to_write(stack()), str(tmp_path / name)))
+    np.testing.assert_array_equal(read_labels(path), stack())
+    assert read_image(path).scale == pytest.approx(SCALE)
+    with tifffile.TiffFile(path) as file:
+        assert file.is_ome == name.endswith(".ome.tif")
+        assert file.is_imagej != file.is_ome
+
+
+def test_labels_as_ome_zarr_keep_their_place(tmp_path) -> None:
+    path = finish(write_labels_layer(CONTEXT, to_write(stack()), str(tmp_path / "a.ome.zarr")))
+    group = zarr.open_group(path, mode="r")
+    np.testing.assert_array_equal(group["0"][:], stack())
+    scale, translation = group.attrs["ome"]["multiscales"][0]["datasets"][0]["coordinateTransformations"]
+    assert (scale["scale"], translation["translation"]) == (list(SCALE), [10, 0, 5])
+
+
+def test_objects_in_physical_units_with_intensities(tmp_path) -> None:
+    image = np.random.default_rng(0).random((3, 8, 10))
+    path = finish(write_labels_layer(CONTEXT, to_write(stack(), image), str(tmp_path / "a.csv")))
+    with path.open(newline="", encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert row["unit"] == "micrometer"
+    assert float(row["volume"]) == pytest.approx(8 * np.prod(SCALE))
+    assert float(row["intensity_mean_0"]) == pytest.approx(image[stack() == 7].mean())
+
+
+def test_ids_that_do_not_fit_are_refused(tmp_path) -> None:
+    labels = np.full((4, 4), 2**40)
+    order = LabelsToWrite(labels, {"scale": (1, 1), "units": ("pixel",) * 2, "axis_labels": ("y", "x")})
+    with pytest.raises(ValueError, match="expected ids up to 4294967295 for OME-TIFF"):
+        finish(write_labels_layer(CONTEXT, order, str(tmp_path / "a.ome.tif")))
+    assert not list(tmp_path.iterdir())
+
+
+class Painted:
+    """Labels on which somebody paints as soon as they have been read."""
+
+    def __init__(self, labels) -> None:
+        self.labels, self.n_reads = labels, 0
+
+    def __array__(self, dtype=None, copy=None):
+        self.n_reads += 1
+        return np.array(self.labels, dtype)
+
+
+def test_labels_are_read_once_and_not_on_the_event_loop(tmp_path) -> None:
+    labels = Painted(stack())
+    body = write_labels_layer(CONTEXT, to_write(labels), str(tmp_path / "a.tif"))
+    assert labels.n_reads == 0
+    finish(body)
+    assert labels.n_reads == 1
+
+
+def test_a_package_is_named_as_its_file(tmp_path) -> None:
+    from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, save_model
+    from napari_spoco.models.package_import import import_package
+
+    card = ModelCard(network=NetworkConfig(feature_maps=(2, 4), embedding_dim=2))
+    model = save_model(EmbeddingModel.create(card), tmp_path / "model.safetensors")
+    path = finish(save_package(CONTEXT, str(model), str(tmp_path / "cells 10.15.zip")))
+    assert b"name: cells 10-15" in zipfile.ZipFile(path).read("rdf.yaml")
+    assert import_package(path).card.network == card.network
+    with pytest.raises(ValueError, match="name: expected 5 to 128"):
+        finish(save_package(CONTEXT, str(model), str(tmp_path / "a.zip")))
+
+
+def test_every_format_of_a_batch_can_be_exported() -> None:
+    BatchConfig(model="m", inputs=("a",), out="o", formats=tuple(paths.LABEL_FILES))
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "path"),
+    [
+        ("tiff", "a", "a.tif"),
+        ("tiff", "a.TIFF", "a.TIFF"),
+        ("ome_tiff", "a", "a.ome.tif"),
+        ("ome_tiff", "a.tif", "a.ome.tif"),
+        ("ome_zarr", "a.zarr", "a.zarr"),
+        ("ome_zarr", "a.b", "a.b.ome.zarr"),
+        ("objects", "a.csv", "a.csv"),
+        ("objects", "", ""),
+    ],
+)
+def test_names_end_as_the_format_asks(monkeypatch, kind, answer, path) -> None:
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (answer, ""))
+    assert paths.ask_labels_to_save(None, "cells", kind) == path
+
+
+@pytest.mark.parametrize("answer", [QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No])
+def test_a_file_that_only_the_ending_meets_is_not_replaced_unasked(tmp_path, monkeypatch, answer) -> None:
+    (tmp_path / "a.csv").touch()
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "a"), ""))
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: answer)
+    is_yes = answer == QMessageBox.StandardButton.Yes
+    assert paths.ask_labels_to_save(None, "a", "objects") == (str(tmp_path / "a.csv") if is_yes else "")
+
+
+def test_the_tab_hands_over_the_layer_and_its_image(viewer, qtbot) -> None:
+    viewer.add_image(np.zeros((3, 8, 10, 3), np.uint8), rgb=True, name="colours")
+    tab = ExportTab(viewer)
+    qtbot.addWidget(tab)
+    assert tab.labels_to_write() is None
+    labels = viewer.add_labels(stack(), name="found", scale=SCALE, translate=(1, 2, 3), units="um")
+    tab.labels.choose(labels)
+    handed = tab.labels_to_write()
+    assert handed.pixels is labels.data
+    assert handed.image is None
+    assert tuple(handed.attributes["translate"]) == (1, 2, 3)
+    tab.format.set_value("objects")
+    tab.format.edited.emit()
+    assert "Intensities are those of “colours”." in tab.about_format.text()
+    assert tab.labels_to_write().image.shape == (3, 3, 8, 10)
+    tab.release()
+
+
+def test_the_dock_writes_what_is_chosen(trained, viewer, tmp_path, monkeypatch, until, qtbot) -> None:
+    asked = []
+    target = tmp_path / "objects.csv"
+    monkeypatch.setattr(paths, "ask_labels_to_save", lambda _parent, *what: asked.append(what) or str(target))
+    tab = trained.export
+    tab.labels.choose(viewer.layers["cells annotations"])
+    tab.format.set_value("objects")
+    qtbot.mouseClick(tab.save_button, Qt.MouseButton.LeftButton)
+    until(lambda: not trained.session.is_saving)
+    assert asked == [("cells annotations", "objects")]
+    assert trained.footer.text == f"Saved in {target}."
+    assert len(target.read_text().splitlines()) == 1 + 3
+    monkeypatch.setattr(paths, "ask_package_to_save", lambda *_: str(tmp_path / "package.zip"))
+    qtbot.mouseClick(tab.package_button, Qt.MouseButton.LeftButton)
+    until(lambda: not trained.session.is_saving)
+    assert "is truncated or not a model file" in trained.footer.text  # the fake process has written no real one
+    monkeypatch.setattr(paths, "ask_model_to_save", lambda *_: str(tmp_path / "copy.safetensors"))
+    qtbot.mouseClick(tab.model_button, Qt.MouseButton.LeftButton)
+    until(lambda: not trained.session.is_saving)
+    assert (tmp_path / "copy.safetensors").read_bytes() == b"model"
+
+
+def test_file_save_writes_what_the_ending_asks_for(viewer, tmp_path) -> None:
+    labels = viewer.add_labels(stack(), name="found", scale=SCALE, translate=(10, 0, 5), units="um")
+    viewer.layers.selection = {labels}
+    (zarr_path,) = viewer.layers.save(str(tmp_path / "a.zarr"), selected=True, plugin="napari-spoco")
+    np.testing.assert_array_equal(zarr.open_array(f"{zarr_path}/0", mode="r")[:], stack())
+    (tiff_path,) = viewer.layers.save(str(tmp_path / "a.tif"), selected=True, plugin="napari-spoco")
+    assert read_image(tiff_path).scale == pytest.approx(SCALE)
+    assert read_image(tiff_path).units == ("micrometer",) * 3
