@@ -13,13 +13,16 @@ from napari_spoco.training.reports import LossTerms
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from napari_spoco.config import Method
     from napari_spoco.models.checkpoint import ReplaySpec
     from napari_spoco.training.trainer import TrainingResult
 
 STEPS_PER_ROW = 50
 
 
-def ship(result: TrainingResult, name: str, log: Path, replay: ReplaySpec | None = None) -> Path:
+def ship(
+    result: TrainingResult, name: str, log: Path, replay: ReplaySpec | None = None, method: Method | None = None
+) -> Path:
     """Write the averaged weights as the shipped model of that name, and every 50th row of the log."""
     model = result.model
     if model.teacher is None:
@@ -31,5 +34,5 @@ def ship(result: TrainingResult, name: str, log: Path, replay: ReplaySpec | None
             if report.step % STEPS_PER_ROW == 0:
                 terms = (f"{value:.4f}" for value in vars(report.terms).values())
                 writer.writerow([report.step, round(report.elapsed), f"{report.learning_rate:.2e}", *terms])
-    card = model.card.model_copy(update={"replay": replay})
+    card = model.card.model_copy(update={"replay": replay, "method": method})
     return save_model(EmbeddingModel(model.teacher, card), shipped_path(name))

@@ -278,18 +278,22 @@ TRAINING_PRESETS = {
 """Starting points by name, for the window and `napari-spoco train --preset`."""
 
 
+Method = Literal[
+    "mutex_watershed", "watershed", "components", "edges", "supervoxels", "hdbscan", "mean_shift", "consistency"
+]
+"""How embeddings become objects."""
+
+
 class SegmentationConfig(Parameters):
     """From embeddings to objects; a method reads what concerns it (docs/command-line.md)."""
 
-    method: Literal[
-        "mutex_watershed", "watershed", "components", "edges", "supervoxels", "hdbscan", "mean_shift", "consistency"
-    ] = setting(
-        "mutex_watershed",
+    method: Method | None = setting(
+        None,
         "Method",
         "Mutex watershed; watershed or components: the foreground, split by shape alone; edges: what is between jumps "
         "of the embedding, for tissue without background; supervoxels: a watershed of the image, for bright membranes, "
         "merged by embedding; HDBSCAN or mean-shift; consistency: mean-shift of what student and teacher "
-        "agree on.",
+        "agree on. What suits the model if empty, which is mutex watershed for most.",
     )
     foreground: Literal["none", "intensity", "embedding"] = setting(
         "none",

@@ -7,7 +7,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from napari_spoco.config import NetworkConfig, SegmentationConfig
+from napari_spoco.config import Method, NetworkConfig, SegmentationConfig
 from napari_spoco.data.annotations import BACKGROUND
 from napari_spoco.models.checkpoint import ModelCard
 from napari_spoco.segmentation import readout
@@ -74,7 +74,7 @@ def test_radius_comes_from_setting_then_annotations_then_card(embeddings: np.nda
     assert objects(nearer, card, settings).max() == 3
 
 
-@pytest.mark.parametrize("method", get_args(SegmentationConfig.model_fields["method"].annotation))
+@pytest.mark.parametrize("method", get_args(Method))
 def test_every_method_finds_the_objects(embeddings: np.ndarray, method: str) -> None:
     by_edges = {"edge_smoothing": 0, "edge_spacing": 8}  # square objects have more than one middle
     settings = SegmentationConfig(method=method, smoothing=0, fragment_size=0, min_size=0, **by_edges)
@@ -119,6 +119,15 @@ def test_what_is_shown_is_the_background(embeddings: np.ndarray, method: str, ki
     assert not found[5:13, 5:13].any()
     assert found[0, 0] > 0
     assert found[OBJECTS[1]].all()
+
+
+def test_the_method_that_suits_the_model_is_the_default(embeddings: np.ndarray) -> None:
+    context = ReadoutContext(mask=embeddings.any(axis=0))
+    components = objects(embeddings, CARD, SegmentationConfig(method="components"), context)
+    suited = CARD.model_copy(update={"method": "components"})
+    np.testing.assert_array_equal(objects(embeddings, suited, SegmentationConfig(), context), components)
+    watershed = objects(embeddings, CARD, SegmentationConfig(method="mutex_watershed"), context)
+    np.testing.assert_array_equal(objects(embeddings, CARD, SegmentationConfig(), context), watershed)
 
 
 @pytest.mark.parametrize("smoothing", [None, 0.8])

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from napari_spoco.config import NetworkConfig, SegmentationConfig
+from napari_spoco.config import Method, NetworkConfig, SegmentationConfig
 from napari_spoco.data.annotations import BACKGROUND
 from napari_spoco.models.checkpoint import ModelCard
 from napari_spoco.segmentation.readout import ReadoutContext, read_out
@@ -16,7 +16,7 @@ from napari_spoco.segmentation.reclustering import Reclustering, half_precision
 from napari_spoco.segmentation.stages import Stopped
 
 CARD = ModelCard(network=NetworkConfig(embedding_dim=8), median_object_size=60.0)
-METHODS = get_args(SegmentationConfig.model_fields["method"].annotation)
+METHODS = get_args(Method)
 CHOICES: dict[str, tuple[Any, ...]] = {
     "method": METHODS,
     "foreground": ("none", "intensity", "embedding"),

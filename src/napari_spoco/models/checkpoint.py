@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from napari_spoco.config import NetworkConfig, Normalization, Parameters
+from napari_spoco.config import Method, NetworkConfig, Normalization, Parameters
 from napari_spoco.data.resampling import plan_resampling
 from napari_spoco.data.writers import atomic_path
 from napari_spoco.models.network import UNet
@@ -59,7 +59,8 @@ class ReplaySpec(Parameters):
 class ModelCard(Parameters):
     """Everything but the weights that prediction and clustering need to know of a model.
 
-    Sizes are in pixels of `voxel_size`: what is predicted is brought there first, see `resampling`.
+    Sizes are in pixels of `voxel_size`: what is predicted is brought there first, see `resampling`. `method` is the
+    read-out that suits the model best.
     """
 
     format_version: int = 1
@@ -74,6 +75,7 @@ class ModelCard(Parameters):
     median_object_size: float | None = None
     foreground_radius: float | None = None
     replay: ReplaySpec | None = None
+    method: Method | None = None
     history: TrainingHistory = TrainingHistory()
 
     @property

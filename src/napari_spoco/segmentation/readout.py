@@ -93,7 +93,7 @@ def read_out(
 
 def read_out_view(view: View) -> Readout:
     """Segment what a view shows; stages whose inputs are those of the last time come from its memory."""
-    method = view.settings.method
+    method = view.method
     if method in ("watershed", "components"):
         return Readout(_by_shape(view))
     if method == "supervoxels":
@@ -110,12 +110,12 @@ def _by_shape(view: View) -> NDArray[np.uint32]:
     settings = view.settings
     foreground = view.foreground
     if foreground is None:
-        raise ValueError(f"foreground: the method {settings.method} splits a foreground, got none.")
+        raise ValueError(f"foreground: the method {view.method} splits a foreground, got none.")
     objects = view.memory(
         "objects",
         split_foreground,
         foreground,
-        method="watershed" if settings.method == "watershed" else "components",
+        method="watershed" if view.method == "watershed" else "components",
         min_distance=settings.min_distance,
         smoothing=settings.distance_smoothing,
     )
@@ -196,15 +196,15 @@ def _from_segments(view: View, segments: SegmentTable) -> NDArray[np.uint32]:
 def _by_clusters(view: View) -> NDArray[np.uint32]:
     settings, memory = view.settings, view.memory
     min_size = _min_size(view)
-    if settings.method == "hdbscan":
+    if view.method == "hdbscan":
         min_size = max(min_size, _LEAST_CLUSTER)
     sample = _sample(view, min_size)
     is_kept = None
-    if settings.method == "hdbscan":
+    if view.method == "hdbscan":
         clusters = memory("clusters", hdbscan_clusters, sample, cluster_size(min_size, sample))
     else:
         clusters = memory("clusters", mean_shift_clusters, sample, _bandwidth(view))
-    if settings.method == "consistency":
+    if view.method == "consistency":
         is_kept = _consistent(view, sample, clusters, min_size)
     else:
         clusters = memory("merged", merge_clusters, sample, clusters, settings.merge_distance)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_spoco.config import SegmentationConfig
+    from napari_spoco.config import Method, SegmentationConfig
     from napari_spoco.models.checkpoint import ModelCard
     from napari_spoco.segmentation.stages import StageMemory
 
@@ -113,9 +113,14 @@ class View:
         return self.context.scale or self.card.voxel_size
 
     @property
+    def method(self) -> Method:
+        """The method of the settings, else the one that suits the model."""
+        return self.settings.method or self.card.method or "mutex_watershed"
+
+    @property
     def smoothing(self) -> float:
         """Standard deviation of the smoothing of the embeddings, in pixels of the last axis."""
-        usual = EDGE_SMOOTHING if self.settings.method == "edges" else USUAL_SMOOTHING
+        usual = EDGE_SMOOTHING if self.method == "edges" else USUAL_SMOOTHING
         return usual if self.settings.smoothing is None else self.settings.smoothing
 
     @property
