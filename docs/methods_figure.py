@@ -5,8 +5,8 @@
 RUN are the folders in which pretraining/nuclei_small.py and pretraining/ovules_small.py trained: their models have a
 teacher too, which consistency clustering needs. Without them the shipped models serve, and that method is left out.
 The embeddings are those of the student, of a real image of nuclei (2D) and of a synthetic membrane stack (3D, its
-middle plane is shown); neither was trained on. Settings are the defaults, with sizes from the model's card; nuclei lie in
-the foreground by embedding in all methods. Times are CPU seconds of the second run, on one thread.
+middle plane is shown); neither was trained on. Settings are the defaults, with sizes from the model's card; nuclei lie
+in the foreground by embedding in all methods. Times are CPU seconds of the second run, on one thread.
 """
 
 from __future__ import annotations
