@@ -1,4 +1,4 @@
-"""Make docs/images/window-training.png and window.png: the window on the nuclei sample, during a training and after it.
+"""Make docs/images/window-training.png, window.png and tab-*.png: the window in training, after it, and every tab.
 
 Run on a machine with a display, or under `xvfb-run -a -s "-screen 0 1600x1200x24"`.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import napari
 import numpy as np
@@ -58,6 +58,7 @@ def make_window_pictures(folder: Path, minutes: float, theme: str) -> None:
 
     settings = dock.train.settings
     settings.show_config(settings.config().model_copy(update={"max_minutes": minutes}))
+    dock.tabs.reveal(dock.train)
     dock.train.train_button.click()
     wait(lambda: dock.footer.bar.value() > dock.footer.bar.maximum() / 2 > 0)
     paint_typical_objects(annotations, truth, range(N_PAINTED + 1, N_PAINTED + N_PAINTED_LATER + 1))
@@ -67,6 +68,7 @@ def make_window_pictures(folder: Path, minutes: float, theme: str) -> None:
     viewer.screenshot(folder / "window-training.png", canvas_only=False)
 
     wait(lambda: not dock.session.state.is_busy)
+    dock.tabs.reveal(dock.segment)
     dock.segment.foreground.choose("intensity")
     dock.segment.segment_button.click()
     wait(lambda: not dock.session.state.is_busy)
@@ -78,7 +80,20 @@ def make_window_pictures(folder: Path, minutes: float, theme: str) -> None:
     viewer.reset_view()
     wait_seconds(1.0)
     viewer.screenshot(folder / "window.png", canvas_only=False)
+    make_tab_pictures(viewer, dock, folder)
     viewer.close()
+
+
+def make_tab_pictures(viewer: napari.Viewer, dock: Any, folder: Path) -> None:
+    """Take a picture of every tab, each with something to show."""
+    dock.embeddings.embed_button.click()
+    wait(lambda: dock.embeddings.scatter.n_dots > 0 and not dock.session.state.is_busy)
+    dock.review.start_button.click()
+    wait(lambda: dock.reviewing.queue is not None)
+    for name in ("annotate", "train", "embeddings", "segment", "review", "export", "batch"):
+        dock.tabs.reveal(getattr(dock, name))
+        wait_seconds(0.5)
+        viewer.screenshot(folder / f"tab-{name}.png", canvas_only=False)
 
 
 def main() -> None:
