@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from napari.layers import Image, Labels
+from napari.layers import Image
 
 from napari_spoco._qt import layers
 from napari_spoco._qt.result_layers import ResultLayers
@@ -226,15 +226,6 @@ def test_other_axes_are_refused(viewer, shape) -> None:
     with pytest.raises(ValueError, match="expected 2 or 3 axes"):
         layers.add_annotations(viewer, layer)
     assert "2 or 3" in layers.describe_image(layer)
-
-
-def test_copied_labels_are_out_of_reach_of_the_brush() -> None:
-    layer = Labels(np.zeros((40, 30), np.int32), scale=(2, 3), units=("micrometer",) * 2)
-    copied = layers.copy_labels(layer)
-    layer.paint((5, 5), 1)
-    assert not copied.data.any()
-    assert copied.geometry.scale == (2.0, 3.0)
-    assert copied.geometry.units == ("micrometer", "micrometer")
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,17 @@ def test_strokes_of_background_are_no_objects(load, viewer, segment, monkeypatch
     assert seen[0].max() > 0
 
 
+def test_what_is_painted_after_the_press_belongs_to_the_next_one(load, viewer, segment) -> None:
+    widget = load()
+    segment(widget)
+    known = widget.session.embedded_image.context.annotations
+    before = known.copy()
+    widget.annotate.annotations.layer().data_setitem((np.full(3, 40), np.arange(3)), 8)
+    np.testing.assert_array_equal(known, before)
+    segment(widget)
+    assert (widget.session.embedded_image.context.annotations == 8).sum() == 3
+
+
 @pytest.mark.parametrize("key", ["intensity", "embedding"])
 def test_objects_lie_in_the_foreground(load, segment, key) -> None:
     widget = load()

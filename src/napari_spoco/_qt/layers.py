@@ -11,7 +11,7 @@ import numpy as np
 from napari.layers import Image, Labels, Layer, Shapes
 from napari.utils.transforms import Affine
 
-from napari_spoco._qt.sources import Geometry, ImageSource, LabelsSource
+from napari_spoco._qt.sources import Geometry, ImageSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,11 +78,6 @@ def read_image(layer: Layer) -> ImageSource:
     if layer.rgb:
         data = np.moveaxis(data[..., :3], -1, 0)
     return ImageSource(data, _geometry(layer), layer.name)
-
-
-def copy_labels(layer: Layer) -> LabelsSource:
-    """Return a copy of a Labels layer's pixels, which no painting reaches, with its geometry."""
-    return LabelsSource(np.array(pixels_of(layer)), _geometry(layer))
 
 
 def labels_pixels(layer: Layer) -> Any:

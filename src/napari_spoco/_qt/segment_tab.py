@@ -92,9 +92,9 @@ class SegmentTab(Tab):
         )
 
     def mask(self) -> NDArray[np.integer] | None:
-        """Return a copy of the Labels layer in which objects may lie, if one is chosen."""
+        """Return the pixels of the Labels layer in which objects may lie, if one is chosen; to be read only."""
         layer = self.foreground.layer()
-        return None if layer is None else layers.copy_labels(layer).data
+        return None if layer is None else layers.labels_pixels(layer)
 
     def show_background(self, pixel: tuple[int, ...] | None) -> None:
         """Say which pixel stands for the background."""

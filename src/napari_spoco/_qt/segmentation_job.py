@@ -216,11 +216,11 @@ class Embedder:
             annotations = None  # Of another image: of no use here, and no error.
         if annotations is not None:  # Strokes of background are no objects.
             meaning = inputs.meaning.model_copy(update={"painted_in_planes": False})
-            labels = SparseAnnotations.from_labels(annotations, config=meaning).labels
+            labels = SparseAnnotations.from_labels(np.array(annotations), config=meaning).labels
             annotations = _kept(known.annotations, resampling.annotations(labels))
         return replace(
             known,
-            mask=None if mask is None else _kept(known.mask, resampling.mask(mask)),
+            mask=None if mask is None else _kept(known.mask, resampling.mask(np.asarray(mask))),
             annotations=annotations,
             background_pixel=None if clicked is None else resampling.model_pixel(clicked),
         )

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    pass
 
 
 @dataclass(frozen=True)
@@ -31,11 +30,3 @@ class ImageSource:
     def ndim(self) -> int:
         """Number of spatial axes."""
         return len(self.geometry.scale)
-
-
-@dataclass(frozen=True, eq=False)
-class LabelsSource:
-    """A copy of labels, (*spatial), that no painting reaches."""
-
-    data: NDArray[np.integer]
-    geometry: Geometry

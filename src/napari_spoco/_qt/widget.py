@@ -243,7 +243,7 @@ class SpocoWidget(QWidget):
                 config=self.segment.config(),
                 device=self.train.settings.device,
                 mask=self.segment.mask(),
-                annotations=None if annotations is None else layers.copy_labels(annotations).data,
+                annotations=None if annotations is None else layers.labels_pixels(annotations),
                 meaning=self.train.settings.annotations(),
                 background_pixel=self.views.background_pixel(image),
             )
