@@ -202,7 +202,7 @@ def test_the_scatter_plot_shows_annotated_pixels_in_their_colour(widget, viewer,
     annotations.data_setitem(np.nonzero(viewer.layers["two"].data == 5), 7)
     widget.embeddings.embed_button.click()
     until(lambda: widget.embeddings.scatter.n_dots > 0)
-    points, ids = widget.session.embedded_image.sample()
+    points, ids = widget.session.embedded_image.dots
     assert set(ids) == {0, 7}
     assert widget.embeddings.scatter.n_dots == len(points) >= 3000
     assert layers.label_colours(annotations, np.array([0, 7]))[0] is None

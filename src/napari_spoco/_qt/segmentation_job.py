@@ -84,6 +84,8 @@ class EmbeddedImage:
         Principal components, uint8 (*spatial, 3) on the user's grid.
     basis : ndarray
         (E, 3), the components.
+    dots : tuple of ndarray
+        Pixels by their first two components (N, 2), and their annotated ids; 0 = not annotated.
     """
 
     key: str
@@ -94,18 +96,7 @@ class EmbeddedImage:
     context: ReadoutContext
     rgb: NDArray[np.uint8]
     basis: NDArray[np.float64]
-
-    def sample(self) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-        """Return pixels by their first two components (N, 2), and their annotated ids; 0 = not annotated."""
-        flat = self.embeddings.reshape(len(self.embeddings), -1)
-        n_pixels, annotations = flat.shape[1], self.context.annotations
-        ids = np.zeros(n_pixels, np.int32) if annotations is None else annotations.ravel()
-        chosen = [np.linspace(0, n_pixels - 1, min(n_pixels, _DOTS)).astype(np.intp)]
-        painted = np.flatnonzero(ids > 0)
-        if len(painted):
-            chosen.append(painted[np.linspace(0, len(painted) - 1, min(len(painted), _DOTS)).astype(np.intp)])
-        pixels = np.unique(np.concatenate(chosen))
-        return flat[:, pixels].T.astype(np.float32) @ self.basis[:, :2].astype(np.float32), ids[pixels]
+    dots: tuple[NDArray[np.float32], NDArray[np.int32]] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +149,7 @@ class Embedder:
             teacher = self._predict(job, inputs, f"{name}-teacher", context.image, model)
             context = replace(context, teacher_embeddings=teacher)
         last.reclustering.set_context(context)
-        self._last = last = replace(last, context=context)
+        self._last = last = replace(last, context=context, dots=_sample_dots(last, context.annotations))
         return last
 
     def _begin(
@@ -272,6 +263,19 @@ def run_view(
         return None
     on_grid, start = resampling.picture(labels[..., None], [part.start for part in model_box])
     return ViewResult(np.ascontiguousarray(on_grid[..., 0]), start)
+
+
+def _sample_dots(
+    image: EmbeddedImage, annotations: NDArray[np.int32] | None
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Return `EmbeddedImage.dots`; the embeddings may lie on disk, so this belongs in the job's thread."""
+    flat = image.embeddings.reshape(len(image.embeddings), -1)
+    n_pixels = flat.shape[1]
+    ids = np.zeros(n_pixels, np.int32) if annotations is None else annotations.ravel()
+    painted = np.flatnonzero(ids > 0)
+    every, some = (np.linspace(0, max(n - 1, 0), min(n, _DOTS)).astype(np.intp) for n in (n_pixels, len(painted)))
+    pixels = np.union1d(every, painted[some])
+    return flat[:, pixels].T.astype(np.float32) @ image.basis[:, :2].astype(np.float32), ids[pixels]
 
 
 def _kept(known: Any, new: NDArray[Any]) -> NDArray[Any]:

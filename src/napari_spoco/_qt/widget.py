@@ -318,10 +318,11 @@ class SpocoWidget(QWidget):
             return
         self._results.show_embeddings(self._image, embedded.rgb)
         self.footer.show_progress(0, 0, "")
-        points, ids = embedded.sample()
-        annotations = self.annotate.annotations.layer()
-        colours = [None] * len(ids) if annotations is None else layers.label_colours(annotations, ids)
-        self.embeddings.show_points(points, colours)
+        if embedded.dots is not None:
+            points, ids = embedded.dots
+            annotations = self.annotate.annotations.layer()
+            colours = [None] * len(ids) if annotations is None else layers.label_colours(annotations, ids)
+            self.embeddings.show_points(points, colours)
         self.views.begin(self._image)
         self.reviewing.note_embedded(self._image)
 
