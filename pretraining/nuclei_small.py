@@ -13,31 +13,27 @@ averaged weights become the shipped model, and the log beside this script that o
 from __future__ import annotations
 
 import argparse
-import csv
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from shipping import ship
 from skimage.transform import resize
 
-from napari_spoco import EmbeddingModel, SparseAnnotations, TrainingConfig, load_model, read_labels, save_model
+from napari_spoco import SparseAnnotations, TrainingConfig, load_model, read_labels
 from napari_spoco.cli.interruption import Interruption
 from napari_spoco.config import AugmentationConfig, LossConfig, ValidationConfig
 from napari_spoco.data.images import read_image
 from napari_spoco.models.checkpoint import ReplaySpec
-from napari_spoco.models.registry import shipped_path
 from napari_spoco.training.devices import limit_threads
-from napari_spoco.training.reports import LossTerms
 from napari_spoco.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_spoco.training.trainer import TrainingResult
+    from napari_spoco.models.checkpoint import TrainingHistory
 
 LOG = Path(__file__).with_suffix(".csv")
-STEPS_PER_ROW = 50
 LEAST_OBJECTS = 2
 DIAMETER, NEAR = 19.0, 1.5
 """Pixels, and by which factor the nuclei of an image may differ from it to count as near."""
@@ -85,7 +81,8 @@ def main() -> None:
     history = result.model.card.history
     print(f"{result.path}: {history.steps} steps in {history.seconds:.0f} s, best step {result.best_step}")
     if options.ship:
-        print(f"Shipped as {ship(result, annotations)}")
+        card = {"foreground_radius": RADIUS, "replay": REPLAY, "history": count(annotations, history)}
+        print(f"Shipped as {ship(result, 'nuclei-small', LOG, **card)}")
 
 
 def read_pool(folder: Path) -> tuple[list[NDArray[np.float32]], list[SparseAnnotations]]:
@@ -111,22 +108,10 @@ def read_pool(folder: Path) -> tuple[list[NDArray[np.float32]], list[SparseAnnot
     return images, annotations
 
 
-def ship(result: TrainingResult, annotations: list[SparseAnnotations]) -> Path:
-    """Write the averaged weights as the shipped model, and the terms of the loss beside this script."""
-    model = result.model
-    if model.teacher is None:
-        raise AssertionError("the model of this training has a teacher")
-    rows = [report for report in result.reports if report.step % STEPS_PER_ROW == 0]
-    with LOG.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["step", "seconds", "rate", *(field.name for field in fields(LossTerms))])
-        for row in rows:
-            terms = (f"{value:.4f}" for value in vars(row.terms).values())
-            writer.writerow([row.step, round(row.elapsed), f"{row.learning_rate:.2e}", *terms])
-    pool = {id(dense): dense.n_objects for dense in annotations}  # Repeated images are one and the same object.
-    history = model.card.history.model_copy(update={"n_images": len(pool), "n_objects": sum(pool.values())})
-    card = model.card.model_copy(update={"foreground_radius": RADIUS, "replay": REPLAY, "history": history})
-    return save_model(EmbeddingModel(model.teacher, card), shipped_path("nuclei-small"))
+def count(annotations: list[SparseAnnotations], history: TrainingHistory) -> TrainingHistory:
+    """Correct what a run has seen: images that were repeated count once."""
+    pool = {id(dense): dense.n_objects for dense in annotations}
+    return history.model_copy(update={"n_images": len(pool), "n_objects": sum(pool.values())})
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def main() -> None:
     history = result.model.card.history
     print(f"{result.path}: {history.steps} steps in {history.seconds:.0f} s")
     if options.ship:
-        print(f"Shipped as {ship(result, 'ovules-small', LOG, REPLAY, 'edges')}")
+        print(f"Shipped as {ship(result, 'ovules-small', LOG, replay=REPLAY, method='edges')}")
 
 
 def read_pool(path: Path, cells: Path, seed: int) -> tuple[list[NDArray[Any]], list[SparseAnnotations]]:

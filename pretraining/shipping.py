@@ -13,17 +13,13 @@ from napari_spoco.training.reports import LossTerms
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_spoco.config import Method
-    from napari_spoco.models.checkpoint import ReplaySpec
     from napari_spoco.training.trainer import TrainingResult
 
 STEPS_PER_ROW = 50
 
 
-def ship(
-    result: TrainingResult, name: str, log: Path, replay: ReplaySpec | None = None, method: Method | None = None
-) -> Path:
-    """Write the averaged weights as the shipped model of that name, and every 50th row of the log."""
+def ship(result: TrainingResult, name: str, log: Path, **card: object) -> Path:
+    """Write the averaged weights as the shipped model of that name, with fields of its card, and every 50th step."""
     model = result.model
     if model.teacher is None:
         raise AssertionError("the model of this training has a teacher")
@@ -34,5 +30,4 @@ def ship(
             if report.step % STEPS_PER_ROW == 0:
                 terms = (f"{value:.4f}" for value in vars(report.terms).values())
                 writer.writerow([report.step, round(report.elapsed), f"{report.learning_rate:.2e}", *terms])
-    card = model.card.model_copy(update={"replay": replay, "method": method})
-    return save_model(EmbeddingModel(model.teacher, card), shipped_path(name))
+    return save_model(EmbeddingModel(model.teacher, model.card.model_copy(update=card)), shipped_path(name))
