@@ -171,6 +171,15 @@ def test_what_does_not_suit_is_refused_with_a_sentence(load, viewer, segment, ne
     assert names(viewer) == before
 
 
+def test_consistency_says_what_to_do_without_a_teacher(load, segment, until) -> None:
+    widget = load()
+    segment(widget)
+    widget.segment.quick.editor("method").set_value("consistency")
+    widget.segment.preview.click()
+    until(lambda: "press Segment, then preview it" in widget.footer.text)
+    assert "saved without a teacher; choose mean_shift" in segment(widget)
+
+
 def test_a_model_that_has_gone_is_named(load, segment) -> None:
     widget = load()
     path = widget.session.model_path

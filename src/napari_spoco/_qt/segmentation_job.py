@@ -131,10 +131,12 @@ class Embedder:
     def embed(self, job: JobContext, inputs: SegmentationInputs) -> Generator[PredictionProgress, None, EmbeddedImage]:
         """Return the image with all that is known now; what has not changed is not computed again."""
         from napari_spoco.models.checkpoint import load_model
+        from napari_spoco.whole_image import check_method
 
         yield PredictionProgress(0, 0)
         pixels = as_channels_first(np.asarray(inputs.image.data), ndim=inputs.image.ndim)
         model = load_model(inputs.model_path)
+        check_method(model, inputs.config)
         file = Path(inputs.model_path)
         geometry = inputs.image.geometry
         name = digest(pixels, str(file.resolve()), file.stat().st_mtime_ns, geometry.scale, geometry.units)
@@ -255,6 +257,8 @@ def run_view(
     from napari_spoco.segmentation.stages import Stopped
 
     yield
+    if config.method == "consistency" and image.context.teacher_embeddings is None:
+        raise ValueError("Consistency clustering needs the teacher's embeddings too: press Segment, then preview it.")
     resampling = image.resampling
     try:
         model_box = _model_box(box, resampling)
