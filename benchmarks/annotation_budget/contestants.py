@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 class Task:
     """Images (*spatial) with what was painted in them, and how long to learn from it.
 
-    `minutes` are of processor time, on one thread; `seed` is of everything that is drawn.
+    `minutes` are of processor time, on one thread; `seed` is of everything that is drawn. Networks learn from pixels
+    that are larger by `shrink`, a whole number.
     """
 
     images: Sequence[NDArray[Any]]
@@ -25,6 +27,7 @@ class Task:
     is_tissue: bool
     minutes: float
     seed: int
+    shrink: int = 1
 
 
 class Setting(NamedTuple):
@@ -60,10 +63,15 @@ def fit(name: str, task: Task) -> Fitted:
         An unknown contestant.
     """
     from benchmarks.annotation_budget import classical, embeddings, forest, unet
+    from benchmarks.annotation_budget.shrinking import fit_shrunk
 
-    others = {"unet": unet.fit, "forest": forest.fit, "classical": classical.fit}
-    if name in others:
-        return others[name](task)
+    on_pixels = {"forest": forest.fit, "classical": classical.fit}
+    if name in on_pixels:
+        return on_pixels[name](task)
+    if name == "unet":
+        return fit_shrunk(task, task.shrink, unet.fit)
     if name not in embeddings.VARIANTS:
-        raise ValueError(f"contestant: expected one of {', '.join([*embeddings.VARIANTS, *others])}, got {name!r}")
-    return embeddings.fit(task, embeddings.VARIANTS[name])
+        others = ", ".join([*embeddings.VARIANTS, "unet", *on_pixels])
+        raise ValueError(f"contestant: expected one of {others}, got {name!r}")
+    variant = embeddings.VARIANTS[name]
+    return fit_shrunk(task, 1 if name == "sparse-full" else task.shrink, partial(embeddings.fit, variant=variant))

@@ -37,32 +37,32 @@ def grid(minutes: float | None = None) -> list[Job]:
     """Return all jobs; `minutes` takes the place of all that train for a time."""
     # Sets, contestants, what is annotated, seeds, minutes: every combination.
     plans: list[tuple[str, str, str, Sequence[int], Sequence[float]]] = [
-        # EM: what strokes and each term are worth; others on the same masks and strokes
+        # What each term is worth, and others on the same masks and strokes
         ("em", "classical", "10%+strokes", (0,), (0,)),
-        ("em", "sparse", "10%+strokes", (0,), (3,)),
-        ("em", "forest", "10%+strokes", (0,), (0,)),
-        ("em", "sparse-half half-ball half-ball-1 sparse-ball", "10%+strokes", (0,), (3,)),
+        ("em", "forest", "10%+strokes", (0, 1, 2), (0,)),
+        ("em", "sparse unet no-consistency no-push", "10%+strokes", (0, 1, 2), (3,)),
         ("nuclei", "classical", "10%", (0,), (0,)),
-        ("nuclei", "sparse forest unet", "10%", (0,), (3,)),
-        ("em", "unet sparse sparse-half half-ball half-ball-1 no-consistency no-push", "10%+strokes", (0, 1, 2), (3,)),
+        ("nuclei", "forest", "10%", (0, 1, 2), (0,)),
+        ("nuclei", "transfer sparse unet", "10%", (0, 1, 2), (3,)),
+        ("nuclei", "transfer", "1%", (0, 1, 2), (3,)),
+        ("em", "dense", "100%", (0, 1, 2), (3, 10)),
+        ("em", "sparse", "10%+strokes", (0, 1, 2), (10, 30)),
+        ("em", "sparse", "10%+strokes", (0,), (60,)),
+        ("em", "transfer sparse-full sparse-ball discriminative", "10%+strokes", (0, 1, 2), (3,)),
         ("em", "sparse", "10%", (0, 1, 2), (3,)),
-        ("em", "forest sparse-ball discriminative", "10%+strokes", (0, 1, 2), (3,)),
-        ("nuclei", "sparse forest unet no-consistency no-push sparse-ball discriminative", "10%", (0, 1, 2), (3,)),
-        ("nuclei em", "dense", "100%", (0, 1, 2), (3,)),
-        # Budgets of objects, and of time
-        ("nuclei", "sparse forest unet", "1%|5%|40%|100%", (0, 1, 2), (3,)),
-        ("em", "sparse forest unet", "1%+strokes|5%+strokes|40%+strokes|100%+strokes", (0, 1, 2), (3,)),
-        ("nuclei", "sparse dense", "100%", (0, 1, 2), (1, 10, 30)),
-        ("nuclei", "sparse", "10%|10%+strokes", (0, 1, 2), (1, 3, 10, 30, 60)),
-        ("em", "sparse transfer", "10%+strokes", (0, 1, 2), (1, 3, 10, 30, 60)),
-        ("em", "dense", "100%", (0, 1, 2), (10, 30)),
-        # Ways to spend 16 objects
-        ("nuclei", "sparse", "16 spread|16 neighbours|16 box|16 spread+strokes", (0, 1, 2), (3,)),
         # Stacks
         ("membranes-clean membranes-hard membranes-plant", "classical", "10%", (0,), (0,)),
-        ("membranes-clean membranes-hard membranes-plant", "sparse forest unet dense", "10%|100%", (0, 1, 2), (3, 10)),
+        ("membranes-hard membranes-plant", "transfer sparse forest unet", "10%", (0, 1, 2), (3,)),
         ("nuclei-3d", "classical", "10%+strokes", (0,), (0,)),
-        ("nuclei-3d", "sparse forest unet", "10%+strokes|40%+strokes", (0, 1, 2), (3, 10)),
+        ("nuclei-3d", "sparse forest unet", "10%+strokes", (0, 1, 2), (3,)),
+        # Budgets of objects, and of time
+        ("nuclei", "sparse transfer forest unet", "1%|5%|40%", (0, 1, 2), (3,)),
+        ("em", "sparse forest unet", "5%+strokes|40%+strokes", (0, 1, 2), (3,)),
+        ("nuclei", "sparse", "10%", (0, 1, 2), (1, 10)),
+        ("nuclei", "no-consistency no-push sparse-ball discriminative", "10%", (0, 1, 2), (3,)),
+        ("nuclei", "dense", "100%", (0, 1, 2), (3, 10)),
+        # Ways to spend 16 objects
+        ("nuclei", "sparse", "16 spread|16 neighbours|16 box|16 spread+strokes", (0, 1, 2), (3,)),
     ]
     jobs: dict[str, Job] = {}
     for sets, contestants, reveals, seeds, times in plans:

@@ -79,6 +79,7 @@ def radii(predictions: Sequence[Embedded], masks: Sequence[NDArray[np.bool_]]) -
 def tissue_readouts(card: ModelCard) -> dict[str, Readout]:
     """Return the read-outs where there is no background; their settings take an `Embedded` and nothing else."""
     settings = {
+        "between edges": SegmentationConfig(method="edges", background="none"),
         "supervoxels": SegmentationConfig(method="supervoxels", background="none"),
         "mutex watershed": SegmentationConfig(background="none"),
         "HDBSCAN": SegmentationConfig(method="hdbscan", background="none"),
@@ -116,7 +117,7 @@ def object_readouts(card: ModelCard, by_share: dict[float, float]) -> dict[str, 
 
 
 def _by_settings(card: ModelCard, settings: SegmentationConfig, embedded: Embedded) -> NDArray[np.uint32]:
-    return read_out(embedded.embeddings, card, settings, ReadoutContext(image=embedded.image[None]))
+    return read_out(embedded.embeddings, card, settings, ReadoutContext(image=embedded.image[None])).labels
 
 
 def _by_mutex(size: float, radius: float, least: float, embedded: Embedded) -> NDArray[np.uint32]:

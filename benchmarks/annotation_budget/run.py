@@ -46,7 +46,8 @@ def run_job(job: Job, data: Path | None, machine: str) -> dict[str, Any]:
     image_set = load_set(job.image_set, data)
     rng = np.random.default_rng((job.seed, 1))
     annotations = reveal([s.labels for s in image_set.training], Reveal.parse(job.reveal), rng)
-    task = Task([s.image for s in image_set.training], annotations, image_set.is_tissue, job.minutes, job.seed)
+    images = [s.image for s in image_set.training]
+    task = Task(images, annotations, image_set.is_tissue, job.minutes, job.seed, image_set.shrink)
     began = time.process_time()
     fitted = fit(job.contestant, task)
     learned = time.process_time()

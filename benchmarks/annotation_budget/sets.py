@@ -38,11 +38,14 @@ class ImageSet:
         The evaluation images are read by nothing but the scores.
     is_tissue : bool
         Objects touch everywhere and their boundaries are bright; otherwise there is a background.
+    shrink : int
+        Networks learn from pixels that are larger by so much; scores are of the set's own pixels.
     """
 
     training: tuple[Sample, ...]
     evaluation: tuple[Sample, ...]
     is_tissue: bool = False
+    shrink: int = 1
 
     @property
     def ndim(self) -> int:
@@ -87,7 +90,7 @@ def _nuclei(_: Path | None) -> ImageSet:
 def _mitochondria(folder: Path | None) -> ImageSet:
     """Mitochondria in serial-section EM of a fly's nerve cord (Gerhard et al. 2013), 10 + 3 planes of 640x640."""
     training, evaluation = (tuple(map(_read, _paths(folder, "vnc_mito", split))) for split in ("train", "val"))
-    return ImageSet(training, evaluation)
+    return ImageSet(training, evaluation, shrink=2)
 
 
 def _plant_membrane(folder: Path | None) -> ImageSet:

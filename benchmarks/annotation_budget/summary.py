@@ -17,23 +17,21 @@ TISSUES = ("membranes-clean", "membranes-hard", "membranes-plant")
 """Sets that are judged by the adapted Rand error, of which less is better; all others by SBD."""
 MAIN_READOUTS = (
     "foreground by distance",
+    "between edges",
     "watershed of probabilities",
     "darkest blobs",
     "local threshold, distance transform",
-    "supervoxels",
     "h-minima watershed",
 )
 NAMES = {
     "sparse": "ours, sparse",
     "dense": "ours, dense",
     "sparse-ball": "ours, sparse, normalised push",
-    "sparse-half": "ours, sparse, half resolution",
-    "half-ball": "ours, sparse, half resolution, normalised push",
-    "half-ball-1": "ours, sparse, half resolution, normalised push, consistency 1",
+    "sparse-full": "ours, sparse, full resolution",
     "no-consistency": "ours without consistency",
     "no-push": "ours without unlabeled push",
     "discriminative": "discriminative loss alone",
-    "transfer": "ours, sparse, from nuclei-small",
+    "transfer": "ours, sparse, from a shipped model",
     "unet": "U-Net of pixel classes",
     "forest": "random forest of pixels",
     "classical": "classical, tuned on all labels",

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("napari-spoco-demo"),
     fraction: Annotated[float, typer.Option(min=0.001, max=1.0, help="Share of the objects that are annotated.")] = 0.1,
+    start_from: Annotated[
+        str, typer.Option(help="Model to fine-tune, a name or a path; none: from scratch.")
+    ] = "nuclei-small",
     seed: Seed = None,
     steps: Steps = None,
     minutes: Minutes = None,
@@ -42,6 +45,7 @@ def demo(
             result = run_demo(
                 out,
                 config=settle(DEMO_TRAINING, None, None, options),
+                start_from=None if start_from == "none" else start_from,
                 fraction=fraction,
                 on_report=progress.on_report,
                 on_stage=console.print,
@@ -57,8 +61,9 @@ def _print_demo(result: DemoResult) -> None:
         table.add_row(score.method, f"{score.sbd:.3f}", f"{score.abs_dic:.1f}", f"{score.ap50:.3f}")
     console.print(table)
     seconds = result.training.reports[-1].elapsed
+    began = f"Fine-tuned {result.start_from}" if result.start_from else "Trained from scratch"
     console.print(
-        f"Trained from scratch on {result.n_annotated} of {result.n_objects} objects, "
+        f"{began} on {result.n_annotated} of {result.n_objects} objects, "
         f"{len(result.training.reports)} steps in {seconds:.0f} s."
     )
     console.print(f"{len(result.files)} files in {result.folder}:")
