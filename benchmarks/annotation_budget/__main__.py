@@ -21,6 +21,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, help="of processor time, instead of those of the grid")
     parser.add_argument("--data", type=Path, help="folder of the sets that do not ship with the package")
     parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--models", type=Path, help="keep the trained models in this folder")
     parser.add_argument("--machine", default=f"{os.cpu_count()} cores, one thread", help="the machine, in words")
     parser.add_argument("--tables", type=Path, metavar="FILE", help="write the tables into this file, run nothing")
     parser.add_argument("--figures", type=Path, metavar="FOLDER", help="draw the figures there, run nothing")
@@ -44,7 +45,7 @@ def _run(jobs: list[Job], options: argparse.Namespace) -> None:
     limit_threads(1)
     for number, job in enumerate(jobs, start=1):
         print(f"{number}/{len(jobs)} {job.key}", flush=True)
-        result = run_job(job, options.data, options.machine)
+        result = run_job(job, options.data, options.machine, options.models)
         append_result(options.results, job, result)
         for name, scores in result["scores"].items():
             for by, row in scores.items():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -19,7 +20,7 @@ class Task:
     """Images (*spatial) with what was painted in them, and how long to learn from it.
 
     `minutes` are of processor time, on one thread; `seed` is of everything that is drawn. Networks learn from pixels
-    that are larger by `shrink`, a whole number.
+    that are larger by `shrink`, a whole number. A network is read from the file `kept` if it is there, else written.
     """
 
     images: Sequence[NDArray[Any]]
@@ -28,6 +29,7 @@ class Task:
     minutes: float
     seed: int
     shrink: int = 1
+    kept: Path | None = None
 
 
 class Setting(NamedTuple):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from benchmarks.annotation_budget.budget import steps_for
+from benchmarks.annotation_budget.budget import train_for
 from benchmarks.annotation_budget.contestants import Fitted, Readout, Setting
 from benchmarks.annotation_budget.readouts import Embedded, modes, object_readouts, radii, tissue_readouts
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from benchmarks.annotation_budget.contestants import Task
+
+    from napari_spoco.models.checkpoint import EmbeddingModel
 
 
 @dataclass(frozen=True)
@@ -63,15 +65,15 @@ def fit(task: Task, variant: Variant) -> Fitted:
     images, annotations = task.images, task.annotations
     start = load_model("ovules-small" if task.is_tissue else "nuclei-small") if variant.from_shipped else None
 
-    def rehearse(n_steps: int, tick: Callable[[], None]) -> None:
+    def learn(n_steps: int, tick: Callable[[], None]) -> EmbeddingModel:
         def on_report(message: object) -> None:
             if isinstance(message, StepReport):
                 tick()
 
-        train(images, annotations, start_from=start, config=variant.config(task, n_steps), on_report=on_report)
+        config = variant.config(task, n_steps)
+        return train(images, annotations, start_from=start, config=config, on_report=on_report).model
 
-    n_steps = steps_for(task.minutes, rehearse)
-    model = train(images, annotations, start_from=start, config=variant.config(task, n_steps)).model
+    model, n_steps = train_for(task, learn, from_step=start.card.history.steps if start else 0)
     embeddings = [predict_embeddings(model, image, teacher=True) for image in images]
     strokes = [e[:, a.labels == BACKGROUND] for e, a in zip(embeddings, annotations, strict=True)]
     shown = modes(np.concatenate(strokes, axis=1))

@@ -31,7 +31,7 @@ _PACKAGES = ("napari-spoco", "torch", "numpy", "scikit-learn", "scikit-image", "
 _DIGITS = 4
 
 
-def run_job(job: Job, data: Path | None, machine: str) -> dict[str, Any]:
+def run_job(job: Job, data: Path | None, machine: str, models: Path | None = None) -> dict[str, Any]:
     """Return the result of a job, ready for JSON.
 
     Parameters
@@ -42,12 +42,15 @@ def run_job(job: Job, data: Path | None, machine: str) -> dict[str, Any]:
         Folder of the sets that do not ship with the package.
     machine
         The machine in words; kept with the result.
+    models
+        Folder of the trained models: the ones that are there are not trained again, those that are not are added.
     """
     image_set = load_set(job.image_set, data)
     rng = np.random.default_rng((job.seed, 1))
     annotations = reveal([s.labels for s in image_set.training], Reveal.parse(job.reveal), rng)
     images = [s.image for s in image_set.training]
-    task = Task(images, annotations, image_set.is_tissue, job.minutes, job.seed, image_set.shrink)
+    kept = None if models is None else models / f"{job.key.replace('/', '-')}.safetensors"
+    task = Task(images, annotations, image_set.is_tissue, job.minutes, job.seed, image_set.shrink, kept)
     began = time.process_time()
     fitted = fit(job.contestant, task)
     learned = time.process_time()

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from benchmarks.annotation_budget.budget import steps_for
+from benchmarks.annotation_budget.budget import train_for
 from benchmarks.annotation_budget.contestants import Fitted
 from benchmarks.annotation_budget.pixel_classes import N_CLASSES, UNKNOWN, classify_pixels, readouts
 from torch.nn.functional import cross_entropy, softmax
 
 from napari_spoco.config import TrainingConfig
+from napari_spoco.models.checkpoint import TrainingHistory
 from napari_spoco.segmentation.prediction import predict_embeddings
 from napari_spoco.training.augment import Augmentation, crop_shape
 from napari_spoco.training.defaults import choose_batch, new_model
@@ -34,8 +36,7 @@ _CONFIG = TrainingConfig(embedding_dim=N_CLASSES, device="cpu")
 
 def fit(task: Task) -> Fitted:
     """Train by cross-entropy with the optimizer, patches and augmentation of ours, for the same processor time."""
-    n_steps = steps_for(task.minutes, partial(_train, task))
-    model = _train(task, n_steps, lambda: None)
+    model, n_steps = train_for(task, partial(_train, task))
     return Fitted(
         [_probabilities(model, image) for image in task.images],
         lambda image: _probabilities(model, image),
@@ -71,7 +72,7 @@ def _train(task: Task, n_steps: int, tick: Callable[[], None]) -> EmbeddingModel
             optimizer.step()
         schedule.step()
         tick()
-    return model
+    return replace(model, card=model.card.model_copy(update={"history": TrainingHistory(steps=n_steps)}))
 
 
 def _probabilities(model: EmbeddingModel, image: NDArray[Any]) -> NDArray[np.float32]:

@@ -73,6 +73,17 @@ def test_agreement_knows_nothing_of_the_rest() -> None:
 
 def test_everything_as_object_does_not_agree() -> None:
     everything = np.ones_like(TRUTH)
-    assert agreement([everything], [annotated(1, strokes=True)]) < 0
+    assert agreement([everything], [annotated(1, strokes=True)]) == 0.0
     assert agreement([everything], [annotated(1)]) > 0
     assert agreement([np.zeros_like(TRUTH)], [annotated(1, strokes=True)]) == 0.0
+
+
+def test_objects_in_the_strokes_count_for_all_that_nobody_looked_at() -> None:
+    found = TRUTH.copy()
+    found[0, :5] = 9  # half of the stroke, so half of all background
+    found[0, 10:] = 9
+    precision = (found > 0).mean()
+    covered = (precision - 0.5) / 0.5
+    expected = max(covered, 0.0) / precision
+    dice = 1.0
+    assert agreement([found], [annotated(1, 2, strokes=True)]) == pytest.approx(2 * dice * expected / (dice + expected))

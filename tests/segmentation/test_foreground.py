@@ -8,6 +8,7 @@ from napari_spoco.data.annotations import BACKGROUND
 from napari_spoco.segmentation.background import background_embedding
 from napari_spoco.segmentation.cleanup import split_disconnected
 from napari_spoco.segmentation.foreground import (
+    best_radius,
     foreground_by_distance,
     radius_from_annotations,
     segment_foreground,
@@ -101,11 +102,41 @@ def test_foreground_is_split_by_embeddings(scene, assert_same_partition):
 
 def test_radius_keeps_most_annotated_pixels(scene):
     embeddings, labels = scene
-    annotations = np.where(labels == 2, 2, 0) - (labels == 0)
+    annotations = np.where(labels == 2, 2, 0)
     radius = radius_from_annotations([embeddings, embeddings], [annotations, np.zeros_like(annotations)])
     assert 4.0 < radius < 5.0
     kept = foreground_by_distance(embeddings, radius=radius)[labels == 2].mean()
     assert kept == pytest.approx(0.9, abs=0.01)
+
+
+def test_strokes_put_the_radius_where_objects_and_background_part():
+    rng = np.random.default_rng(0)
+    inside, outside = (rng.normal(middle, 1.0, n) for middle, n in ((6.0, 2_000), (1.0, 38_000)))
+    everywhere = np.concatenate([inside, outside])
+    radius = best_radius(inside[:300], outside[:300], everywhere)
+    dice = [2 * (inside > r).sum() / (len(inside) + (everywhere > r).sum()) for r in np.linspace(0, 8, 200)]
+    found = 2 * (inside > radius).sum() / (len(inside) + (everywhere > radius).sum())
+    assert found > max(dice) - 0.02
+    # A tenth of the annotated pixels lies within a radius that lets more background in.
+    assert radius < np.quantile(inside[:300], 0.1)
+
+
+def test_strokes_choose_the_radius_unless_the_share_is_given(scene):
+    embeddings, labels = scene
+    annotations = np.where(labels == 2, 2, 0)
+    strokes = annotations.copy()
+    strokes[:5], strokes[-5:] = BACKGROUND, BACKGROUND
+    kept = [
+        foreground_by_distance(embeddings, radius=radius_from_annotations([embeddings], [painted], quantile=share))
+        for painted, share in ((strokes, None), (strokes, 0.1), (annotations, None))
+    ]
+    # Nothing of the background is far out, so that a lower radius costs nothing.
+    assert [mask[labels == 2].mean() for mask in kept] == pytest.approx([0.98, 0.9, 0.9], abs=0.01)
+
+
+def test_strokes_that_say_nothing_leave_the_usual_radius():
+    distances = np.linspace(1, 2, 1000)
+    assert best_radius(distances, distances + 5, distances) == pytest.approx(1.1, abs=0.01)
 
 
 def test_radius_is_measured_from_the_background_that_is_shown(scene):

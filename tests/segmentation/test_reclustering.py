@@ -21,7 +21,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "method": METHODS,
     "foreground": ("none", "intensity", "embedding"),
     "foreground_radius": (None, 1.0, 2.5),
-    "foreground_quantile": (0.1, 0.4),
+    "foreground_quantile": (None, 0.1, 0.4),
     "intensity_threshold": ("local", "otsu"),
     "intensity_neighbourhood": (12.0, 4.0),
     "fragment_size": (None, 0, 15, 80),

@@ -150,15 +150,15 @@ class View:
     def radius(self) -> float | None:
         """How far annotated objects are from the background: in this image, else in the training images."""
         annotations, quantile = self.context.annotations, self.settings.foreground_quantile
-        painted = self.memory("painted", object_box, annotations)
-        if painted is None or annotations is None:
+        if annotations is None or self.memory("has objects", object_box, annotations) is None:
             return self.card.foreground_radius
+        # Objects and strokes with what is around them, whatever is on show: a preview has the radius of the whole.
+        painted = self.memory("painted", painted_box, annotations)
         embeddings = self.smooth
         if self.box is not None:
             smoothing = self.smoothing
             embeddings = self.memory("objects", smoothed_box, self.embeddings, painted, smoothing, self.scale)
-        inside = None if self.box is None else painted
-        return self.memory("radius", annotated_radius, embeddings, annotations, inside, self.background, quantile)
+        return self.memory("radius", annotated_radius, embeddings, annotations, painted, self.background, quantile)
 
     @property
     def object_size(self) -> float:
@@ -231,6 +231,11 @@ def object_box(annotations: NDArray[Any] | None) -> Box | None:
     return None if annotations is None else _bounding_box(annotations > 0)
 
 
+def painted_box(annotations: NDArray[Any]) -> Box | None:
+    """Return the box that holds all that is painted."""
+    return _bounding_box(annotations != 0)
+
+
 def _bounding_box(mask: NDArray[np.bool_]) -> Box | None:
     boxes = ndimage.find_objects(mask.view(np.uint8))
     return boxes[0] if boxes else None
@@ -289,12 +294,14 @@ def _evenly_spaced(embeddings: Any) -> NDArray[np.float32]:
 def annotated_radius(
     smooth: NDArray[np.float32],
     annotations: NDArray[Any],
-    box: Box | None,
+    box: Box,
     background: NDArray[np.float32],
-    quantile: float,
+    quantile: float | None,
 ) -> float:
-    """Measure the radius beyond which most annotated pixels lie, from the embeddings of a box."""
-    return radius_from_annotations([smooth], [_part(annotations, box)], quantile=quantile, backgrounds=[background])
+    """Choose the radius by what is painted in a box, from the embeddings of the image or of the box."""
+    part = annotations[box]
+    inside = smooth if smooth.shape[1:] == part.shape else smooth[(slice(None), *box)]
+    return radius_from_annotations([inside], [part], quantile=quantile, backgrounds=[background])
 
 
 def annotations_of_box(annotations: NDArray[Any] | None, box: Box | None) -> NDArray[Any] | None:
