@@ -27,6 +27,9 @@ FLOORS = {
     "segmentation": 3,
     "training": 4,
     "project_file": 2,
+    "project_images": 2,
+    "project_lock": 2,
+    "project_runs": 2,
     "project": 5,
     "pictures": 5,
     "review": 4,
@@ -36,7 +39,8 @@ FLOORS = {
     "cli": 7,
     "_qt": 7,
 }
-LIGHT = ("config", "config_files", "data", "project_file", "project", "_qt")
+PROJECT = ("project_file", "project_images", "project_lock", "project_runs", "project")
+LIGHT = ("config", "config_files", "data", *PROJECT, "_qt")
 # What napari_spoco.cli may start, and only inside of a function: `napari-spoco demo --gui`.
 LATE = {("cli", "_qt")}
 
@@ -128,7 +132,7 @@ def test_only_the_window_imports_napari_and_qt(module: str) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    [name for name in MODULES if room(name) in ("config", "config_files", "data", "project_file", "project", "_qt")],
+    [name for name in MODULES if room(name) in LIGHT],
 )
 def test_light_rooms_import_no_networks(module: str) -> None:
     late_is_fine = room(module) == "_qt"
@@ -174,7 +178,7 @@ def modules_in(*rooms: str) -> list[str]:
     [
         pytest.param([PACKAGE], (*WINDOW, *NETWORKS, "numpy", "pydantic"), id="package"),
         pytest.param(modules_in("config", "config_files", "data"), (*WINDOW, *NETWORKS), id="data"),
-        pytest.param(modules_in("project_file", "project"), (*WINDOW, *NETWORKS), id="project"),
+        pytest.param(modules_in(*PROJECT), (*WINDOW, *NETWORKS), id="project"),
         pytest.param(modules_in("models", "segmentation", "training", "demo", "cli"), WINDOW, id="no window"),
         pytest.param(modules_in("cli"), (*WINDOW, *NETWORKS), id="command line without networks"),
         pytest.param(modules_in("_qt"), NETWORKS, id="window without networks"),

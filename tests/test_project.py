@@ -12,7 +12,18 @@ import tifffile
 
 from napari_spoco.config import AnnotationConfig
 from napari_spoco.project import Project
+from napari_spoco.project_file import Placement, ProjectImage, ProjectWork
+from napari_spoco.project_images import free_name
 
+PLACEMENT = Placement(
+    scale=(0.5, 0.5),
+    translate=(1.0, 2.0),
+    rotate=((1.0, 0.0), (0.0, 1.0)),
+    shear=(0.0,),
+    affine=((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)),
+    units=("micrometer", "micrometer"),
+    axis_labels=("y", "x"),
+)
 SHAPES = {"2D": (20, 30), "3D": (5, 20, 30), "2D, channels": (3, 20, 30), "3D, channels": (2, 5, 20, 30)}
 
 
@@ -180,6 +191,49 @@ def test_runs_are_numbered(project: Project) -> None:
     (project.path / "runs" / "notes").mkdir()
     assert [run.name for run in project.runs[:2]] == ["2020-02-02-99", "2020-02-02-100"]
     assert len(project.runs) == 4
+
+
+def test_results_come_back(project: Project) -> None:
+    assert project.result("cells") is None
+    labels = np.zeros((20, 30), np.uint32)
+    labels[3:9, 3:9] = 70_000
+    project.set_result("cells", labels)
+    np.testing.assert_array_equal(Project.open(project.path).result("cells"), labels)
+    project.change_image("cells", placement=PLACEMENT)
+    project.set_result("cells", labels // 70_000)
+    with tifffile.TiffFile(project.path / "results" / "cells.tif") as tif:
+        assert tif.imagej_metadata["unit"] == "micron"
+
+
+def test_what_is_worked_with(project: Project, tmp_path: Path) -> None:
+    assert project.work == ProjectWork()
+    run = project.new_run()
+    project.set_work(ProjectWork(tmp_path / "model.safetensors", run, "cells"))
+    project.change_image("cells", title="cells [1]", is_rgb=True, placement=PLACEMENT)
+    moved = tmp_path / "elsewhere"
+    project.path.rename(moved)
+    opened = Project.open(moved)
+    assert opened.work == ProjectWork(tmp_path / "model.safetensors", moved / "runs" / run.name, "cells")
+    assert (opened.image("cells").title, opened.image("cells").placement) == ("cells [1]", PLACEMENT)
+    opened.set_work(ProjectWork())
+    assert opened.work == ProjectWork()
+
+
+def test_images_that_are_not_kept_are_named(project: Project) -> None:
+    project.add_entry(ProjectImage(name="huge", file="", shape=(20, 30)))
+    project.set_annotations("huge", np.ones((20, 30), int))
+    with pytest.raises(ValueError, match="whose pixels are kept, got huge"):
+        project.read_image("huge")
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [("cells [1]", "cells -1"), ("", "image"), ("a/b\\c:", "a-b-c"), ("CELLS", "CELLS 2"), (". x .", "x"), ("ä", "ä")],
+)
+def test_titles_become_names(project: Project, title: str, name: str) -> None:
+    free = free_name(title, ["cells"])
+    assert free == name
+    assert project.add_image(image_of((20, 30)), free).name == name
 
 
 BROKEN = {

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _QUANTILES = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7)
 """Shares of the annotated pixels that lie within the radius around the background's embedding."""
+_MERGE_DISTANCES = (1.0, 1.5, 2.0)
 _SMOOTHING = 1.0
 _FRAGMENT_SHARE = 1 / 3
 _SMALLEST_SHARES = (1 / 3, 2 / 3)
@@ -95,10 +96,6 @@ def object_readouts(card: ModelCard, by_share: dict[float, float]) -> dict[str, 
 
     Their settings take an `Embedded` and nothing else.
     """
-    slow = {
-        "supervoxels": SegmentationConfig(method="supervoxels", boundaries="gradient"),
-        "HDBSCAN": SegmentationConfig(method="hdbscan"),
-    }
     size = card.median_object_size or 1.0
     mutex = [
         Setting(f"radius of {share:.0%}, smallest {least:.2f}", partial(_by_mutex, size, radius, least))
@@ -110,10 +107,24 @@ def object_readouts(card: ModelCard, by_share: dict[float, float]) -> dict[str, 
         for method in ("watershed", "components")
         for share, radius in by_share.items()
     ]
-    readouts = {"mutex watershed": Readout(mutex), "foreground by distance": Readout(distance)}
-    for name, chosen in slow.items():
-        readouts[name] = Readout([Setting("default", partial(_by_settings, card, chosen))], is_slow=True)
-    return readouts
+    supervoxels = [
+        Setting(
+            f"merged below {below:g}",
+            partial(
+                _by_settings,
+                card,
+                SegmentationConfig(method="supervoxels", boundaries="gradient", merge_distance=below),
+            ),
+        )
+        for below in _MERGE_DISTANCES
+    ]
+    clusters = Setting("default", partial(_by_settings, card, SegmentationConfig(method="hdbscan")))
+    return {
+        "mutex watershed": Readout(mutex),
+        "foreground by distance": Readout(distance),
+        "supervoxels": Readout(supervoxels),
+        "HDBSCAN": Readout([clusters], is_slow=True),
+    }
 
 
 def _by_settings(card: ModelCard, settings: SegmentationConfig, embedded: Embedded) -> NDArray[np.uint32]:

@@ -14,6 +14,7 @@ from benchmarks.annotation_budget.contestants import Task, fit
 from benchmarks.annotation_budget.reveal import Reveal, reveal
 from benchmarks.annotation_budget.scores import agreement, score_images, score_objects, split_ids
 from benchmarks.annotation_budget.sets import load_set
+from benchmarks.annotation_budget.summary import BEST
 
 from napari_spoco.data.annotations import BACKGROUND
 
@@ -56,6 +57,8 @@ def run_job(job: Job, data: Path | None, machine: str, models: Path | None = Non
     learned = time.process_time()
     judge = _Judge(image_set, annotations, fitted)
     scores = {name: judge.judge(readout) for name, readout in fitted.readouts.items()}
+    if fitted.n_steps and len(scores) > 1:
+        scores[BEST] = best_readout(scores, -1 if image_set.is_tissue else 1, image_set.measure)
     return {
         "n_annotated": sum(a.n_objects for a in annotations),
         "n_objects": sum(len(np.unique(s.labels[s.labels > 0])) for s in image_set.training),
@@ -84,8 +87,9 @@ class _Judge:
         found = {s.name: self._segment_training(s) for s in readout.settings}
         whole = {name: score_images(labels, truths) for name, labels in found.items()}
         sign = -1 if self.image_set.is_tissue else 1
+        agreements = {name: agreement(labels, self.annotations) for name, labels in found.items()}
         best = {
-            "painted": max(found, key=lambda name: agreement(found[name], self.annotations)),
+            "painted": max(agreements, key=lambda name: agreements[name]),
             "all labels": max(whole, key=lambda name: sign * whole[name][self.image_set.measure]),
         }
         settings = {s.name: s for s in readout.settings}
@@ -94,6 +98,7 @@ class _Judge:
         return {
             by: {
                 "setting": name,
+                "agreement": round(agreements[name], _DIGITS),
                 "evaluation": evaluated[name],
                 "training": _rounded(whole[name]),
                 "annotated": _rounded(score_objects(found[name], truths, annotated)),
@@ -114,6 +119,17 @@ class _Judge:
     @cached_property
     def _evaluation_predictions(self) -> list[Any]:
         return [self.fitted.predict(s.image) for s in self.image_set.evaluation]
+
+
+def best_readout(scores: dict[str, Any], sign: int, measure: str) -> dict[str, Any]:
+    """Return the scores of the read-outs that a person would choose: by what was painted, or by all labels."""
+    known = {name: by for name, by in scores.items() if "all labels" in by}
+    ways = {
+        "painted": lambda name: known[name]["painted"]["agreement"],
+        "all labels": lambda name: sign * known[name]["all labels"]["training"][measure],
+    }
+    chosen = {by: max(known, key=value) for by, value in ways.items()}
+    return {by: known[name][by] | {"setting": f"{name}, {known[name][by]['setting']}"} for by, name in chosen.items()}
 
 
 def _rounded(scores: dict[str, float] | None) -> dict[str, float] | None:

@@ -15,7 +15,10 @@ Rows = list[dict[str, Any]]
 
 TISSUES = ("membranes-clean", "membranes-hard", "membranes-plant")
 """Sets that are judged by the adapted Rand error, of which less is better; all others by SBD."""
+BEST = "read-out by what was painted"
+"""The read-out that a person would choose, who knows what was painted and nothing else."""
 MAIN_READOUTS = (
+    BEST,
     "foreground by distance",
     "between edges",
     "watershed of probabilities",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.annotation_budget.summary import NAMES, TISSUES, Group, group, main_measure, spread
+from benchmarks.annotation_budget.summary import BEST, NAMES, TISSUES, Group, group, main_measure, spread
 
 from napari_spoco.data.writers import atomic_path
 
@@ -77,7 +77,7 @@ def _contestants(groups: Sequence[Group]) -> str:
             [
                 g.key.reveal if g.chosen_by == "painted" else "-",
                 f"{g.mean(lambda row: row['n_annotated']):.0f}" if g.chosen_by == "painted" else "-",
-                f"{g.name}, {readout}",
+                g.name if readout == BEST else f"{g.name}, {readout}",
                 f"{g.key.minutes:g} ({steps})" if steps else "-",
                 str(len(g.rows)),
                 spread(g.values(readout, "evaluation", measure)),
@@ -92,7 +92,7 @@ def _contestants(groups: Sequence[Group]) -> str:
 
 def _readouts(groups: Sequence[Group]) -> str:
     measure, title = _measure(groups)
-    names = list(dict.fromkeys(name for g in groups for name in g.readouts))
+    names = list(dict.fromkeys(name for g in groups for name in g.readouts if name != BEST))
     lines = [
         [g.key.reveal, g.name, f"{g.key.minutes:g}", str(len(g.rows))]
         + [spread(g.values(name, "evaluation", measure)) if name in g.readouts else "-" for name in names]

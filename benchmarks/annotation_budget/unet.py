@@ -14,10 +14,10 @@ from benchmarks.annotation_budget.pixel_classes import N_CLASSES, UNKNOWN, class
 from torch.nn.functional import cross_entropy, softmax
 
 from napari_spoco.config import TrainingConfig
-from napari_spoco.models.checkpoint import TrainingHistory
+from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, TrainingHistory
 from napari_spoco.segmentation.prediction import predict_embeddings
 from napari_spoco.training.augment import Augmentation, crop_shape
-from napari_spoco.training.defaults import choose_batch, new_model
+from napari_spoco.training.defaults import choose_batch, choose_network
 from napari_spoco.training.devices import make_fabric
 from napari_spoco.training.inputs import prepare_images
 from napari_spoco.training.learner import place
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from benchmarks.annotation_budget.contestants import Task
     from numpy.typing import NDArray
-
-    from napari_spoco.models.checkpoint import EmbeddingModel
 
 _CONFIG = TrainingConfig(embedding_dim=N_CLASSES, device="cpu")
 
@@ -49,7 +47,8 @@ def _train(task: Task, n_steps: int, tick: Callable[[], None]) -> EmbeddingModel
     images = prepare_images(
         task.images, task.annotations, _CONFIG.normalization, config=_CONFIG.annotations, dense=False
     )
-    model = new_model(images[0].image.shape, _CONFIG, task.seed)
+    network = choose_network(_CONFIG, images[0].image.ndim - 1, len(images[0].image))
+    model = EmbeddingModel.create(ModelCard(network=network, normalization=_CONFIG.normalization), seed=task.seed)
     patch, batch_size = choose_batch(_CONFIG, model.config.ndim)
     fabric = make_fabric(_CONFIG)
     place(model.network, _CONFIG, fabric)

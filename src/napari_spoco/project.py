@@ -4,7 +4,7 @@
     images/               copies; images may also stay where they are
     annotations/NAME.tif  what was painted, int32 ids (*spatial)
     runs/YYYY-MM-DD-NN/   one folder per training (`training/run_folder.py`)
-    results/              whatever was made with the models
+    results/NAME.tif      objects that were found, and whatever else was made with the models
 
 Nothing is kept in memory: every question reads `project.toml` and every change replaces it at once, so that the window
 and the command line may work on one project. No file of an earlier project or image is ever overwritten.
@@ -12,20 +12,18 @@ and the command line may work on one project. No file of an earlier project or i
 
 from __future__ import annotations
 
-import re
-import shutil
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import tifffile
 
 from napari_spoco.config import AnnotationConfig
 from napari_spoco.data.annotations import SparseAnnotations
 from napari_spoco.data.images import as_channels_first, read_image, read_labels
-from napari_spoco.data.writers import atomic_path, check_folder, write_labels
-from napari_spoco.project_file import ProjectFile, ProjectImage, read_project_file, write_project_file
+from napari_spoco.data.writers import check_folder, write_labels
+from napari_spoco.project_file import ProjectFile, ProjectImage, ProjectWork, read_project_file, write_project_file
+from napari_spoco.project_images import check_name, copy_image, write_image
+from napari_spoco.project_runs import list_runs, new_run
 
 if TYPE_CHECKING:
     import os
@@ -39,8 +37,6 @@ if TYPE_CHECKING:
 
 _FILE = "project.toml"
 _IMAGES, _ANNOTATIONS, _RUNS, _RESULTS = "images", "annotations", "runs", "results"
-_NAME = re.compile(r"\w([\w .()+-]*[\w)+-])?")
-_RUN = re.compile(r"(\d{4}-\d\d-\d\d)-(\d{2,})")
 
 
 class Project:
@@ -107,13 +103,16 @@ class Project:
         """The images, in the order in which they were added."""
         return self._read().images
 
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(image.name for image in self.images)
+
     def image(self, name: str) -> ProjectImage:
         """Return what is known of an image; ValueError where there is none of that name."""
         images = {image.name: image for image in self.images}
         if name not in images:
-            raise ValueError(
-                f"name: expected an image of the project ({', '.join(images) or 'none yet'}), got {name!r}"
-            )
+            known = ", ".join(images) or "none yet"
+            raise ValueError(f"name: expected an image of the project ({known}), got {name!r}")
         return images[name]
 
     def add_image(
@@ -155,28 +154,36 @@ class Project:
         if isinstance(image, np.ndarray):
             ndim = ndim or image.ndim
             channels = as_channels_first(image, ndim=ndim)
-            name = self._new_name(name)
+            name = check_name(name, self._names)
             file = self._path / _IMAGES / f"{name}.tif"
-            _write_image(file, channels, scale or (1.0,) * ndim, units or ("pixel",) * ndim)
+            write_image(file, channels, scale or (1.0,) * ndim, units or ("pixel",) * ndim)
         else:
             file = Path(image).resolve()
             channels = read_image(file, ndim=ndim).data
-            name = self._new_name(name or file.stem)
+            name = check_name(name or file.stem, self._names)
             if copy:
-                file = _copy(file, self._path / _IMAGES / f"{name}{file.suffix}")
-        inside = file.is_relative_to(self._path)
-        added = ProjectImage(
-            name=name,
-            file=file.relative_to(self._path).as_posix() if inside else str(file),
-            shape=channels.shape[1:],
-            meaning=meaning or AnnotationConfig(),
-        )
-        self._write((*self.images, added))
-        return added
+                file = copy_image(file, self._path / _IMAGES / f"{name}{file.suffix}")
+        meaning, shape = meaning or AnnotationConfig(), channels.shape[1:]
+        return self.add_entry(ProjectImage(name=name, file=self._relative(file), shape=shape, meaning=meaning))
+
+    def add_entry(self, image: ProjectImage) -> ProjectImage:
+        """Add what is known of an image, whose file may be that of another one; ValueError for a name as above."""
+        check_name(image.name, self._names)
+        self._write(images=(*self.images, image))
+        return image
+
+    def change_image(self, name: str, **changes: Any) -> None:
+        """Change what is known of an image; ValueError where there is none of that name."""
+        image = self.image(name)
+        changed = image.model_copy(update=changes)
+        if changed != image:
+            self._write(images=tuple(changed if image.name == name else image for image in self.images))
 
     def read_image(self, name: str) -> SourceImage:
-        """Read an image with its scale; errors as `napari_spoco.read_image`."""
+        """Read an image with its scale; errors as `napari_spoco.read_image`, and ValueError if it is not kept."""
         image = self.image(name)
+        if not image.file:
+            raise ValueError(f"name: expected an image whose pixels are kept, got {name}; they were too large to copy.")
         return read_image(self._path / image.file, ndim=len(image.shape))
 
     def annotations(self, name: str) -> NDArray[np.int32]:
@@ -230,40 +237,51 @@ class Project:
         array = np.asarray(labels)
         if array.shape != image.shape:
             raise ValueError(f"labels: expected the shape of the image {name}, {image.shape}, got {array.shape}")
-        meaning = meaning or image.meaning
-        slices = image.slices if boxes is None else tuple(boxes)
+        meaning, slices = meaning or image.meaning, image.slices if boxes is None else tuple(boxes)
         SparseAnnotations.from_labels(array, boxes=slices, config=meaning)
         file = f"{_ANNOTATIONS}/{name}.tif"
         write_labels(self._path / file, array)
         bounds = tuple(tuple(part.indices(n)[:2] for part, n in zip(box, image.shape, strict=True)) for box in slices)
-        changed = image.model_copy(update={"annotation_file": file, "boxes": bounds, "meaning": meaning})
-        if changed != image:
-            self._write(tuple(changed if image.name == name else image for image in self.images))
+        self.change_image(name, annotation_file=file, boxes=bounds, meaning=meaning)
+
+    def result(self, name: str) -> NDArray[Any] | None:
+        """Return the objects that were found in an image, (*spatial); None where none were. Errors as above."""
+        image = self.image(name)
+        return None if image.result_file is None else read_labels(self._path / image.result_file)
+
+    def set_result(self, name: str, labels: ArrayLike) -> None:
+        """Keep objects that were found in an image, uint (*spatial); errors as `write_labels`."""
+        image = self.image(name)
+        file = f"{_RESULTS}/{name}.tif"
+        place = {} if image.placement is None else image.placement.model_dump(include={"scale", "units"})
+        write_labels(self._path / file, labels, **place)
+        self.change_image(name, result_file=file)
+
+    @property
+    def work(self) -> ProjectWork:
+        """What is worked with."""
+        known = self._read()
+        model, run = (None if path is None else self._path / path for path in (known.model, known.run))
+        return ProjectWork(model, run, known.chosen)
+
+    def set_work(self, work: ProjectWork) -> None:
+        """Keep what is worked with; raises OSError."""
+        model, run = (None if path is None else self._relative(path) for path in (work.model, work.run))
+        self._write(model=model, run=run, chosen=work.chosen)
 
     @property
     def runs(self) -> tuple[Path, ...]:
         """Folders of the trainings, oldest first."""
-        folders = [path for path in (self._path / _RUNS).iterdir() if path.is_dir() and _RUN.fullmatch(path.name)]
-        return tuple(sorted(folders, key=_run_number))
+        return list_runs(self._path / _RUNS)
 
     @property
     def newest_run(self) -> Path | None:
         """Folder of the last training."""
-        runs = self.runs
-        return runs[-1] if runs else None
+        return next(reversed(self.runs), None)
 
     def new_run(self) -> Path:
         """Make the empty folder of the next training and return it."""
-        today = date.today().isoformat()
-        number = max((number for day, number in map(_run_number, self.runs) if day == today), default=0) + 1
-        while True:
-            folder = self._path / _RUNS / f"{today}-{number:02}"
-            try:
-                folder.mkdir()
-            except FileExistsError:  # Another process was first.
-                number += 1
-            else:
-                return folder
+        return new_run(self._path / _RUNS)
 
     @property
     def results(self) -> Path:
@@ -273,40 +291,10 @@ class Project:
     def _read(self) -> ProjectFile:
         return read_project_file(self._path / _FILE)
 
-    def _write(self, images: tuple[ProjectImage, ...]) -> None:
-        write_project_file(self._path / _FILE, self._read().model_copy(update={"images": images}))
+    def _write(self, **changes: Any) -> None:
+        if (changed := self._read().model_copy(update=changes)) != self._read():
+            write_project_file(self._path / _FILE, changed)
 
-    def _new_name(self, name: str | None) -> str:
-        """Return a name if it is free and names a file on every system."""
-        if name is None or not _NAME.fullmatch(name):
-            raise ValueError(f"name: expected letters, digits, and .()+- or spaces between them, got {name!r}")
-        if name.casefold() in {image.name.casefold() for image in self.images}:
-            raise ValueError(f"name: expected one that is not taken (upper or lower case), got {name!r}")
-        return name
-
-
-def _run_number(path: Path) -> tuple[str, int]:
-    match = _RUN.fullmatch(path.name)
-    if match is None:
-        raise AssertionError("only folders of trainings have a number")
-    return match[1], int(match[2])
-
-
-def _copy(source: Path, target: Path) -> Path:
-    if target.exists():
-        raise FileExistsError(f"name: expected one whose file is not there yet, got {target}")
-    with atomic_path(target) as temporary:
-        shutil.copyfile(source, temporary)
-    return target
-
-
-def _write_image(path: Path, image: NDArray[Any], scale: Sequence[float], units: Sequence[str]) -> None:
-    """Write (C, *spatial) as `read_image` reads it."""
-    if path.exists():
-        raise FileExistsError(f"name: expected one whose file is not there yet, got {path}")
-    ndim = image.ndim - 1
-    if len(scale) != ndim or len(units) != ndim:
-        raise ValueError(f"scale, units: expected one for each of {ndim} axes, got {scale} and {units}")
-    metadata = {"axes": "C" + "ZYX"[-ndim:], "scale": [1.0, *map(float, scale)], "units": ["", *units]}
-    with atomic_path(path) as temporary:
-        tifffile.imwrite(temporary, image, photometric="minisblack", compression="zlib", metadata=metadata)
+    def _relative(self, path: Path) -> str:
+        """Return a path as it is written down: relative if it lies in the project, which may be moved."""
+        return path.relative_to(self._path).as_posix() if path.is_relative_to(self._path) else str(path)

@@ -6,7 +6,7 @@ This module alone knows how the file is written; what it is for stands in `proje
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import Field
 
@@ -22,11 +22,25 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 
 
+class Placement(Parameters):
+    """Where an image lies in the world of a viewer, per spatial axis, as napari's layers have it."""
+
+    scale: tuple[float, ...]
+    translate: tuple[float, ...]
+    rotate: tuple[tuple[float, ...], ...]
+    shear: tuple[float, ...]
+    affine: tuple[tuple[float, ...], ...]
+    units: tuple[str, ...]
+    axis_labels: tuple[str, ...]
+
+
 class ProjectImage(Parameters):
     """What `project.toml` says of one image.
 
-    `file` is absolute or relative to the project's folder, like `annotation_file`, which is None until something is
-    painted. `shape` is (*spatial); `boxes` are the regions in which everything is annotated, (start, stop) per axis.
+    `file` is absolute or relative to the project's folder, empty where the image itself is not kept; like it are
+    `annotation_file` and `result_file`, which are None until something is painted or found. `shape` is (*spatial);
+    `boxes` are the regions in which everything is annotated, (start, stop) per axis. `title` is how the image is called
+    on show, its name if empty; `is_rgb` says that its channels are colours.
     """
 
     name: str
@@ -35,6 +49,10 @@ class ProjectImage(Parameters):
     annotation_file: str | None = None
     boxes: tuple[tuple[tuple[int, int], ...], ...] = ()
     meaning: AnnotationConfig = AnnotationConfig()
+    result_file: str | None = None
+    title: str = ""
+    is_rgb: bool = False
+    placement: Placement | None = None
 
     @property
     def slices(self) -> tuple[Box, ...]:
@@ -42,11 +60,25 @@ class ProjectImage(Parameters):
         return tuple(tuple(slice(start, stop) for start, stop in box) for box in self.boxes)
 
 
+class ProjectWork(NamedTuple):
+    """What is worked with: the file of the model in use, the training that can be resumed, the name of the image."""
+
+    model: Path | None = None
+    run: Path | None = None
+    chosen: str | None = None
+
+
 class ProjectFile(Parameters):
-    """All of `project.toml`."""
+    """All of `project.toml`.
+
+    `model`, `run` and `chosen` are those of `ProjectWork`; paths are absolute or relative to the project's folder.
+    """
 
     name: str
     format_version: int = FORMAT_VERSION
+    model: str | None = None
+    run: str | None = None
+    chosen: str | None = None
     images: tuple[ProjectImage, ...] = ()
 
 
@@ -75,6 +107,8 @@ def read_project_file(path: Path) -> ProjectFile:
 def write_project_file(path: Path, content: ProjectFile) -> None:
     """Write or replace the file, all or nothing."""
     lines = [f"name = {_toml(content.name)}", f"format_version = {content.format_version}"]
+    known = {"model": content.model, "run": content.run, "chosen": content.chosen}
+    lines += [f"{name} = {_toml(value)}" for name, value in known.items() if value is not None]
     for image in content.images:
         values = image.model_dump(mode="json", exclude_defaults=True)
         lines += ["", "[[images]]", *(f"{name} = {_toml(value)}" for name, value in values.items())]

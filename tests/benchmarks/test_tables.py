@@ -9,6 +9,7 @@ import pytest
 import skimage.io
 from benchmarks.annotation_budget.figures import draw_figures
 from benchmarks.annotation_budget.jobs import RESULTS, Job, append_result, chosen, grid, read_results
+from benchmarks.annotation_budget.run import best_readout
 from benchmarks.annotation_budget.summary import group, spread
 from benchmarks.annotation_budget.tables import BEGIN, END, write_tables
 
@@ -53,6 +54,18 @@ def test_seeds_are_gathered_in_their_order(results: Path) -> None:
     first = group(read_results(results))[0]
     assert first.values("foreground by distance", "evaluation", "sbd") == [0.4, 0.5]
     assert (first.main_readout, first.chosen_by) == ("foreground by distance", "painted")
+
+
+def test_a_person_chooses_the_readout_by_what_was_painted() -> None:
+    def entry(agreement: float, sbd: float) -> dict[str, Any]:
+        scores = {"setting": "a", "agreement": agreement, "training": {"sbd": sbd}, "evaluation": {"sbd": sbd}}
+        return {"painted": scores, "all labels": scores}
+
+    slow = {"painted": {"setting": "default", "evaluation": {"sbd": 0.99}}}
+    scores = {"first": entry(0.7, 0.2), "second": entry(0.6, 0.4), "slow": slow}
+    best = best_readout(scores, 1, "sbd")
+    assert (best["painted"]["setting"], best["painted"]["evaluation"]["sbd"]) == ("first, a", 0.2)
+    assert (best["all labels"]["setting"], best["all labels"]["evaluation"]["sbd"]) == ("second, a", 0.4)
 
 
 @pytest.mark.parametrize(

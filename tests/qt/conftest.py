@@ -120,7 +120,13 @@ def viewer(make_napari_viewer_proxy: Callable, qtbot: object) -> object:
 def spoco(viewer: object, processes: Factory, tmp_path: Path, qtbot: object) -> Iterator[SpocoWidget]:
     """Return the docked widget, with a fake process and a models folder of the test's own."""
     folder = tmp_path / "models"
-    widget = SpocoWidget(viewer, make_process=processes, models_folder=folder, warm_up=lambda on_end: on_end("ready"))
+    widget = SpocoWidget(
+        viewer,
+        make_process=processes,
+        models_folder=folder,
+        warm_up=lambda on_end: on_end("ready"),
+        find_page=lambda: None,
+    )
     viewer.window.add_dock_widget(widget, name="SPOCO")
     yield widget
     if isalive(widget):

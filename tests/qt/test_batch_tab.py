@@ -11,10 +11,10 @@ from qtpy.compat import isalive
 from qtpy.QtCore import Qt
 
 from napari_spoco._qt import paths
-from napari_spoco._qt.batch_job import BatchPlanned, TileDone, run
-from napari_spoco._qt.batch_tab import BatchTab
-from napari_spoco._qt.batching import Batching, describe, summarize
-from napari_spoco._qt.segment_tab import SegmentTab
+from napari_spoco._qt.batch.batch_job import BatchPlanned, TileDone, run
+from napari_spoco._qt.batch.batch_tab import BatchTab
+from napari_spoco._qt.batch.batching import Batching, describe, summarize
+from napari_spoco._qt.segment.segment_tab import SegmentTab
 from napari_spoco._qt.session import SessionState
 from napari_spoco._qt.worker import JobContext
 from napari_spoco.batch import REPORT_NAME, ImageDone, ImageStarted, read_batch_config

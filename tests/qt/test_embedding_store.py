@@ -7,8 +7,8 @@ import os
 import numpy as np
 import pytest
 
-from napari_spoco._qt import embedding_store
-from napari_spoco._qt.embedding_store import EmbeddingStore, digest
+from napari_spoco._qt.embeddings import embedding_store
+from napari_spoco._qt.embeddings.embedding_store import EmbeddingStore, digest
 
 SHAPE = (2, 3, 4)
 

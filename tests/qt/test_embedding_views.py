@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from napari_spoco._qt import layers, paths
-from napari_spoco._qt.picking_job import Picked
-from napari_spoco._qt.pointing import Pointing
+from napari_spoco._qt.embeddings.picking_job import Picked
+from napari_spoco._qt.embeddings.pointing import Pointing
 from napari_spoco.config import NetworkConfig
 from napari_spoco.segmentation import prediction
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from superqt.utils import GeneratorWorker
 
-from napari_spoco._qt import live_painting
-from napari_spoco._qt.live_painting import LivePainting
 from napari_spoco._qt.session import SessionState
+from napari_spoco._qt.train import live_painting
+from napari_spoco._qt.train.live_painting import LivePainting
 from napari_spoco.training.reports import TrainingNotice
 
 
@@ -134,11 +134,11 @@ def test_nothing_is_copied_on_the_event_loop(viewer, qtbot, until) -> None:
     asked = []
 
     def refuse(pixels) -> bool:
-        asked.append(np.shares_memory(pixels, layer.data))
+        asked.append(np.shares_memory(pixels[0], layer.data))
         return False
 
     painting = LivePainting(refuse)
-    painting.begin(layer)
+    painting.begin([layer])
     until(lambda: len(asked) >= 3)  # asked again as long as it is refused
     painting.end()
     assert all(asked)

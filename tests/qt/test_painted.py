@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_spoco._qt import painted
-from napari_spoco._qt.painted import PaintedCopy
+from napari_spoco._qt.train import painted
+from napari_spoco._qt.train.painted import PaintedCopy
 
 SHAPES = [pytest.param((20, 30), id="2D"), pytest.param((7, 20, 30), id="3D")]
 
@@ -21,7 +21,7 @@ def apply(update, labels: np.ndarray) -> None:
 def test_updates_bring_the_other_side_up_to_date(shape, slab, rng, monkeypatch) -> None:
     monkeypatch.setattr(painted, "_SLAB_PIXELS", slab)
     layer = np.zeros(shape, np.int32)
-    copy, there = PaintedCopy(layer.copy()), layer.copy()
+    copy, there = PaintedCopy(layer.copy(), image_index=3), layer.copy()
     for label in range(1, 20):
         pixel = tuple(rng.integers(0, shape))
         layer[pixel] = label
@@ -33,7 +33,7 @@ def test_updates_bring_the_other_side_up_to_date(shape, slab, rng, monkeypatch) 
         changed = np.argwhere(layer != before)
         assert update.start == tuple(changed.min(axis=0))
         assert update.labels.shape == tuple(np.ptp(changed, axis=0) + 1)
-        assert update.image_index == 0
+        assert update.image_index == 3
 
 
 @pytest.mark.parametrize("shape", SHAPES)

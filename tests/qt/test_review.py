@@ -11,11 +11,11 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QWidget
 
-from napari_spoco._qt import review_job
-from napari_spoco._qt.review_job import Subject, run_measuring
-from napari_spoco._qt.review_status import ACTIONS, ReviewStatus, locked
-from napari_spoco._qt.review_tab import ReviewTab
-from napari_spoco._qt.reviewing import Reviewing
+from napari_spoco._qt.review import review_job
+from napari_spoco._qt.review.review_job import Subject, run_measuring
+from napari_spoco._qt.review.review_status import ACTIONS, ReviewStatus, locked
+from napari_spoco._qt.review.review_tab import ReviewTab
+from napari_spoco._qt.review.reviewing import Reviewing
 from napari_spoco._qt.worker import JobContext
 from napari_spoco.review.measures import ObjectMeasures
 from napari_spoco.review.queue import ReviewQueue
@@ -314,4 +314,4 @@ def test_the_tab_says_what_is_odd() -> None:
     assert ReviewStatus(True, None, queue.decide(1, "accepted"), (1,)).about == (
         "Object 1 is accepted: nothing is odd about it."
     )
-    assert locked((1, 2)) == "Objects 1, 2 are accepted: unlock with Accept (A) first."
+    assert locked((1, 2)) == "Objects 1, 2 are accepted: unlock with Accept first."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from qtpy.QtCore import Qt
 
-from napari_spoco._qt.training_settings import TrainingSettings
+from napari_spoco._qt.train.training_settings import TrainingSettings
 from napari_spoco.config import TRAINING_PRESETS, AnnotationConfig, TrainingConfig
 
 PRESETS = list(TRAINING_PRESETS)

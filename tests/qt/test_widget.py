@@ -248,7 +248,9 @@ def one_pixel():
 def test_bad_input_is_refused_with_a_sentence(ready, viewer, processes, until, change, sentence) -> None:
     change(viewer, ready)
     if "odd" in [layer.name for layer in viewer.layers if layer._type_string == "image"]:
+        annotations = ready.annotate.annotations.layer()
         ready.annotate.image.choose(next(layer for layer in viewer.layers if layer.name == "odd"))
+        ready.annotate.annotations.choose(annotations)  # it is of the other image
     before = names(viewer)
     ready.train.train_button.click()
     until(lambda: not ready.session.state.is_busy)

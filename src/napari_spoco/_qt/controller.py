@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_spoco._qt import files_job, model_job, notices, segmentation_job, training_job
+from napari_spoco._qt import files_job, model_job, notices
 from napari_spoco._qt.notices import Notice
-from napari_spoco._qt.run_folders import Run, can_be_resumed
+from napari_spoco._qt.segment import segmentation_job
 from napari_spoco._qt.session import SessionState, Start
+from napari_spoco._qt.train import training_job
+from napari_spoco._qt.train.run_folders import Run, can_be_resumed
 from napari_spoco._qt.worker import Job, SideJob
 from napari_spoco.training.process import TrainingProcess
 from napari_spoco.training.reports import (
@@ -140,8 +142,8 @@ class SessionController(QObject):
         self._on_report, self._on_result = self._on_training_message, _ignore
         self._start(SessionState.TRAINING, training_job.run_training, inputs, self._handles[0], self._make_process)
 
-    def send_painted(self, pixels: Any) -> bool:
-        """Send the training what has been painted into a layer; returns False where this is not the moment."""
+    def send_painted(self, pixels: dict[int, Any]) -> bool:
+        """Send the training what has been painted, by the index of the image; returns False if this is no moment."""
         is_training = self._state is SessionState.TRAINING
         return is_training and self._painting.start(training_job.send_painted, pixels, self._handles[0])
 
@@ -296,8 +298,8 @@ class SessionController(QObject):
         if to_resume:
             self.run_opened.emit(loaded.run)
 
-    def _on_saved(self, path: object) -> None:
-        self._notice(f"Saved in {path}.", "good")
+    def _on_saved(self, path: Path) -> None:
+        self.noticed.emit(Notice(f"Saved in {path}.", "good", folder=str(path.parent)))
 
     def _set_state(self, state: SessionState) -> None:
         self._state = state

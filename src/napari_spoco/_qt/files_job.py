@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from napari_spoco.data.annotations import BACKGROUND, SparseAnnotations
 from napari_spoco.data.layer_files import save_ome_zarr, save_tiff
+from napari_spoco.data.painted_objects import PaintedObjects, count_touching
 from napari_spoco.data.writers import atomic_path, write_objects_csv
 
 if TYPE_CHECKING:
@@ -23,13 +25,45 @@ if TYPE_CHECKING:
     from napari_spoco.config import AnnotationConfig
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AnnotationSummary:
-    """How much has been painted: objects, and pixels that are stated to be background."""
+    """What has been painted, as it was when it was counted.
 
-    n_objects: int = 0
-    median_size: int = 0
-    n_background: int = 0
+    Attributes
+    ----------
+    objects : PaintedObjects
+        All that is painted; strokes have the ids `BACKGROUND` and `IGNORE`.
+    shape : tuple of int
+        Of the annotations.
+    n_touching : int
+        Objects that touch another one.
+    """
+
+    objects: PaintedObjects = field(default_factory=lambda: PaintedObjects.of(np.zeros((0, 0), np.int32)))
+    shape: tuple[int, ...] = (0, 0)
+    n_touching: int = 0
+
+    @property
+    def n_objects(self) -> int:
+        """Number of objects, strokes not counted."""
+        return int((self.objects.ids > 0).sum())
+
+    @property
+    def median_size(self) -> int:
+        """Median number of pixels of an object, rounded down; 0 without an object."""
+        sizes = self.objects.n_pixels[self.objects.ids > 0]
+        return int(np.median(sizes)) if len(sizes) else 0
+
+    @property
+    def n_background(self) -> int:
+        """Number of pixels that are stated to be background."""
+        row = self.objects.row(BACKGROUND)
+        return 0 if row is None else int(self.objects.n_pixels[row])
+
+    @property
+    def share(self) -> float:
+        """Share of the image, in [0, 1], of which something is stated."""
+        return int(self.objects.n_pixels.sum()) / max(math.prod(self.shape), 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,9 +122,6 @@ def count_objects(
 
 
 def summarize(labels: ArrayLike, meaning: AnnotationConfig) -> AnnotationSummary:
-    """Return the number of painted objects and their median size in pixels; `meaning` is that of the ids."""
-    annotations = SparseAnnotations.from_labels(labels, config=meaning)
-    background = annotations.runs.get(BACKGROUND)
-    return AnnotationSummary(
-        annotations.n_objects, annotations.median_size or 0, background.n_pixels if background else 0
-    )
+    """List what is painted in labels of two axes or more; `meaning` is that of the ids. Errors as `count_objects`."""
+    stated = SparseAnnotations.from_labels(labels, config=meaning).labels
+    return AnnotationSummary(PaintedObjects.of(stated), stated.shape, count_touching(stated))

@@ -1,13 +1,16 @@
-"""The foot of the dock, always in sight: what to do next, progress, the last sentence, and its details."""
+"""The foot of the dock, always in sight: what to do next, progress, the last sentence, its details and folder."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QPlainTextEdit, QProgressBar, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QHBoxLayout, QPlainTextEdit, QProgressBar, QToolButton, QVBoxLayout, QWidget
 
-from napari_spoco._qt.parts import folded, line, sentence
+from napari_spoco._qt.folder_button import FolderButton
+from napari_spoco._qt.notices import TONES, time_left
+from napari_spoco._qt.parts import folded, line, row, sentence
 
 if TYPE_CHECKING:
     from napari_spoco._qt.notices import Notice
@@ -15,13 +18,12 @@ if TYPE_CHECKING:
 
 _BREAK = "\u200b"
 """An invisible place to break a line."""
-_COLOURS = {"plain": "", "good": "#3aa65a", "bad": "#e8604c"}
 
 
 class Footer(QWidget):
-    """Hint, progress bar, sentence and details."""
+    """Hint, help, progress bar, sentence, details, and the folder of a file that was written."""
 
-    def __init__(self) -> None:
+    def __init__(self, help_button: QToolButton) -> None:
         super().__init__()
         self.hint = sentence()
         font = self.hint.font()
@@ -36,11 +38,20 @@ class Footer(QWidget):
         self._details.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self._folded = folded("Details", self._details)
         self._folded.hide()
+        self.folder_button = FolderButton()
+        self.folder_button.hide()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
         layout.setSpacing(4)
-        for widget in (line(), self.hint, self.bar, self.message, self._folded):
-            layout.addWidget(widget)
+        first = QHBoxLayout()  # The button keeps it in place while there is no hint.
+        first.addWidget(self.hint, 1)
+        first.addStretch()
+        first.addWidget(help_button, 0, Qt.AlignmentFlag.AlignTop)
+        layout.addWidget(line())
+        layout.addLayout(first)
+        layout.addWidget(self.bar)
+        layout.addLayout(row(self.message, self.folder_button))
+        layout.addWidget(self._folded)
 
     @property
     def text(self) -> str:
@@ -61,8 +72,10 @@ class Footer(QWidget):
         """Show a sentence."""
         # Paths and dotted names may break anywhere; a label breaks lines at spaces only.
         self.message.setText(re.sub(r"([/\\._])(?=\S{12})", rf"\1{_BREAK}", notice.text))
-        colour = _COLOURS[notice.tone]
+        colour = TONES[notice.tone]
         self.message.setStyleSheet(f"color: {colour}" if colour else "")
+        self.folder_button.show_folder(notice.folder)
+        self.folder_button.setVisible(bool(notice.folder))
         self._details.setPlainText(notice.details)
         self._folded.setVisible(bool(notice.details))
 
@@ -81,11 +94,3 @@ class Footer(QWidget):
     def hide_progress(self) -> None:
         """Take the bar away."""
         self.bar.hide()
-
-
-def time_left(seconds: float) -> str:
-    """Say a duration as a person would: "40 s", "3 min", "1 h 20 min"."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -14,7 +14,7 @@ from napari.utils.transforms import Affine
 from napari_spoco._qt.sources import Geometry, ImageSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import napari.viewer
     from numpy.typing import NDArray
@@ -25,8 +25,14 @@ MAKER = "napari-spoco"
 """Key of our layers' metadata; the value is the `identity` of the image they belong to."""
 PASSING = "napari-spoco passing"
 """Key of the metadata of layers that come and go with the pointer or the view."""
+LINK = "napari-spoco image"
+"""Key of the metadata of annotations and boxes; the value is the `identity` of the image they are painted for."""
 _SLACK = 0.5
 """Pixels by which a side of a rectangle may be off its axis."""
+_SHARE = 1 / 3
+"""Of the canvas, that what is brought into view fills."""
+_LEAST_EXTENT = 8
+"""Pixels, however small it is."""
 _EPSILON = 1e-6
 """Pixels that transforms may lose."""
 
@@ -167,7 +173,7 @@ def add_annotations(viewer: napari.viewer.Viewer, image: Layer) -> Layer:
     """
     read_image(image)
     empty = np.zeros(spatial_shape(image), dtype=np.int32)
-    layer = Labels(empty, name=f"{image.name} annotations", **transforms(image))
+    layer = Labels(empty, name=f"{image.name} annotations", metadata={LINK: identity(image)}, **transforms(image))
     viewer.add_layer(layer)
     viewer.layers.selection.active = layer
     layer.selected_label = 1
@@ -199,6 +205,35 @@ def label_colours(labels: Layer, ids: NDArray[np.integer]) -> list[tuple[int, ..
         for label in set(ids.tolist()) - {0}
     }
     return [colours.get(label) for label in ids.tolist()]
+
+
+def bring_into_view(viewer: napari.viewer.Viewer, layer: Layer, box: Box) -> None:
+    """Bring a box of a layer's pixels into the middle of the view, in its middle plane."""
+    first, last = ([getattr(part, end) - shift for part in box] for end, shift in (("start", 0), ("stop", 1)))
+    middle = np.rint((np.array(first) + last) / 2)
+    place = np.array(layer.data_to_world(middle))
+    offset = viewer.dims.ndim - layer.ndim
+    displayed = [axis - offset for axis in viewer.dims.displayed if axis >= offset]
+    for axis in set(range(layer.ndim)) - set(displayed):
+        viewer.dims.set_point(axis + offset, place[axis])
+    camera = viewer.scene.camera
+    camera.center = (0.0,) * (3 - len(displayed)) + tuple(place[displayed].tolist())
+    extents = [max(box[axis].stop - box[axis].start, _LEAST_EXTENT) * float(layer.scale[axis]) for axis in displayed]
+    camera.zoom = _SHARE * min(viewer.canvas.size) / max(extents)
+
+
+def show_features(labels: Layer, features: Mapping[str, Any]) -> None:
+    """Give a Labels layer a table of its objects, which goes as soon as they are changed."""
+    labels.features = features
+
+    def drop(_event: Any = None) -> None:
+        labels.features = {}
+        for event in changes:
+            event.disconnect(drop)
+
+    changes = (labels.events.paint, labels.events.labels_update, labels.events.data)
+    for event in changes:
+        event.connect(drop)
 
 
 def watch_painting(layer: Layer, slot: Callable[..., None]) -> None:
@@ -263,6 +298,18 @@ def _pixel_box(corners: NDArray[np.float64], shape: tuple[int, ...], name: str) 
     if (stop <= start).any():
         raise ValueError(f"boxes: expected rectangles inside of the annotations, got {name}, which is outside.")
     return tuple(map(slice, start.tolist(), stop.tolist()))
+
+
+def linked_image(layer: Layer) -> str | None:
+    """Return the `identity` of the image that a layer of annotations or boxes is painted for, if it is known."""
+    return layer.metadata.get(LINK)
+
+
+def link_to_image(layer: Layer, image: Layer | None) -> None:
+    """Note for which image a layer is painted; None for none."""
+    layer.metadata.pop(LINK, None)
+    if image is not None:
+        layer.metadata[LINK] = identity(image)
 
 
 def identity(layer: Layer) -> str:

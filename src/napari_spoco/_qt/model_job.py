@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_spoco._qt.run_folders import Run, find_run, model_in
+from napari_spoco._qt.train.run_folders import Run, find_run, model_in
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal
 
+from napari_spoco.config import Parameters
+
 if TYPE_CHECKING:
-    from napari_spoco.training.reports import ScoreReport, TrainingFinished, TrainingStarted
+    from collections.abc import Iterator
+
+    from napari_spoco.config import TrainingConfig
+    from napari_spoco.training.reports import ScoreReport, StepReport, TrainingFinished, TrainingStarted
 
 Tone = Literal["plain", "good", "bad"]
 
+TONES: dict[Tone, str] = {"plain": "", "good": "#3aa65a", "bad": "#e8604c"}
+"""Colours that both themes show; empty = that of other text."""
 _SCORE_HELP = (
     "Some of the painted objects are left out: the network is not shown them. The score is how far what it finds there "
     "agrees with what was painted (IoU): 1 is perfect, 0 is nothing. The last model is kept, unless an earlier "
@@ -20,11 +27,12 @@ _SCORE_HELP = (
 
 @dataclass(frozen=True)
 class Notice:
-    """A sentence for the user; `details` is for a report."""
+    """A sentence for the user; `details` is for a report, `folder` is where the file lies that it speaks of."""
 
     text: str
     tone: Tone = "plain"
     details: str = ""
+    folder: str = ""
 
 
 def started(message: TrainingStarted) -> Notice:
@@ -73,6 +81,76 @@ def score_help(report: ScoreReport) -> str:
         f"{_SCORE_HELP}\n\nStep {report.step}: {report.soft_iou:.2f} by one click on an object, "
         f"{report.clustered_iou:.2f} by segmenting its surroundings; the score is made of both."
     )
+
+
+def settings_line(config: TrainingConfig) -> str:
+    """Name the settings that differ from the defaults, as the form does: "Settings: Steps 400, Loss > Pull 2.0"."""
+    changed = ", ".join(_changed(config, type(config)()))
+    return f"Settings: {changed or 'the defaults'}."
+
+
+def _changed(config: Parameters, default: Parameters) -> Iterator[str]:
+    for name, field in type(config).model_fields.items():
+        value, before = getattr(config, name), getattr(default, name)
+        title = field.title or name.capitalize()
+        if value == before:
+            continue
+        if isinstance(value, Parameters):
+            yield from (f"{title} > {text}" for text in _changed(value, before))
+        else:
+            yield f"{title} {value}"
+
+
+def device_line(message: TrainingStarted) -> str:
+    """Say what a step is made of, and on what it is made."""
+    patch = " \u00d7 ".join(map(str, message.patch_shape))
+    memory = "" if message.memory is None else f", {amount(message.memory)} of memory"
+    return (
+        f"{message.batch_size} \u00d7 {patch} pixels a step, {message.n_parameters / 1e6:.2f} million parameters, "
+        f"learning rate {message.learning_rate:.2g}, {message.precision} on {message.device}{memory}"
+    )
+
+
+def loss_line(report: StepReport) -> str:
+    """Say what the loss of a step is made of, and how much time is left."""
+    terms = ", ".join(
+        f"{field.name.replace('_', ' ')} {value:.3f}"
+        for field in fields(report.terms)
+        if (value := getattr(report.terms, field.name))
+    )
+    return f"Step {report.step}: loss {report.terms.total:.3f} ({terms}); {time_left(report.remaining)} left"
+
+
+def memory_line(wanted: str, device: str, n_bytes: float, free: float) -> Notice:
+    """Say how much memory a training will take, in bytes, and whether that will fit.
+
+    Parameters
+    ----------
+    wanted, device
+        The chosen device and what it means; both "auto" as long as that is not known.
+    n_bytes, free
+        What it takes, and what the computer has left; of a GPU's own memory nothing is known before the training.
+    """
+    where = {("auto", "auto"): "a GPU if there is one"}.get((wanted, device), device)
+    takes = f"Trains on {where}: about {amount(n_bytes)} of memory"
+    if device not in ("auto", "cpu"):
+        return Notice(f"{takes} of the device.")
+    if n_bytes > free:
+        return Notice(f"{takes}, but {amount(free)} are free: choose a smaller patch or batch (Advanced).", "bad")
+    return Notice(f"{takes}; {amount(free)} are free.")
+
+
+def amount(n_bytes: float) -> str:
+    """Say an amount of memory: "640 MB", "1.2 GB"."""
+    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.0f} MB"
+
+
+def time_left(seconds: float) -> str:
+    """Say a duration as a person would: "40 s", "3 min", "1 h 20 min"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _objects(n_objects: int) -> str:

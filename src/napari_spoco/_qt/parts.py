@@ -56,6 +56,8 @@ def folded(title: str, *widgets: QWidget) -> QCollapsible:
     group.layout().setSpacing(2)
     for widget in widgets:
         group.addWidget(widget)
+    group.content().hide()  # It has no height, but the Tab key would walk through it.
+    group.toggled.connect(group.content().setVisible)
     return group
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from qtpy.QtCore import QStandardPaths
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
-from napari_spoco._qt.run_folders import STATE_FILE
+from napari_spoco._qt.train.run_folders import STATE_FILE
 
 MODEL_SUFFIX = ".safetensors"
 _MODEL_FILTER = f"Model (*{MODEL_SUFFIX})"
@@ -50,10 +50,10 @@ LABEL_FILES = {
 """What labels may be written as, by the names of `config.BatchConfig.formats`."""
 
 
-def models_folder() -> Path:
-    """Return the folder that keeps every training with its models, outside of any temporary place."""
+def data_folder() -> Path:
+    """Return the folder that keeps trainings, their models and embeddings, outside of any temporary place."""
     data = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.GenericDataLocation)
-    return Path(data) / "napari-spoco" / "models"
+    return Path(data) / "napari-spoco"
 
 
 def new_run_folder(folder: Path, image_name: str) -> Path:

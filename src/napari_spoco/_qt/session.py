@@ -194,12 +194,12 @@ def next_step(state: SessionState, facts: SessionFacts, n_objects: int) -> str:
     if not facts.has_annotations:
         return "Press New to start painting."
     if n_objects == 0:
-        return "Paint over one object. Press M for the next object, and paint that."
+        return "Paint over one object. Press New object for the next one, and paint that."
     if n_objects == 1:
-        return "Press M and paint a few more objects: five or six are a good start."
+        return "Press New object and paint a few more: five or six are a good start."
     if facts.can_resume:
-        return "Paint more (M = next object) and press Resume, or press Segment."
-    return f"Paint more (M = next object), or press {'Segment' if facts.has_model else 'Train'}."
+        return "Paint more objects and press Resume, or press Segment."
+    return f"Paint more objects, or press {'Segment' if facts.has_model else 'Train'}."
 
 
 def _control(text: str, hint: str, *conditions: tuple[bool, str]) -> Control:

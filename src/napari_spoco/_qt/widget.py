@@ -12,28 +12,39 @@ from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from napari_spoco._qt import layers, paths
-from napari_spoco._qt.annotate_tab import AnnotateTab
-from napari_spoco._qt.batch_tab import BatchTab
-from napari_spoco._qt.batching import Batching
+from napari_spoco._qt.activity import Activity
+from napari_spoco._qt.annotate.annotate_tab import AnnotateTab
+from napari_spoco._qt.annotate.annotated_images import AnnotatedImages
+from napari_spoco._qt.annotate.annotating import Annotating
+from napari_spoco._qt.batch.batch_tab import BatchTab
+from napari_spoco._qt.batch.batching import Batching
 from napari_spoco._qt.controller import SessionController
-from napari_spoco._qt.embedding_views import EmbeddingViews
-from napari_spoco._qt.embeddings_tab import EmbeddingsTab
+from napari_spoco._qt.embeddings.embedding_views import EmbeddingViews
+from napari_spoco._qt.embeddings.embeddings_tab import EmbeddingsTab
 from napari_spoco._qt.export_tab import ExportTab
 from napari_spoco._qt.footer import Footer
-from napari_spoco._qt.live_painting import LivePainting
+from napari_spoco._qt.help_links import HelpButton
 from napari_spoco._qt.notices import Notice
 from napari_spoco._qt.parts import show_control
+from napari_spoco._qt.preferences import Preferences, find_page
 from napari_spoco._qt.preparation import Preparation, warm_up
+from napari_spoco._qt.project.project_forms import ProjectForms
+from napari_spoco._qt.project.projects import Projects
 from napari_spoco._qt.result_layers import ResultLayers
-from napari_spoco._qt.review_tab import ReviewTab
-from napari_spoco._qt.reviewing import Reviewing
-from napari_spoco._qt.run_folders import model_name
-from napari_spoco._qt.segment_tab import SegmentTab
-from napari_spoco._qt.segmentation_job import SegmentationInputs
+from napari_spoco._qt.review.review_tab import ReviewTab
+from napari_spoco._qt.review.reviewing import Reviewing
+from napari_spoco._qt.segment.comparing import Comparing
+from napari_spoco._qt.segment.segment_tab import SegmentTab
+from napari_spoco._qt.segment.segmentation_job import SegmentationInputs
 from napari_spoco._qt.session import SessionFacts, SessionState, Start, derive_controls, derive_start, next_step
 from napari_spoco._qt.tabs import Tabs
-from napari_spoco._qt.train_tab import TrainTab
-from napari_spoco._qt.training_job import TrainingInputs
+from napari_spoco._qt.train.live_painting import LivePainting
+from napari_spoco._qt.train.memory_view import MemoryView
+from napari_spoco._qt.train.run_folders import model_name
+from napari_spoco._qt.train.train_on import TrainOnChoice
+from napari_spoco._qt.train.train_tab import TrainTab
+from napari_spoco._qt.train.training_job import TrainedImages, TrainingInputs
+from napari_spoco._qt.train.training_log import TrainingLog
 from napari_spoco.models.registry import shipped_path
 from napari_spoco.training.process import TrainingProcess
 from napari_spoco.training.reports import Preview, ScoreReport, StepReport, TrainingStarted
@@ -44,12 +55,13 @@ if TYPE_CHECKING:
     import napari.viewer
     from napari.layers import Layer
 
-    from napari_spoco._qt.picking_job import Picked
+    from napari_spoco._qt.annotate.annotated_images import AnnotatedImage
+    from napari_spoco._qt.embeddings.picking_job import Picked
     from napari_spoco._qt.preparation import WarmUp
-    from napari_spoco._qt.review_job import AcceptedObjects
-    from napari_spoco._qt.run_folders import Run
-    from napari_spoco._qt.segmentation_job import EmbeddedImage, PredictionProgress, SegmentationResult
-    from napari_spoco._qt.training_job import Process
+    from napari_spoco._qt.review.review_job import AcceptedObjects
+    from napari_spoco._qt.segment.segmentation_job import EmbeddedImage, PredictionProgress, SegmentationResult
+    from napari_spoco._qt.train.run_folders import Run
+    from napari_spoco._qt.train.training_job import Process
     from napari_spoco.training.process import TrainingRequest
     from napari_spoco.training.reports import TrainingMessage
 
@@ -69,6 +81,8 @@ class SpocoWidget(QWidget):
         Where trainings are kept, each in a folder of its own; a folder of the user's by default.
     warm_up
         Gets compiled loops ready, see `Preparation`.
+    find_page
+        Returns the plugin's page of napari's Preferences, see `Preferences`.
     """
 
     def __init__(
@@ -78,13 +92,15 @@ class SpocoWidget(QWidget):
         make_process: Callable[[TrainingRequest], Process] = TrainingProcess,
         models_folder: Path | None = None,
         warm_up: WarmUp = warm_up,
+        find_page: Callable[[], Any] = find_page,
     ) -> None:
         super().__init__()
         self._viewer = napari_viewer
-        self._models_folder = models_folder or paths.models_folder()
+        self.preferences = Preferences(find_page(), parent=self)
+        self._models_folder = models_folder or self.preferences.folder(paths.data_folder()) / "models"
         self._results = ResultLayers(napari_viewer)
         self._image: Layer | None = None  # of the last job
-        self._annotations: Layer | None = None
+        self._pairs: list[AnnotatedImage] = []  # that are trained on
         self._is_docked = self._is_released = False
         folder = self._models_folder.with_name("embeddings")
         self.session = SessionController(make_process, embeddings_folder=folder, parent=self)
@@ -93,15 +109,27 @@ class SpocoWidget(QWidget):
         self.embeddings, self.segment = EmbeddingsTab(), SegmentTab(napari_viewer)
         self.review, self.export = ReviewTab(napari_viewer), ExportTab(napari_viewer)
         self.batch = BatchTab()
+        self.images, self.train_on = AnnotatedImages(napari_viewer, self.annotate, parent=self), TrainOnChoice()
+        self.train.settings.quick.put_first("Train on", self.train_on)
         self.tabs = Tabs(self.annotate, self.train, self.embeddings, self.segment, self.review, self.export, self.batch)
         tabs = (self.annotate, self.embeddings, self.segment)
         self.views = EmbeddingViews(napari_viewer, self._results, self.session, tabs, parent=self)
+        self.annotating = Annotating(napari_viewer, self.annotate, self.train.settings, parent=self)
         self.reviewing = Reviewing(napari_viewer, self.session, self.review, parent=self)
         self.batching = Batching(
             self.batch, self.segment, lambda: self.session.model_path, self._models_folder, parent=self
         )
+        self.comparing = Comparing(napari_viewer, self.segment.comparison, parent=self)
+        self.log = TrainingLog(self.session, self.train.log, parent=self)
+        self.memory = MemoryView(self.annotate, self.train, self.session, parent=self)
+        forms = ProjectForms(self.train, self.segment, self.session, parent=self)
+        self.projects = Projects(
+            napari_viewer, self.images, self.annotate, self.session, forms, self._models_folder, parent=self
+        )
         self.preparation = Preparation(warm_up, parent=self)
-        self.footer = Footer()
+        self.activity = Activity(self.session, self, parent=self)
+        self.help = HelpButton(self.tabs)
+        self.footer = Footer(self.help)
         self._lay_out()
         self._connect()
         self._on_theme_changed()
@@ -110,6 +138,7 @@ class SpocoWidget(QWidget):
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
+        layout.addWidget(self.projects.bar)
         layout.addWidget(self.tabs, 1)
         layout.addWidget(self.footer)
         self.setMinimumWidth(_WIDTH)
@@ -117,7 +146,9 @@ class SpocoWidget(QWidget):
     def _connect(self) -> None:
         self.annotate.new_requested.connect(self._on_new_requested)
         self.annotate.chosen.connect(self._show_state)
+        self.images.changed.connect(self._on_images_changed)
         self.annotate.counted.connect(self._show_state)
+        self.annotating.noticed.connect(self.footer.show_notice)
         self.train.train_requested.connect(self._on_train_requested)
         self.train.stop_requested.connect(self.session.stop)
         self.train.start.chosen.connect(self._on_start_chosen)
@@ -139,8 +170,17 @@ class SpocoWidget(QWidget):
         self.export.save_requested.connect(self._on_save_labels_requested)
         self.export.model_requested.connect(self._on_save_model_requested)
         self.export.package_requested.connect(self._on_save_package_requested)
+        self.projects.noticed.connect(self.footer.show_notice)
+        self.projects.failed.connect(self.session.refuse)
         self.batching.noticed.connect(self.footer.show_notice)
         self.batching.failed.connect(self.session.refuse)
+        self.comparing.failed.connect(self.session.refuse)
+        self.help.failed.connect(self.session.refuse)
+        for source in (self.session, self.batching, self.projects):
+            source.noticed.connect(self.activity.tell)
+        self.preferences.noticed.connect(self.footer.show_notice)
+        keys = {"annotate_keys": self.annotating.keys, "review_keys": self.reviewing.keys}
+        self.preferences.follow(self.train.settings, keys)
         self.session.state_changed.connect(self._show_state)
         self.session.noticed.connect(self.footer.show_notice)
         self.preparation.noticed.connect(self._on_prepared)
@@ -151,6 +191,7 @@ class SpocoWidget(QWidget):
         self.session.run_opened.connect(self._on_run_opened)
         self._viewer.events.theme.connect(self._on_theme_changed)
         self.destroyed.connect(partial(_call, self.session.process_killer()))
+        self.destroyed.connect(partial(_call, self.projects.finish_left))
         if (application := QApplication.instance()) is not None:
             application.aboutToQuit.connect(self.release)
 
@@ -160,12 +201,18 @@ class SpocoWidget(QWidget):
             return
         self._is_released = True
         self.painting.end()
+        self.projects.release()
         self.views.end()
         self.reviewing.end()
         self.review.release()
         self.batching.end()
+        self.comparing.end()
         self.preparation.end()
+        self.preferences.end()
+        self.activity.end()
         self.session.shutdown()
+        self.images.release()
+        self.annotating.end()
         self.annotate.release()
         self.segment.release()
         self.export.release()
@@ -192,6 +239,9 @@ class SpocoWidget(QWidget):
         except ValueError as error:
             self.session.refuse(error)
 
+    def _on_images_changed(self) -> None:
+        self.train_on.offer(len(self.images.one_each()))
+
     def _on_start_chosen(self, start: Start) -> None:
         self.session.choose_start(start)
         if start is Start.RESUME and self.session.resumable is not None:
@@ -202,27 +252,30 @@ class SpocoWidget(QWidget):
             self.session.load_model(folder, to_resume=True)
 
     def _on_train_requested(self) -> None:
-        image, annotations = self.annotate.image.layer(), self.annotate.annotations.layer()
-        if image is None or annotations is None:
-            return
         start, run = derive_start(self._facts()), self.session.resumable
         resumed = run if start is Start.RESUME else None
         try:
+            pairs = self.images.to_resume(resumed.folder) if resumed else self._pairs_to_train_on()
+            if not pairs:
+                return
             inputs = TrainingInputs(
-                image=layers.read_image(image),
-                labels=layers.labels_pixels(annotations),
+                images=tuple(pair.source() for pair in pairs),
                 config=self.train.settings.config(),
-                folder=resumed.folder if resumed else str(paths.new_run_folder(self._models_folder, image.name)),
+                folder=resumed.folder if resumed else self.projects.new_run_folder(pairs[0].image.name),
                 resume=resumed is not None,
                 start_from=self.session.model_path if start is Start.FINE_TUNE else None,
-                boxes=self.annotate.read_boxes(),
             )
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             self.session.refuse(error)
             return
-        self._image, self._annotations = image, annotations
+        self._pairs, self._image = pairs, pairs[0].image
         self._results.begin()
+        self.log.begin(inputs.config, inputs.folder, is_resumed=inputs.resume)
         self.session.train(inputs)
+
+    def _pairs_to_train_on(self) -> list[AnnotatedImage]:
+        current = self.images.current()
+        return self.images.one_each() if self.train_on.wants_all else [current] if current else []
 
     def _on_segment_requested(self) -> None:
         self._begin_job(self.session.segment)
@@ -246,6 +299,7 @@ class SpocoWidget(QWidget):
                 annotations=None if annotations is None else layers.labels_pixels(annotations),
                 meaning=self.train.settings.annotations(),
                 background_pixel=self.views.background_pixel(image),
+                network=self.embeddings.network.value(),
             )
         except ValueError as error:
             self.session.refuse(error)
@@ -296,18 +350,19 @@ class SpocoWidget(QWidget):
 
     # What the session says
 
-    def _on_training_reported(self, message: TrainingMessage) -> None:
-        if isinstance(message, TrainingStarted):
+    def _on_training_reported(self, message: TrainingMessage | TrainedImages) -> None:
+        if isinstance(message, TrainedImages):
+            self._pairs = [self._pairs[index] for index in message.indices]
+        elif isinstance(message, TrainingStarted):
             self.train.begin(message.first_step)
-            if self._annotations is not None:
-                self.painting.begin(self._annotations)
+            self.painting.begin([pair.annotations for pair in self._pairs])
         elif isinstance(message, ScoreReport):
             self.train.show_score(message)
         elif isinstance(message, StepReport):
             self.train.show_step(message)
             self.footer.show_step(message)
-        elif isinstance(message, Preview) and self._image is not None:
-            self._results.show_embeddings(self._image, message.rgb, message.start)
+        elif isinstance(message, Preview):
+            self._results.show_embeddings(self._pairs[message.image_index].image, message.rgb, message.start)
 
     def _on_embedding_reported(self, message: PredictionProgress) -> None:
         if message.n_tiles:
@@ -329,7 +384,9 @@ class SpocoWidget(QWidget):
     def _on_segmented(self, result: SegmentationResult) -> None:
         if self._image is not None:
             layer = self._results.show_objects(self._image, result.labels)
-            self.export.labels.choose(layer)
+            layers.show_features(layer, result.features)
+            for choice in (self.export.labels, self.segment.comparison.objects):
+                choice.choose(layer)
             if self.reviewing.layer is None:
                 self.review.labels.choose(layer)
 
@@ -369,6 +426,7 @@ class SpocoWidget(QWidget):
         for choice in (self.annotate.image, self.annotate.annotations, self.annotate.boxes):
             choice.setEnabled(controls.inputs)
         show_control(self.annotate.new_button, controls.new_annotations)
+        self.annotating.allow_setting_labels(controls.inputs)
         self.train.show_controls(controls)
         if state is not SessionState.TRAINING:
             self.painting.end()
@@ -377,6 +435,7 @@ class SpocoWidget(QWidget):
         self.views.follow()
         self.export.show_controls(controls)
         self.batching.follow()
+        self.memory.refresh()
         hint = next_step(state, facts, self.annotate.summary.n_objects)
         self.footer.show_hint(hint)
         if not state.is_busy:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+import torch
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -23,8 +24,6 @@ from napari_spoco.models.registry import model_in_folder, shipped_models, shippe
 if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
-
-    import torch
 
     from napari_spoco.data.resampling import Resampling
 
@@ -105,9 +104,12 @@ class EmbeddingModel:
     teacher: UNet | None = None
 
     @classmethod
-    def create(cls, card: ModelCard) -> Self:
-        """Make an untrained model with PyTorch's current random state."""
-        return cls(UNet(card.network), card)
+    def create(cls, card: ModelCard, *, seed: int | None = None) -> Self:
+        """Make an untrained model, from a seed, or from PyTorch's current random state if None."""
+        with torch.random.fork_rng(devices=[], enabled=seed is not None):
+            if seed is not None:
+                torch.manual_seed(seed)
+            return cls(UNet(card.network), card)
 
     @property
     def config(self) -> NetworkConfig:

@@ -231,9 +231,9 @@ def object_box(annotations: NDArray[Any] | None) -> Box | None:
     return None if annotations is None else _bounding_box(annotations > 0)
 
 
-def painted_box(annotations: NDArray[Any]) -> Box | None:
-    """Return the box that holds all that is painted."""
-    return _bounding_box(annotations != 0)
+def painted_box(annotations: NDArray[Any]) -> Box:
+    """Return the box that holds all that is painted, the whole image if nothing is."""
+    return _bounding_box(annotations != 0) or tuple(slice(0, n) for n in annotations.shape)
 
 
 def _bounding_box(mask: NDArray[np.bool_]) -> Box | None:

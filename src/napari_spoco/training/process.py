@@ -50,8 +50,8 @@ class TrainingRequest:
     folder: str
     resume: bool = False
     start_from: str | None = None
-    voxel_size: tuple[float, ...] | None = None
-    units: tuple[str, ...] | None = None
+    voxel_size: tuple[float, ...] | tuple[tuple[float, ...], ...] | None = None
+    units: tuple[str, ...] | tuple[tuple[str, ...], ...] | None = None
     boxes: tuple[tuple[Box, ...], ...] = ()
 
 

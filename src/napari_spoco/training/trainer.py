@@ -19,7 +19,7 @@ from napari_spoco.config import TrainingConfig
 from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, load_model
 from napari_spoco.training.augment import Augmentation, crop_shape
 from napari_spoco.training.clock import RunClock
-from napari_spoco.training.defaults import choose_batch, new_model
+from napari_spoco.training.defaults import choose_batch, choose_network
 from napari_spoco.training.devices import choose_precision, make_fabric, peak_memory
 from napari_spoco.training.finishing import ModelMaker
 from napari_spoco.training.history import RunHistory
@@ -138,7 +138,7 @@ class Trainer:
         self._pool = TrainingPool(images, annotations, normalization, config, self._scale)
         rng = np.random.default_rng((config.seed, _BEFORE_FIRST_STEP))
         self._fabric = fabric or make_fabric(config)
-        self._model = start_from or new_model(self._pool.images[0].image.shape, config, _draw_seed(rng))
+        self._model = start_from or self._new_model(_draw_seed(rng))
         self._is_fine_tuning = self._model.card.history.steps > 0
         network = self._model.config
         wanted = choose_batch(config, network.ndim)
@@ -250,6 +250,11 @@ class Trainer:
     @property
     def _is_first_process(self) -> bool:
         return self._fabric.global_rank == 0
+
+    def _new_model(self, seed: int) -> EmbeddingModel:
+        channels, *spatial = self._pool.images[0].image.shape
+        network = choose_network(self.config, len(spatial), channels)
+        return EmbeddingModel.create(ModelCard(network=network, normalization=self.config.normalization), seed=seed)
 
     def _draw(self, rng: np.random.Generator) -> list[Crop]:
         """Draw the crops of a batch, some of them replayed."""

@@ -1,0 +1,358 @@
+"""The tools of the Annotate tab: brush, list of objects, filling, removing, importing, boxes.
+
+The cycle of a change that many pixels may take part in:
+
+1. A job finds out which pixels become what (`PixelsToPaint`); the layer is as it was. One job at a time.
+2. The event loop paints them, as one step of napari's own undo, and leaves those alone that were painted meanwhile.
+3. The layer tells of it as of every stroke, and the list follows (`Counting`).
+"""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.compat import isalive
+from qtpy.QtCore import QObject, Signal
+
+from napari_spoco._qt.annotate import annotation_job, annotation_layer, import_form
+from napari_spoco._qt.annotate.annotation_status import ACTIONS, BACKGROUND_BRUSH, IMPORT, AnnotationStatus
+from napari_spoco._qt.annotate.box_drawing import BoxDrawing
+from napari_spoco._qt.annotate.object_list import ListedObjects
+from napari_spoco._qt.annotate.stroke_labels import StrokeLabels
+from napari_spoco._qt.annotate.work_box import WorkBoxes
+from napari_spoco._qt.keys import KeyChoice, LayerKeys
+from napari_spoco._qt.layers import labels_pixels, spatial_shape
+from napari_spoco._qt.notices import Notice
+from napari_spoco._qt.worker import SideJob
+from napari_spoco.data.annotations import BACKGROUND, IGNORE
+from napari_spoco.data.free_ids import next_object_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import napari.viewer
+    from napari.layers import Labels
+
+    from napari_spoco._qt.annotate.annotate_tab import AnnotateTab
+    from napari_spoco._qt.annotate.annotation_job import PixelsToPaint
+    from napari_spoco._qt.annotate.stroke_labels import Stroke
+    from napari_spoco._qt.files_job import AnnotationSummary
+    from napari_spoco._qt.notices import Tone
+    from napari_spoco._qt.train.training_settings import TrainingSettings
+
+
+class Annotating(QObject):
+    """Does what the buttons and keys of the tab say, on the annotations that are chosen in it.
+
+    Every action of `annotation_status.ACTIONS` is a method without arguments; one that is not possible says why.
+
+    Parameters
+    ----------
+    viewer
+        Whose layers.
+    tab
+        What the user sees.
+    settings
+        Of the training; they say which ids are strokes.
+    """
+
+    noticed = Signal(object)  # Notice
+
+    def __init__(
+        self,
+        viewer: napari.viewer.Viewer,
+        tab: AnnotateTab,
+        settings: TrainingSettings,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._viewer, self._tab = viewer, tab
+        self._strokes = StrokeLabels(settings)
+        self.keys = KeyChoice({action.name: action.key for action in ACTIONS}, parent=self)
+        self._boxes, self._work_boxes = BoxDrawing(viewer, tab, parent=self), WorkBoxes(viewer, tab, parent=self)
+        for part in (self._boxes, self._work_boxes):
+            part.noticed.connect(self.noticed)
+        self._work_boxes.failed.connect(self._on_failed)
+        self._work_boxes.changed.connect(self._show)
+        self._layer: Labels | None = None
+        self._bound: LayerKeys | None = None
+        self._brush: int | None = None  # for objects, while the one for strokes is in use
+        self._may_set_labels = True
+        self._target: Labels | None = None  # of the job
+        self._job = SideJob(self)
+        self._job.returned.connect(self._on_pixels_known)
+        self._job.failed.connect(self._on_failed)
+        self._job.changed.connect(self._show)
+        tab.chosen.connect(self._on_chosen)
+        tab.counted.connect(self._on_counted)
+        tab.action_requested.connect(self.act)
+        tab.objects.opened.connect(self.go_to)
+        tab.objects.removal_requested.connect(self._on_removal_requested)
+        tab.objects.undo_requested.connect(self._on_undo_requested)
+        tab.objects.chosen.connect(self._show)
+        tab.importing.layer_requested.connect(self._on_layer_import_requested)
+        tab.importing.file_requested.connect(self._on_file_import_requested)
+        self.keys.changed.connect(self._show)
+        viewer.dims.events.order.connect(self._on_view_changed)
+        self._follow()
+
+    @property
+    def layer(self) -> Labels | None:
+        """The annotations."""
+        return self._layer
+
+    def act(self, name: str) -> None:
+        """Do one of `annotation_status.ACTIONS`, by its name."""
+        getattr(self, name)()
+
+    def allow_setting_labels(self, is_allowed: bool) -> None:
+        """Let the meaning of labels be set, or not, as while a training runs."""
+        self._may_set_labels = is_allowed
+        self._show()
+
+    def end(self) -> None:
+        """Let go of viewer and layers."""
+        self._viewer.dims.events.order.disconnect(self._on_view_changed)
+        self._release()
+        self._work_boxes.end()
+        self._target = None
+
+    # Actions
+
+    def new_object(self) -> None:
+        """Take the brush with the next free id."""
+        if self._refuses("new_object"):
+            return
+        layer = self._layer
+        try:
+            label = next_object_id(self._ids(), self._strokes.reserved, limit=annotation_layer.greatest_id(layer))
+        except ValueError as error:
+            self._on_failed(error)
+            return
+        self._take(label)
+
+    def paint_background(self) -> None:
+        """Take the brush for background; choose a free id for it first where none is set."""
+        self._paint_strokes("paint_background", "background_label")
+
+    def paint_ignore(self) -> None:
+        """Take the brush for regions to ignore; choose a free id for it first where none is set."""
+        self._paint_strokes("paint_ignore", "ignore_label")
+
+    def interpolate(self) -> None:
+        """Fill the object of the brush between its painted planes."""
+        if self._refuses("interpolate"):
+            return
+        layer, label = self._layer, int(self._layer.selected_label)
+        scale = [float(step) for step in layer.scale]
+        self._start(annotation_job.run_interpolation, label, annotation_layer.plane_axis(self._viewer, layer), scale)
+
+    def jump_next(self) -> None:
+        """Go to the next object of the list, behind the last one to the first."""
+        if self._refuses("jump_next"):
+            return
+        listed = self._tab.objects.rows.listed
+        row = listed.row(int(self._layer.selected_label))
+        self.go_to(listed.label(0 if row is None else (row + 1) % len(listed.summary.objects)))
+
+    def delete_selected(self) -> None:
+        """Remove the objects that are selected in the list."""
+        self._on_removal_requested(self._tab.objects.selected())
+
+    def crop_here(self) -> None:
+        """Make layers of what is on show of image and annotations, to paint on."""
+        if not self._refuses("crop_here"):
+            self._work_boxes.crop(self._strokes.reserved)
+
+    def write_back(self) -> None:
+        """Put what was painted in a cropped part into the whole."""
+        if not self._refuses("write_back"):
+            self._work_boxes.write_back(self._strokes.reserved)
+
+    def go_to(self, label: int) -> None:
+        """Show what is painted with an id, and take the brush with it."""
+        listed = self._tab.objects.rows.listed
+        row = listed.row(label)
+        if row is None or self._layer is None:
+            return
+        objects = listed.summary.objects
+        place = objects.first[row].tolist(), objects.last[row].tolist(), objects.middles[row].tolist()
+        annotation_layer.look_at(self._viewer, self._layer, *place)
+        self._tab.objects.reveal(label)
+        if annotation_layer.is_paintable(self._layer):
+            self._take(label)
+
+    # What the user wants
+
+    def _on_removal_requested(self, ids: tuple[int, ...]) -> None:
+        if not self._refuses("delete_selected"):
+            names = {
+                self._strokes.meaning.background_label: "the background",
+                self._strokes.meaning.ignore_label: "what was ignored",
+            }
+            self._start(annotation_job.run_removal, ids, [names.get(label, f"object {label}") for label in ids])
+
+    def _on_undo_requested(self) -> None:
+        if self._layer is not None:
+            self._layer.undo()
+
+    def _on_layer_import_requested(self) -> None:
+        source = self._tab.importing.labels.layer()
+        if source is self._layer:
+            self._say("Choose another layer to import from: this one is the annotations.", "bad")
+        elif source is not None:
+            self._import(labels_pixels(source))
+
+    def _on_file_import_requested(self) -> None:
+        if path := import_form.ask_labels_to_import(self._tab):
+            self._import(Path(path))
+
+    def _import(self, source: Any) -> None:
+        if not self._refuses(IMPORT):
+            self._start(annotation_job.run_import, source, self._tab.importing.ids.text(), self._strokes.reserved)
+
+    def _paint_strokes(self, name: str, stroke: Stroke) -> None:
+        if self._refuses(name):
+            return
+        try:
+            limit = annotation_layer.greatest_id(self._layer)
+            label = self._strokes.pick(self._layer, stroke, self._ids(), limit=limit)
+        except ValueError as error:
+            self._on_failed(error)
+            return
+        self._take(label)
+
+    def _take(self, label: int) -> None:
+        """Take the brush with an id; that for strokes is narrow, and that for objects comes back as it was."""
+        layer, is_stroke = self._layer, label in self._strokes.reserved
+        size = None
+        if is_stroke and self._brush is None:
+            self._brush, size = layer.brush_size, BACKGROUND_BRUSH
+        elif not is_stroke and self._brush is not None:
+            self._brush, size = None, self._brush
+        annotation_layer.take_brush(self._viewer, layer, label, size=size)
+
+    def _ids(self) -> list[int]:
+        """Return the ids of objects, and that of the brush, with which something may have been painted just now."""
+        ids = self._tab.summary.objects.ids
+        label = int(self._layer.selected_label)
+        is_object = self._tab.counting.is_pending and label not in self._strokes.reserved
+        origin = annotation_layer.work_box_origin(self._layer)
+        outside = [] if origin is None else [origin.box.greatest_id]
+        return [*ids[ids > 0].tolist(), *outside, *([label] if is_object else [])]
+
+    def _refuses(self, name: str) -> bool:
+        reason = self._status().reason(name)
+        if reason:
+            self._say(reason)
+        return bool(reason)
+
+    # Jobs
+
+    def _start(self, body: Callable[..., Any], *args: object) -> None:
+        self._target = self._layer
+        self._job.start(body, self._layer.data, *args)
+
+    def _on_pixels_known(self, found: PixelsToPaint) -> None:
+        if self._target is None:
+            return
+        if len(found.indices[0]):
+            annotation_layer.put_pixels(self._target, found.indices, found.before, found.after)
+        self._say(found.text, "good")
+
+    def _on_failed(self, error: Exception) -> None:
+        if isinstance(error, ValueError | OSError):
+            self._say(str(error), "bad")
+        else:
+            self._say(f"{type(error).__name__}: {error}", "bad", "".join(traceback.format_exception(error)))
+
+    # What is on show
+
+    def _on_chosen(self) -> None:
+        if self._tab.annotations.layer() is not self._layer:
+            self._follow()
+        else:
+            self._show()
+
+    def _follow(self) -> None:
+        self._release()
+        self._layer = layer = self._tab.annotations.layer()
+        self._brush = None
+        self._tab.objects.rows.colour_of = self._colour
+        if layer is not None:
+            self._bound = LayerKeys(layer, self.keys, parent=self)
+            self._bound.pressed.connect(self.act)
+            layer.events.selected_label.connect(self._on_view_changed)
+        self._strokes.follow(layer)
+        self._show()
+
+    def _release(self) -> None:
+        if self._layer is not None:
+            self._layer.events.selected_label.disconnect(self._on_view_changed)
+        if self._bound is not None:
+            self._bound.end()
+            self._bound.deleteLater()
+        self._layer = self._bound = None
+
+    def _on_counted(self) -> None:
+        summary: AnnotationSummary = self._tab.summary
+        layer = self._layer
+        if layer is not None and (clash := self._strokes.check(layer, summary)):
+            self._say(clash, "bad")
+            return  # The settings have changed, and it is counted anew.
+        self._tab.objects.show_objects(self._listed(summary))
+        self._show()
+
+    def _on_view_changed(self, _event: Any = None) -> None:
+        if isalive(self):
+            self._show()
+
+    def _listed(self, summary: AnnotationSummary) -> ListedObjects:
+        status = self._status()
+        unit, size = ("", 1.0) if self._layer is None else annotation_layer.pixel_size(self._layer)
+        if status.meaning is None:
+            return ListedObjects(summary, unit=unit, pixel_size=size)
+        background, ignored = status.meaning.background_label, status.meaning.ignore_label
+        return ListedObjects(
+            summary,
+            BACKGROUND if background is None else background,
+            IGNORE if ignored is None else ignored,
+            unit,
+            size,
+        )
+
+    def _colour(self, label: int) -> tuple[int, ...] | None:
+        if self._layer is None:
+            return None
+        colour = self._layer.get_color(label)
+        return None if colour is None else tuple(int(255 * part) for part in colour)
+
+    def _status(self) -> AnnotationStatus:
+        layer, image = self._layer, self._tab.image.layer()
+        if layer is None:
+            return AnnotationStatus(may_set_labels=self._may_set_labels)
+        try:
+            meaning = self._strokes.meaning
+        except ValueError:
+            meaning = None
+        return AnnotationStatus(
+            is_open=True,
+            is_paintable=annotation_layer.is_paintable(layer),
+            may_set_labels=self._may_set_labels,
+            is_working=self._job.is_running or self._work_boxes.is_working,
+            is_box=annotation_layer.work_box_origin(layer) is not None,
+            is_croppable=image is not None and spatial_shape(image) == spatial_shape(layer),
+            summary=self._tab.summary,
+            meaning=meaning,
+            label=int(layer.selected_label),
+            axis=annotation_layer.plane_axis(self._viewer, layer),
+            has_selection=self._tab.objects.selectionModel().hasSelection(),
+        )
+
+    def _show(self) -> None:
+        self._tab.show_status(self._status(), self.keys.key)
+
+    def _say(self, text: str, tone: Tone = "plain", details: str = "") -> None:
+        self.noticed.emit(Notice(text, tone, details))

@@ -1,0 +1,138 @@
+"""The bodies of the jobs that change annotations: find out which pixels become what. No Qt, no layers.
+
+Nothing is changed here: a job looks at the labels, and the event loop paints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_spoco.data.images import read_labels
+from napari_spoco.data.interpolation import interpolate_planes
+from napari_spoco.data.label_import import import_objects
+from napari_spoco.data.work_box import WorkBox
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Generator, Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_spoco._qt.worker import JobContext
+
+
+@dataclass(frozen=True, eq=False)
+class PixelsToPaint:
+    """What is to be painted, and the sentence that says so.
+
+    Attributes
+    ----------
+    indices : tuple of ndarray
+        (N,) per axis.
+    before, after : ndarray or int
+        Labels of these pixels, (N,) or one for all.
+    text : str
+        For the user.
+    """
+
+    indices: tuple[NDArray[Any], ...]
+    before: Any
+    after: Any
+    text: str
+
+
+def run_removal(
+    _job: JobContext, labels: NDArray[Any], ids: Collection[int], names: Sequence[str]
+) -> Generator[None, None, PixelsToPaint]:
+    """Find the pixels of some ids; `names` are what the user calls them."""
+    yield
+    indices = np.nonzero(np.isin(labels, list(ids)))
+    n_pixels = len(indices[0])
+    what = names[0] if len(names) == 1 else f"{len(names)} objects"
+    pixels = f"{n_pixels} pixel{'' if n_pixels == 1 else 's'}"
+    return PixelsToPaint(indices, labels[indices], 0, f"Removed {what} ({pixels}); undo (Ctrl+Z) takes it back.")
+
+
+def run_interpolation(
+    _job: JobContext, labels: NDArray[Any], label: int, axis: int, scale: Sequence[float]
+) -> Generator[None, None, PixelsToPaint]:
+    """Find the pixels of an object in the planes, across an axis, between those in which it is painted.
+
+    Raises
+    ------
+    ValueError
+        It is painted in less than two planes.
+    """
+    yield
+    spacing = [step for other, step in enumerate(scale) if other != axis]
+    result = interpolate_planes(np.moveaxis(labels, axis, 0), [label], spacing=spacing)
+    across, *along = result.change.indices
+    along.insert(axis, across)
+    planes = result.filled.get(label, ())
+    many = "s" if len(planes) > 1 else ""
+    text = f"Object {label}: {len(planes)} plane{many} filled ({_ranges(planes)}); undo (Ctrl+Z) takes it back."
+    nothing = f"Object {label}: nothing to fill; the pixels between its planes are painted already."
+    return PixelsToPaint(tuple(along), 0, label, text if planes else nothing)
+
+
+def run_import(
+    _job: JobContext, labels: NDArray[Any], other: Any, text: str, reserved: Collection[int]
+) -> Generator[None, None, PixelsToPaint]:
+    """Find what objects of other labels, an array or a label file, would paint.
+
+    Raises
+    ------
+    OSError, ValueError
+        The labels cannot be read, or do not fit; a sentence for the user.
+    """
+    yield
+    source = read_labels(other) if isinstance(other, str | Path) else np.asarray(other)
+    result = import_objects(labels, source, text, reserved=reserved)
+    said = [f"{result.n_objects} object{'' if result.n_objects == 1 else 's'} imported"]
+    if result.renamed:
+        said.append(f"{len(result.renamed)} with a new label, as theirs is in use ({_pairs(result.renamed)})")
+    if result.n_left_out:
+        said.append(f"{result.n_left_out} left out: everything there is painted already")
+    undo = "; undo (Ctrl+Z) takes it back" if result.change else ""
+    return PixelsToPaint(result.change.indices, 0, result.change.after, f"{', '.join(said)}{undo}.")
+
+
+@dataclass(frozen=True, eq=False)
+class Crop:
+    """A part of an image, (*part) or (*part, colours), and the part of its annotations."""
+
+    pixels: NDArray[Any]
+    box: WorkBox
+
+
+def run_crop(
+    _job: JobContext, labels: NDArray[Any], image: Any, box: tuple[slice, ...], reserved: Collection[int]
+) -> Generator[None, None, Crop]:
+    """Copy a part of an image, which may be lazy, and of its annotations."""
+    yield
+    return Crop(np.array(image[box]), WorkBox.of(labels, box, reserved=reserved))
+
+
+def run_write_back(
+    _job: JobContext, labels: NDArray[Any], edited: NDArray[Any], box: WorkBox, reserved: Collection[int]
+) -> Generator[None, None, PixelsToPaint]:
+    """Find what the annotations of a part change in the whole; raises ValueError for a part of another shape."""
+    yield
+    indices, before, after = box.changes(labels, edited.copy(), reserved=reserved)
+    n_pixels = len(after)
+    text = f"{n_pixels} pixel{'' if n_pixels == 1 else 's'} written back; undo (Ctrl+Z) takes it back."
+    return PixelsToPaint(indices, before, after, text if n_pixels else "Nothing has changed in the work box.")
+
+
+def _ranges(planes: Sequence[int]) -> str:
+    """Write planes as "3-5, 7"."""
+    parts = np.split(np.array(planes), np.flatnonzero(np.diff(planes) > 1) + 1)
+    return ", ".join(str(part[0]) if len(part) == 1 else f"{part[0]}-{part[-1]}" for part in parts if len(part))
+
+
+def _pairs(renamed: dict[int, int], most: int = 3) -> str:
+    pairs = [f"{old} → {new}" for old, new in list(renamed.items())[:most]]
+    return ", ".join((*pairs, "…") if len(renamed) > most else pairs)

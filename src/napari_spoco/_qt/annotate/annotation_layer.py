@@ -1,0 +1,185 @@
+"""What painting tools do with the annotations' layer in its viewer: brush, view, changes of pixels, rectangles.
+
+Everything here is on the event loop; who found out what to change did so in a thread.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from napari.layers import Image, Labels, Shapes
+
+from napari_spoco._qt.annotate.stroke_labels import KEPT
+from napari_spoco._qt.layers import identity, transforms, visible_box
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import napari.viewer
+    from napari.layers import Layer
+    from numpy.typing import NDArray
+
+    from napari_spoco._qt.annotate.annotation_job import Crop
+    from napari_spoco.data.work_box import WorkBox
+
+_PLANE = 2**62
+"""More pixels than any plane has."""
+_PART_PIXELS = 2**22
+_PART_PLANES = 64
+_WORK_BOX = "napari-spoco work box"
+"""Key of the metadata of cropped annotations; the value is a `WorkBoxOrigin`."""
+
+
+class WorkBoxOrigin(NamedTuple):
+    """What was cropped; and the `identity` of the annotations and the image it is of, and of the image of the part."""
+
+    box: WorkBox
+    annotations: str
+    image: str
+    part: str
+
+
+def is_paintable(layer: Layer) -> bool:
+    """Return whether the layer holds one array in memory, with 2 or 3 axes."""
+    return not layer.multiscale and isinstance(layer.data, np.ndarray) and layer.ndim in (2, 3)
+
+
+def greatest_id(layer: Labels) -> int:
+    """Return the greatest id that the layer, and everybody who reads it as int32, can hold."""
+    return min(int(np.iinfo(layer.data.dtype).max), np.iinfo(np.int32).max)
+
+
+def pixel_size(layer: Layer) -> tuple[str, float]:
+    """Return the unit of a length, and the area or volume of a pixel in it; no unit where it has no one length."""
+    units = {f"{unit:~P}" for unit in layer.units}
+    unit = units.pop() if len(units) == 1 else ""
+    return ("" if unit in ("pixel", "px") else unit), float(np.prod(layer.scale))
+
+
+def take_brush(viewer: napari.viewer.Viewer, layer: Labels, label: int, *, size: int | None = None) -> None:
+    """Get ready to paint with an id, in the plane; `size` of the brush is in pixels, None leaves it."""
+    viewer.dims.ndisplay = 2
+    viewer.layers.selection.active = layer
+    layer.visible = True
+    layer.n_edit_dimensions = 2
+    layer.selected_label = label
+    layer.mode = "paint"
+    if size is not None:
+        layer.brush_size = size
+
+
+def look_at(
+    viewer: napari.viewer.Viewer, layer: Layer, first: Sequence[int], last: Sequence[int], middle: Sequence[int]
+) -> None:
+    """Bring a box of pixels (`first` to `last`) into the middle of the view, in the planes of the pixel `middle`."""
+    place = (np.array(first) + np.array(last)) / 2
+    displayed, hidden = _axes(viewer, layer)
+    place[hidden] = np.array(middle)[hidden]
+    world = np.array(layer.data_to_world(place))
+    for axis in hidden:
+        viewer.dims.set_point(axis + viewer.dims.ndim - layer.ndim, world[axis])
+    viewer.scene.camera.center = (0.0,) * (3 - len(displayed)) + tuple(world[displayed].tolist())
+
+
+def plane_axis(viewer: napari.viewer.Viewer, layer: Layer) -> int:
+    """Return the axis of a layer along which the view shows one plane; the first one where it shows all in 3D."""
+    return next(iter(_axes(viewer, layer)[1]), 0)
+
+
+def put_pixels(layer: Labels, indices: Sequence[NDArray[Any]], before: Any, after: Any) -> int:
+    """Change pixels from one label to another, both of one value or (N,), as one step that undo takes back.
+
+    Returns
+    -------
+    int
+        Number of pixels; those that are not what they were (painted meanwhile) are left alone.
+    """
+    is_as_before = layer.data[tuple(indices)] == before
+    if not is_as_before.all():
+        indices = [axis[is_as_before] for axis in indices]
+        after = after[is_as_before] if isinstance(after, np.ndarray) else after
+    layer.data_setitem(tuple(indices), after)
+    return int(is_as_before.sum())
+
+
+def visible_part(viewer: napari.viewer.Viewer, annotations: Labels) -> tuple[slice, ...]:
+    """Return the part of the annotations that is on show, no larger than is quick to paint on."""
+    return visible_box(viewer, annotations, n_pixels=_PART_PIXELS, n_planes=_PART_PLANES)
+
+
+def add_work_box(viewer: napari.viewer.Viewer, image: Image, annotations: Labels, crop: Crop) -> tuple[Image, Labels]:
+    """Add a part of an image and of its annotations where it lies in the whole; return both layers."""
+    start = crop.box.start
+    look = {"rgb": True} if image.rgb else {"colormap": image.colormap, "contrast_limits": image.contrast_limits}
+    part = Image(crop.pixels, name=f"{image.name} box", **look, **transforms(image, start))
+    origin = WorkBoxOrigin(crop.box, identity(annotations), identity(image), identity(part))
+    kept = {key: value for key, value in annotations.metadata.items() if key == KEPT}
+    labels = Labels(
+        crop.box.labels.copy(),
+        name=f"{annotations.name} box",
+        metadata={**kept, _WORK_BOX: origin},
+        **transforms(annotations, start),
+    )
+    for layer in (part, labels):
+        viewer.add_layer(layer)
+    return part, labels
+
+
+def work_box_origin(layer: Layer) -> WorkBoxOrigin | None:
+    """Return where a work box comes from; None where the layer is none."""
+    return layer.metadata.get(_WORK_BOX)
+
+
+def find_layer(viewer: napari.viewer.Viewer, wanted: str) -> Layer | None:
+    """Return the layer of an `identity`; None where it is gone."""
+    return next((layer for layer in viewer.layers if identity(layer) == wanted), None)
+
+
+def add_box_layer(viewer: napari.viewer.Viewer, annotations: Layer) -> Shapes:
+    """Add a Shapes layer for rectangles, placed like the annotations."""
+    layer = Shapes(
+        ndim=annotations.ndim,
+        name=f"{annotations.name} boxes",
+        face_color="transparent",
+        edge_color="#ffb000",
+        **transforms(annotations),
+    )
+    viewer.add_layer(layer)
+    return layer
+
+
+def draw_rectangles(viewer: napari.viewer.Viewer, boxes: Shapes) -> None:
+    """Let the mouse draw rectangles."""
+    viewer.dims.ndisplay = 2
+    viewer.layers.selection.active = boxes
+    boxes.mode = "add_rectangle"
+
+
+def add_visible_rectangle(viewer: napari.viewer.Viewer, boxes: Shapes, annotations: Layer) -> None:
+    """Add a rectangle around the pixels of the annotations that are on show, in the plane on show.
+
+    Raises
+    ------
+    ValueError
+        The view is in 3D, or shows nothing of the annotations.
+    """
+    displayed, hidden = _axes(viewer, annotations)
+    if len(displayed) != 2:
+        raise ValueError("A box is drawn in a plane: switch the view to 2D first.")
+    box = visible_box(viewer, annotations, n_pixels=_PLANE, n_planes=1)
+    corners = np.zeros((4, annotations.ndim))
+    for axis in hidden:
+        corners[:, axis] = box[axis].start
+    rows, columns = (box[axis] for axis in displayed)
+    corners[:, displayed[0]] = [rows.start, rows.start, rows.stop - 1, rows.stop - 1]
+    corners[:, displayed[1]] = [columns.start, columns.stop - 1, columns.stop - 1, columns.start]
+    world = [annotations.data_to_world(corner) for corner in corners]
+    boxes.add_rectangles(np.array([boxes.world_to_data(corner) for corner in world]))
+
+
+def _axes(viewer: napari.viewer.Viewer, layer: Layer) -> tuple[list[int], list[int]]:
+    """Return the axes of a layer that are on show, in the order of the view, and those that are not."""
+    offset = viewer.dims.ndim - layer.ndim
+    displayed = [axis - offset for axis in viewer.dims.displayed if axis >= offset]
+    return displayed, [axis for axis in range(layer.ndim) if axis not in displayed]

@@ -1,0 +1,124 @@
+"""Counts what is painted in one Labels layer, a moment after the brush has paused; large layers in a thread.
+
+Nothing is counted while a mouse button is held, and no more than one job runs: what is painted meanwhile is counted by
+the next one.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from qtpy.compat import isalive
+from qtpy.QtCore import QObject, Qt, QTimer, Signal
+from qtpy.QtWidgets import QApplication
+
+from napari_spoco._qt import layers
+from napari_spoco._qt.files_job import AnnotationSummary, count_objects, summarize
+from napari_spoco._qt.worker import Job
+from napari_spoco.config import AnnotationConfig
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+
+COUNTED_AT_ONCE = 2**18
+"""Pixels up to which annotations are counted on the event loop; that takes a few milliseconds."""
+_PAUSE_MILLISECONDS = 250
+
+
+class Counting(QObject):
+    """Follows one layer.
+
+    `counted` brings an `AnnotationSummary`, `failed` the exception where ids mean nothing.
+    """
+
+    counted = Signal(object)
+    failed = Signal(object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._layer: Layer | None = None
+        self._meaning = AnnotationConfig()
+        self._generation = 0  # of layer and meaning
+        self._job: Job | None = None
+        self._is_due = False
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_PAUSE_MILLISECONDS)
+        self._timer.timeout.connect(self._on_timeout)
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether something may have been painted that is not counted yet."""
+        return self._timer.isActive() or self._job is not None
+
+    def follow(self, layer: Layer | None) -> None:
+        """Count this layer from now on; None ends it."""
+        self._timer.stop()
+        if self._layer is not None:
+            layers.unwatch_painting(self._layer, self._on_painted)
+        self._layer = layer
+        self._generation += 1
+        if layer is not None:
+            layers.watch_painting(layer, self._on_painted)
+
+    def interpret(self, meaning: AnnotationConfig) -> bool:
+        """Take ids to mean this; return whether that is something new."""
+        is_new = meaning != self._meaning
+        if is_new:
+            self._meaning = meaning
+            self._generation += 1
+        return is_new
+
+    def count(self) -> None:
+        """Count now."""
+        self._timer.stop()
+        if self._layer is None:
+            self.counted.emit(AnnotationSummary())
+            return
+        pixels = layers.labels_pixels(self._layer)
+        if math.prod(pixels.shape) <= COUNTED_AT_ONCE:
+            self._count_at_once(pixels)
+        elif self._job is not None:
+            self._is_due = True
+        else:
+            self._job = job = Job(self._generation, count_objects, pixels, self._meaning, parent=self)
+            job.returned.connect(self._on_job_returned)
+            job.failed.connect(self._on_job_failed)
+            job.start()
+
+    def _count_at_once(self, pixels: Any) -> None:
+        try:
+            summary = summarize(pixels, self._meaning)
+        except ValueError as error:
+            self.failed.emit(error)
+        else:
+            self.counted.emit(summary)
+
+    def _on_painted(self, _event: Any = None) -> None:
+        if isalive(self):
+            self._timer.start()
+
+    def _on_timeout(self) -> None:
+        if QApplication.mouseButtons() == Qt.MouseButton.NoButton:
+            self.count()
+        else:
+            self._timer.start()
+
+    def _on_job_returned(self, generation: int, summary: AnnotationSummary) -> None:
+        self._forget()
+        if generation == self._generation:
+            self.counted.emit(summary)
+
+    def _on_job_failed(self, generation: int, error: Exception) -> None:
+        self._forget()
+        if generation == self._generation:
+            self.failed.emit(error)
+
+    def _forget(self) -> None:
+        if self._job is not None:
+            self._job.deleteLater()
+        self._job = None
+        is_due, self._is_due = self._is_due, False
+        if is_due and self._layer is not None:
+            self.count()

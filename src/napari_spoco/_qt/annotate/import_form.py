@@ -1,0 +1,72 @@
+"""Where objects are imported from, and which ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFileDialog, QLineEdit, QPushButton, QVBoxLayout, QWidget
+
+from napari_spoco._qt import layers
+from napari_spoco._qt.layer_choice import LayerChoice
+from napari_spoco._qt.parts import buttons, row
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+_IDS_HELP = "Labels of the objects that you trust, such as “1-5, 9”, or “all”."
+_LAYER_HELP = (
+    "A Labels layer of the shape of the annotations, such as a segmentation; it is taken pixel by pixel. What is "
+    "painted already stays, and objects whose label is in use get a new one."
+)
+_FILE_FILTER = "Labels (*.tif *.tiff)"
+_TITLE_WIDTH = 50
+
+
+def ask_labels_to_import(parent: QWidget) -> str:
+    """Ask for a file of labels; empty where the user thinks better of it."""
+    return QFileDialog.getOpenFileName(parent, "Import objects", "", _FILE_FILTER)[0]
+
+
+class ImportForm(QWidget):
+    """A layer or a file, and ids."""
+
+    layer_requested = Signal()
+    file_requested = Signal()
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        super().__init__()
+        self.labels = LayerChoice(viewer, layers.labels_layers, fixed=(("none", "choose a layer"),))
+        self.labels.setToolTip(_LAYER_HELP)
+        self.ids = QLineEdit()
+        self.ids.setPlaceholderText("all")
+        self.ids.setToolTip(_IDS_HELP)
+        self.layer_button, self.file_button = QPushButton("Import from layer"), QPushButton("From file…")
+        self.layer_button.setToolTip("Paint the chosen objects of the layer into the annotations.")
+        self.file_button.setToolTip("Paint objects of a TIFF file of labels into the annotations.")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addLayout(row(self.labels, title="Layer", title_width=_TITLE_WIDTH))
+        layout.addLayout(row(self.ids, title="Labels", title_width=_TITLE_WIDTH))
+        layout.addLayout(buttons(self.layer_button, self.file_button))
+        self.labels.chosen.connect(self._on_layer_chosen)
+        self.layer_button.clicked.connect(self._on_layer_clicked)
+        self.file_button.clicked.connect(self._on_file_clicked)
+        self._is_possible = False
+        self.allow(False)
+
+    def allow(self, is_possible: bool) -> None:
+        """Let objects be imported or not."""
+        self._is_possible = is_possible
+        self.file_button.setEnabled(is_possible)
+        self.layer_button.setEnabled(is_possible and self.labels.layer() is not None)
+
+    def _on_layer_chosen(self) -> None:
+        self.allow(self._is_possible)
+
+    def _on_layer_clicked(self) -> None:
+        self.layer_requested.emit()
+
+    def _on_file_clicked(self) -> None:
+        self.file_requested.emit()

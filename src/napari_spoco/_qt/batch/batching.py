@@ -1,0 +1,207 @@
+"""Runs the batch of the Batch tab, and says in its table what becomes of each image.
+
+The batch has a job, a thread and a model of its own, so it may run beside a training or a segmentation. The cycle:
+
+1. Run makes a `BatchConfig` of the tab, the Segment tab and the model in use, and starts a job.
+2. What the job reports comes with its generation; a stale one is dropped, as those of a window that has closed.
+3. Stop cancels the job. What it still says is true, so the generation stays; the job's end brings the report.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_spoco._qt import paths
+from napari_spoco._qt.batch import batch_job
+from napari_spoco._qt.batch.batch_job import BatchPlanned, TileDone
+from napari_spoco._qt.notices import Notice
+from napari_spoco._qt.train.run_folders import model_in
+from napari_spoco._qt.worker import Job
+from napari_spoco.batch import REPORT_NAME, ImageDone, ImageStarted, read_batch_config
+from napari_spoco.config_files import write_yaml
+from napari_spoco.data.writers import atomic_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from napari_spoco._qt.batch.batch_tab import BatchTab
+    from napari_spoco._qt.segment.segment_tab import SegmentTab
+    from napari_spoco.config import BatchConfig
+
+_WAITING = "waiting"
+
+
+class Batching(QObject):
+    """Between the Batch tab and its job.
+
+    Parameters
+    ----------
+    tab, segment
+        The tab that asks for a batch, and the one with the settings of the segmentation.
+    model_in_use
+        Returns the file of the model in use, if there is one.
+    models_folder
+        Where to look for another model first.
+    """
+
+    noticed = Signal(object)  # Notice
+    failed = Signal(object)  # Exception
+
+    def __init__(
+        self,
+        tab: BatchTab,
+        segment: SegmentTab,
+        model_in_use: Callable[[], str | None],
+        models_folder: Path,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._tab, self._segment, self._model_in_use = tab, segment, model_in_use
+        self._models_folder = models_folder
+        self._generation = 0
+        self._job: Job | None = None
+        self._image = Path()
+        self._done: list[ImageDone] = []
+        tab.edited.connect(self.follow)
+        tab.run_requested.connect(self._on_run_requested)
+        tab.stop_requested.connect(self._on_stop_requested)
+        tab.save_requested.connect(self._on_save_requested)
+        tab.load_requested.connect(self._on_load_requested)
+        tab.other_model_requested.connect(self._on_other_model_requested)
+        self.follow()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a batch is running."""
+        return self._job is not None
+
+    def follow(self) -> None:
+        """Show what may be pressed now; there may be another model in use."""
+        self._tab.show_controls(has_model_in_use=self._model_in_use() is not None, is_running=self.is_running)
+
+    def end(self) -> None:
+        """End the batch after its current tile, without a word: the window closes."""
+        self._generation += 1
+        if self._job is not None:
+            self._job.cancel()
+
+    def _on_run_requested(self) -> None:
+        try:
+            config = self._config()
+        except ValueError as error:
+            self.failed.emit(error)
+            return
+        self._generation += 1
+        self._done = []
+        self._tab.table.states.begin((), _WAITING)
+        self._tab.report.setText("Loading the model …")
+        self._job = job = Job(self._generation, batch_job.run, config, parent=self)
+        job.reported.connect(self._on_job_reported)
+        job.returned.connect(self._on_job_ended)
+        job.cancelled.connect(self._on_job_ended)
+        job.failed.connect(self._on_job_failed)
+        job.start()
+        self.follow()
+
+    def _on_stop_requested(self) -> None:
+        if self._job is not None:
+            self._job.cancel()
+            self._tab.report.setText("Stopping after this tile …")
+
+    def _on_save_requested(self) -> None:
+        try:
+            config = self._config()
+            if path := paths.ask_batch_to_save(self._tab):
+                with atomic_path(path) as temporary:
+                    temporary.write_text(write_yaml(config), encoding="utf-8")
+                self.noticed.emit(Notice(f"Saved in {path}.", "good"))
+        except (OSError, ValueError) as error:
+            self.failed.emit(error)
+
+    def _on_load_requested(self) -> None:
+        path = paths.ask_batch_to_load(self._tab)
+        if not path:
+            return
+        try:
+            config = read_batch_config(path)
+        except (OSError, ValueError) as error:
+            self.failed.emit(error)
+            return
+        self._tab.show_config(config)
+        self._segment.foreground.choose(config.segmentation.foreground)
+        for form in (self._segment.quick, self._segment.radius, self._segment.advanced):
+            form.set_values(config.segmentation)
+        self._segment.changed.emit()
+        self.noticed.emit(Notice("The batch is loaded; its settings are in the Segment tab.", "good"))
+
+    def _on_other_model_requested(self) -> None:
+        if path := paths.ask_model_to_load(self._tab, self._models_folder):
+            self._tab.choose_model(str(model_in(path)))
+
+    def _on_job_reported(self, generation: int, message: object) -> None:
+        if generation != self._generation:
+            return
+        table = self._tab.table
+        match message:
+            case BatchPlanned(images):
+                table.states.begin(images, _WAITING)
+            case ImageStarted():
+                self._image = message.image
+                self._tab.report.setText(f"Image {message.index} of {message.n_images} …")
+                table.states.say(message.image, "running")
+                table.reveal(message.image)
+            case TileDone(n_done, n_tiles):
+                table.states.say(
+                    self._image, f"tile {n_done} of {n_tiles}" if n_done < n_tiles else "finding the objects"
+                )
+            case ImageDone():
+                self._done.append(message)
+                table.states.say(message.image, describe(message))
+
+    def _on_job_ended(self, generation: int, _result: object = None) -> None:
+        if generation == self._generation:
+            text = summarize(self._done, n_images=self._tab.table.states.rowCount())
+            self._tab.report.setText(text)
+            self._forget()
+            failures = [done for done in self._done if done.state == "failed"]
+            first = [f"The first: {done.message} ({done.image})" for done in failures[:1]]
+            self.noticed.emit(Notice(" ".join((text, *first)), "bad" if failures else "good"))
+
+    def _on_job_failed(self, generation: int, error: Exception) -> None:
+        if generation == self._generation:
+            self._tab.report.setText("The batch could not be run.")
+            self._forget()
+            self.failed.emit(error)
+
+    def _forget(self) -> None:
+        if self._job is not None:
+            self._job.deleteLater()
+        self._job = None
+        self.follow()
+
+    def _config(self) -> BatchConfig:
+        if self._segment.foreground.layer() is not None:
+            raise ValueError("foreground: expected one that suits all images, got a layer; see “Objects lie”.")
+        return self._tab.config(self._model_in_use(), self._segment.config())
+
+
+def describe(done: ImageDone) -> str:
+    """Say what became of an image."""
+    state = done.state
+    if state == "done":
+        state = f"done, {done.n_objects} object{'' if done.n_objects == 1 else 's'}"
+    return ": ".join(filter(None, (state, done.message, " ".join(done.notices))))
+
+
+def summarize(done: Sequence[ImageDone], *, n_images: int) -> str:
+    """Say how a batch has ended: "3 done, 1 failed, 2 not begun; batch_report.csv lies with the results."."""
+    counts = Counter(one.state for one in done)
+    parts = [f"{count} {state}" for state, count in counts.items()]
+    if n_images > len(done):
+        parts.append(f"{n_images - len(done)} not begun")
+    where = f"; {REPORT_NAME} lies with the results" if done else ""
+    return f"{', '.join(parts)}{where}."

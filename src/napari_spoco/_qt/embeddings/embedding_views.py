@@ -1,0 +1,131 @@
+"""What follows the mouse and the view once an image is embedded: preview of the objects, picking, the background click.
+
+They are on where the user has asked for them and the image on show is embedded under the model in use; where it is not,
+it is embedded first, once: what fails is not tried again until it is asked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_spoco._qt.embeddings.picking import Picking
+from napari_spoco._qt.embeddings.pointing import Pointing
+from napari_spoco._qt.segment.view_preview import ViewPreview
+from napari_spoco.models.header import read_header
+
+if TYPE_CHECKING:
+    import napari.viewer
+    from napari.layers import Layer
+
+    from napari_spoco._qt.annotate.annotate_tab import AnnotateTab
+    from napari_spoco._qt.controller import SessionController
+    from napari_spoco._qt.embeddings.embeddings_tab import EmbeddingsTab
+    from napari_spoco._qt.result_layers import ResultLayers
+    from napari_spoco._qt.segment.segment_tab import SegmentTab
+
+
+class EmbeddingViews(QObject):
+    """Switches preview and picking on and off."""
+
+    embedding_wanted = Signal()
+    picked = Signal(object)  # Picked
+    failed = Signal(object)  # Exception
+
+    def __init__(
+        self,
+        viewer: napari.viewer.Viewer,
+        results: ResultLayers,
+        session: SessionController,
+        tabs: tuple[AnnotateTab, EmbeddingsTab, SegmentTab],
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._annotate, self._embeddings, self._segment = tabs
+        self._source: tuple[Layer | None, str | None] = (None, None)  # of the embeddings at hand: image and model
+        self._background: tuple[Layer, tuple[int, ...]] | None = None  # the image, and the pixel that was clicked
+        self._may_embed = True
+        self.preview = ViewPreview(viewer, results, self._segment.config, parent=self)
+        self.picking = Picking(viewer, results, parent=self)
+        self.background_click = Pointing(viewer, parent=self)
+        self.background_click.clicked.connect(self._on_background_clicked)
+        self.picking.picked.connect(self.picked)
+        self._segment.changed.connect(self.preview.refresh)
+        self._segment.preview_toggled.connect(self._on_toggled)
+        self._segment.background_requested.connect(self._on_background_requested)
+        self._embeddings.pick_toggled.connect(self._on_toggled)
+        self._embeddings.network_chosen.connect(self._on_network_chosen)
+        for follower in (self.preview, self.picking):
+            follower.failed.connect(self.failed)
+
+    def background_pixel(self, image: Layer) -> tuple[int, ...] | None:
+        """Return the pixel of the image that was clicked as background."""
+        background = self._background
+        return background[1] if background is not None and background[0] is image else None
+
+    def begin(self, image: Layer) -> None:
+        """Take note that an image has just been embedded, under the model in use."""
+        self._source, self._may_embed = (image, self._session.model_path), True
+        self.end()
+        self.follow()
+
+    def follow(self) -> None:
+        """Switch on and off what is to be; ask for embeddings that are missing."""
+        self._embeddings.offer_networks(has_both=self._has_both_networks())
+        image, embedded = self._annotate.image.layer(), self._session.embedded_image
+        is_there = embedded is not None and self._source == (image, self._session.model_path)
+        switches = ((self.preview, self._segment.preview), (self.picking, self._embeddings.pick))
+        for follower, switch in switches:
+            if image is None or embedded is None or not (is_there and switch.isChecked()):
+                follower.end()
+            elif not follower.is_following:
+                follower.begin(image, embedded)
+        is_wanted = any(switch.isChecked() and switch.isEnabled() for _, switch in switches)
+        if is_wanted and not is_there and self._may_embed and not self._session.state.is_busy:
+            self._may_embed = False
+            self.embedding_wanted.emit()
+
+    def end(self) -> None:
+        """Follow nothing."""
+        for follower in (self.preview, self.picking, self.background_click):
+            follower.end()
+
+    def _has_both_networks(self) -> bool:
+        path = self._session.model_path
+        try:
+            return path is not None and read_header(path).has_teacher
+        except ValueError:
+            return False
+
+    def _on_network_chosen(self) -> None:
+        """Embed the image anew if it is on show under the other network."""
+        is_on_show = self._source == (self._annotate.image.layer(), self._session.model_path)
+        self._source = (None, None)
+        if is_on_show and not self._session.state.is_busy:
+            self.embedding_wanted.emit()
+
+    def _on_toggled(self) -> None:
+        self._may_embed = True
+        self.follow()
+
+    def _on_background_requested(self, is_wanted: bool) -> None:
+        image = self._annotate.image.layer()
+        self.background_click.end()
+        if is_wanted and image is not None:
+            self.background_click.begin(image)
+        elif self._background is not None:
+            self._set_background(None)
+
+    def _on_background_clicked(self, pixel: tuple[int, ...]) -> None:
+        self.background_click.end()
+        image = self._annotate.image.layer()
+        if image is not None:
+            self._set_background((image, pixel))
+
+    def _set_background(self, background: tuple[Layer, tuple[int, ...]] | None) -> None:
+        self._background = background
+        self._segment.show_background(None if background is None else background[1])
+        self._source = (None, None)  # What is known of the image has changed.
+        self._on_toggled()

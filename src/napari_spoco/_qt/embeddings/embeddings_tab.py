@@ -1,0 +1,74 @@
+"""Embeddings: what a network makes of the image, as colours, as dots, and as objects under the pointer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QPushButton
+
+from napari_spoco._qt.editors import ChoiceEditor, ignore_wheel
+from napari_spoco._qt.embeddings.scatter_plot import ScatterPlot
+from napari_spoco._qt.parts import row, sentence, show_control
+from napari_spoco._qt.tabs import Tab
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from napari_spoco._qt.session import Controls
+
+_ABOUT = (
+    "Pixels that the network takes for one object have like embeddings, and like colours here. While it is trained the "
+    "colours are renewed every few seconds."
+)
+_NETWORKS = (("teacher", "teacher: steadier"), ("student", "student: as trained last"))
+_NETWORK_HELP = (
+    "Training makes two networks: the student learns, the teacher is its average over the last steps, and usually the "
+    "better one. What is chosen embeds the image here, for picking, and in Segment."
+)
+_ONE_NETWORK = "The model in use has one network only."
+
+
+class EmbeddingsTab(Tab):
+    """Choose the network, show embeddings, pick objects, the scatter plot."""
+
+    embed_requested = Signal()
+    network_chosen = Signal()
+    pick_toggled = Signal(bool)
+
+    def __init__(self) -> None:
+        super().__init__("Embeddings")
+        self.embed_button, self.pick = QPushButton(), QCheckBox()
+        self.network = ChoiceEditor(_NETWORKS)
+        ignore_wheel(self.network)
+        self.offer_networks(has_both=True)
+        self.scatter = ScatterPlot()
+        self.scatter.hide()
+        self.column.addWidget(sentence(_ABOUT))
+        self.column.addLayout(row(self.network, title="Network"))
+        for widget in (self.embed_button, self.pick, self.scatter):
+            self.column.addWidget(widget)
+        self.embed_button.clicked.connect(self._on_embed_clicked)
+        self.pick.toggled.connect(self.pick_toggled)
+        self.network.edited.connect(self.network_chosen)
+
+    def show_controls(self, controls: Controls) -> None:
+        """Show what may be pressed."""
+        show_control(self.embed_button, controls.embed)
+        show_control(self.pick, controls.pick)
+
+    def offer_networks(self, *, has_both: bool) -> None:
+        """Let the network be chosen where the model in use has two."""
+        self.network.setEnabled(has_both)
+        self.network.setToolTip(_NETWORK_HELP if has_both else _ONE_NETWORK)
+
+    def show_points(self, points: NDArray[np.float32], colours: Sequence[tuple[int, ...] | None]) -> None:
+        """Show pixels (N, 2) of an image in their colours; None = not annotated."""
+        self.scatter.show_points(points, colours)
+        self.scatter.show()
+
+    def _on_embed_clicked(self) -> None:
+        self.embed_requested.emit()

@@ -1,0 +1,79 @@
+"""Objects that the mouse points at: they light up, and with a click become annotations.
+
+In the plane under the pointer that is quick enough for the event loop (`InstancePicker`); the object of a click, which
+in a stack has other planes too, is found in a thread.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_spoco._qt.embeddings.picking_job import Picked, PlanePicker, run_pick
+from napari_spoco._qt.embeddings.pointing import Pointing
+from napari_spoco._qt.worker import SideJob
+
+if TYPE_CHECKING:
+    import napari.viewer
+    from napari.layers import Layer
+
+    from napari_spoco._qt.result_layers import ResultLayers
+    from napari_spoco._qt.segment.segmentation_job import EmbeddedImage
+
+
+class Picking(QObject):
+    """Picks objects of one image from `begin` to `end`."""
+
+    picked = Signal(object)  # Picked
+    failed = Signal(object)  # Exception
+
+    def __init__(self, viewer: napari.viewer.Viewer, results: ResultLayers, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._results = results
+        self._layer: Layer | None = None
+        self._image: EmbeddedImage | None = None
+        self._picker: PlanePicker | None = None
+        self._shown: Picked | None = None
+        self._job = SideJob(self)
+        self._job.returned.connect(self._on_picked)
+        self._job.failed.connect(self.failed)
+        self.pointing = Pointing(viewer, self)
+        self.pointing.hovered.connect(self._on_hovered)
+        self.pointing.clicked.connect(self._on_clicked)
+        self.pointing.left.connect(self._on_left)
+
+    @property
+    def is_following(self) -> bool:
+        """Whether objects are picked."""
+        return self._layer is not None
+
+    def begin(self, layer: Layer, image: EmbeddedImage) -> None:
+        """Pick objects of an image that has been embedded."""
+        self.end()
+        self._layer, self._image, self._picker = layer, image, PlanePicker(image)
+        self.pointing.begin(layer)
+
+    def end(self) -> None:
+        """Pick nothing more."""
+        self.pointing.end()
+        self._on_left()
+        self._layer = self._image = self._picker = None
+
+    def _on_hovered(self, pixel: tuple[int, ...]) -> None:
+        if self._picker is None or self._layer is None or (self._shown is not None and self._shown.holds(pixel)):
+            return
+        self._shown = self._picker.pick(pixel)
+        self._results.show_pick(self._layer, self._shown.mask, self._shown.start)
+
+    def _on_clicked(self, pixel: tuple[int, ...]) -> None:
+        if self._image is not None:
+            self._job.start(run_pick, self._image, pixel)
+
+    def _on_left(self) -> None:
+        self._shown = None
+        self._results.drop_pick()
+
+    def _on_picked(self, picked: Picked) -> None:
+        if self.is_following:
+            self.picked.emit(picked)

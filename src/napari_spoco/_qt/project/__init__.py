@@ -1,0 +1,1 @@
+"""The project: everything is saved as it happens, and comes back."""

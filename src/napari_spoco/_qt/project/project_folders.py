@@ -1,0 +1,126 @@
+"""Which projects there were: those of names that were opened last, and what was painted without one.
+
+What is painted outside of a project is kept in a folder of its own per session, in the user's data; the last ones stay.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_spoco.data.writers import atomic_path
+from napari_spoco.project import Project
+from napari_spoco.project_lock import is_locked, last_holder
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from napari_spoco._qt.worker import JobContext
+
+_MOST_RECENT = 8
+_MOST_UNTITLED = 10
+_OFFERED = ".offered"
+
+
+@dataclass(frozen=True)
+class Untitled:
+    """What was painted without a project: where it is kept, when it was saved last, into how many images.
+
+    `is_news` says that it was never offered, and comes from a window that is gone.
+    """
+
+    folder: Path
+    time: datetime
+    n_images: int
+    is_news: bool
+
+    @property
+    def title(self) -> str:
+        """Say it in words: "25 Nov, 23:10 (3 images)"."""
+        many = "s" if self.n_images != 1 else ""
+        return f"{self.time.day} {self.time:%b, %H:%M} ({self.n_images} image{many})"
+
+
+class ProjectFolders:
+    """Folders of projects of one user.
+
+    Parameters
+    ----------
+    data
+        The user's data folder; need not be there.
+    """
+
+    def __init__(self, data: Path) -> None:
+        self._recovery, self._recent = data / "recovery", data / "projects.json"
+
+    def new_untitled(self) -> Path:
+        """Return the folder of a session that has no project; it is not made."""
+        stem = f"{datetime.now():%Y-%m-%d %H.%M.%S} {os.getpid()}"
+        path, count = self._recovery / stem, 1
+        while path.exists():
+            count += 1
+            path = self._recovery / f"{stem}-{count}"
+        return path
+
+    def recent(self) -> list[Path]:
+        """Return the projects that were opened last and are still there, newest first."""
+        try:
+            paths = json.loads(self._recent.read_text(encoding="utf-8"))
+            return [Path(path) for path in paths if Project.is_at(path)]
+        except (OSError, ValueError, TypeError):
+            return []
+
+    def note_opened(self, folder: Path) -> None:
+        """Remember a project; where that cannot be written it is forgotten."""
+        paths = [folder, *(path for path in self.recent() if path != folder)][:_MOST_RECENT]
+        try:
+            self._recent.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_path(self._recent) as temporary:
+                temporary.write_text(json.dumps(list(map(str, paths))), encoding="utf-8")
+        except OSError:
+            return
+
+    def untitled(self) -> list[Untitled]:
+        """Return what was painted without a project, in windows that are gone, newest first."""
+        if not self._recovery.is_dir():
+            return []
+        found = [_describe(path) for path in self._recovery.iterdir() if Project.is_at(path) and not is_locked(path)]
+        return sorted(filter(None, found), key=lambda item: item.time, reverse=True)
+
+    def prune(self) -> None:
+        """Remove the oldest of what was painted without a project."""
+        for item in self.untitled()[_MOST_UNTITLED:]:
+            shutil.rmtree(item.folder, ignore_errors=True)
+
+
+def look_around(_context: JobContext, folders: ProjectFolders) -> Generator[None, None, list[Untitled]]:
+    """Remove what is too old, and return what was painted without a project."""
+    yield
+    folders.prune()
+    return folders.untitled()
+
+
+def note_offered(folder: Path) -> None:
+    """Remember that the user has been offered what is kept there."""
+    try:
+        (folder / _OFFERED).touch()
+    except OSError:
+        return
+
+
+def _describe(folder: Path) -> Untitled | None:
+    """Return what there is in a folder; None where nothing was painted, or it cannot be read."""
+    try:
+        images = Project.open(folder).images
+        painted = [folder / image.annotation_file for image in images if image.annotation_file]
+        time = datetime.fromtimestamp(max(path.stat().st_mtime for path in painted))
+    except (OSError, ValueError):
+        return None
+    is_own = last_holder(folder) == (os.getpid(), socket.gethostname())
+    return Untitled(folder, time, len(painted), is_news=not is_own and not (folder / _OFFERED).exists())

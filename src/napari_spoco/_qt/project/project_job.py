@@ -1,0 +1,155 @@
+"""The bodies of the jobs of a project: save, make, open. No Qt, no napari."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_spoco._qt.project.project_writer import SEGMENTATION, TRAINING, ProjectWriter
+from napari_spoco._qt.train.run_folders import can_be_resumed
+from napari_spoco.config import SegmentationConfig, TrainingConfig
+from napari_spoco.config_files import read_config
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from numpy.typing import NDArray
+
+    from napari_spoco._qt.project.project_session import KeptSession, Saved
+    from napari_spoco._qt.worker import JobContext
+    from napari_spoco.config import Parameters
+    from napari_spoco.project import Project
+    from napari_spoco.project_file import ProjectImage
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedImage:
+    """An image of a project: `pixels` as a layer has them, `annotations` and `result`, (*spatial); None if missing."""
+
+    entry: ProjectImage
+    pixels: NDArray[Any] | None
+    annotations: NDArray[np.int32] | None
+    result: NDArray[Any] | None
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedProject:
+    """All of a project, read; `problems` are sentences about what could not be."""
+
+    writer: ProjectWriter
+    images: tuple[OpenedImage, ...]
+    training: TrainingConfig | None
+    segmentation: SegmentationConfig | None
+    model: Path | None
+    resumable_run: Path | None
+    chosen: str | None
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class MadeProject:
+    """A new project into which everything has been written."""
+
+    writer: ProjectWriter
+    saved: Saved
+
+
+def save(_context: JobContext, writer: ProjectWriter, session: KeptSession) -> Generator[None, None, Saved]:
+    """Write what has changed; errors as `ProjectWriter.write`."""
+    yield
+    return writer.write(session)
+
+
+def make(
+    _context: JobContext, folder: str, before: ProjectWriter, session: KeptSession
+) -> Generator[None, None, MadeProject]:
+    """Make a project of all that is open; the one that was is let go. Errors as `Project.create`."""
+    yield
+    writer = ProjectWriter.create(Path(folder))
+    try:
+        saved = writer.write(session)
+    except BaseException:
+        writer.close()
+        raise
+    if before.is_untitled and not saved.problems:
+        before.discard()
+    before.close()
+    return MadeProject(writer, saved)
+
+
+def open_project(
+    _context: JobContext, folder: str, is_untitled: bool, before: ProjectWriter, session: KeptSession
+) -> Generator[None, None, OpenedProject]:
+    """Save what is open where it belongs, then read a project; errors as `ProjectWriter`."""
+    yield
+    before.write(session)
+    writer = ProjectWriter(Path(folder).resolve(), is_untitled=is_untitled)
+    try:
+        return _read(writer)
+    except BaseException:
+        writer.close()
+        raise
+
+
+def _read(writer: ProjectWriter) -> OpenedProject:
+    project = writer.project
+    if project is None:
+        raise FileNotFoundError(f"path: there is no project in {writer.folder}.")
+    problems: list[str] = []
+    images = tuple(_read_image(project, entry, problems) for entry in project.images)
+    model, run, chosen = project.work
+    if model is not None and not model.is_file():
+        problems.append(f"The model that was in use is gone: {model}")
+        model = None
+    return OpenedProject(
+        writer,
+        images,
+        _read_settings(project.path / TRAINING, TrainingConfig(), problems),
+        _read_settings(project.path / SEGMENTATION, SegmentationConfig(), problems),
+        model,
+        run if run is not None and can_be_resumed(run) else None,
+        chosen,
+        tuple(problems),
+    )
+
+
+def _read_image(project: Project, entry: ProjectImage, problems: list[str]) -> OpenedImage:
+    name = entry.name
+    pixels = annotations = result = None
+    try:
+        annotations = project.annotations(name) if entry.annotation_file else None
+        result = project.result(name)
+    except (ValueError, OSError) as error:
+        problems.append(str(error))
+    try:
+        pixels = _as_layer_data(project.read_image(name).data, entry)
+    except (ValueError, OSError) as error:
+        problems.append(f"“{entry.title or name}” cannot be shown: {error}")
+    return OpenedImage(entry, pixels, annotations, result)
+
+
+def _as_layer_data(channels: NDArray[Any], entry: ProjectImage) -> NDArray[Any]:
+    """Return (C, *spatial) as a layer has it: colours last, one channel without its axis."""
+    if channels.shape[1:] != entry.shape:
+        raise ValueError(f"{entry.file}: expected the shape {entry.shape}, got {channels.shape[1:]}")
+    if entry.is_rgb:
+        return np.moveaxis(channels[:3], 0, -1)
+    return channels[0] if len(channels) == 1 else channels
+
+
+def _read_settings(path: Path, base: Any, problems: list[str]) -> Any:
+    """Return settings on top of others; None where there are none that can be read."""
+    try:
+        return _read_parameters(path, base)
+    except FileNotFoundError:
+        return None
+    except (ValueError, OSError) as error:
+        problems.append(str(error))
+        return None
+
+
+def _read_parameters(path: Path, base: Parameters) -> Parameters:
+    return read_config(path, base)

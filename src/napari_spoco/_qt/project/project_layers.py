@@ -1,0 +1,189 @@
+"""What of the viewer's layers a project keeps, and how they come back; with `layers`, all that touches layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image, Labels, Layer, Shapes
+
+from napari_spoco._qt import layers
+from napari_spoco._qt.project.project_session import KeptImage
+from napari_spoco.project_file import Placement
+
+if TYPE_CHECKING:
+    import napari.viewer
+    from numpy.typing import NDArray
+
+    from napari_spoco._qt.annotate.annotated_images import AnnotatedImage
+    from napari_spoco._qt.project.project_job import OpenedImage
+    from napari_spoco._qt.project.project_writer import ProjectWriter
+    from napari_spoco.project_file import ProjectImage
+
+
+@dataclass(frozen=True)
+class KeptLayers:
+    """An image with its annotations and boxes, and the objects that were found in it, as far as there are any."""
+
+    image: Layer
+    annotations: Layer | None = None
+    boxes: Layer | None = None
+    result: Layer | None = None
+
+    @property
+    def key(self) -> str:
+        """What it is known by, as long as the layers live."""
+        return layers.identity(self.annotations or self.image)
+
+    @property
+    def painted(self) -> list[Layer]:
+        """The layers whose pixels change."""
+        return [layer for layer in (self.annotations, self.result) if layer is not None]
+
+    def read(self, changed: set[str]) -> KeptImage:
+        """Return what is to be written; of the painted layers, those of these identities. Nothing is copied."""
+        image = self.image
+        return KeptImage(
+            key=self.key,
+            image_key=layers.identity(image),
+            title=image.name,
+            file=image.source.path,
+            pixels=np.moveaxis(layers.pixels_of(image)[..., :3], -1, 0) if image.rgb else layers.pixels_of(image),
+            holder=layers.pixels_of(image),
+            is_rgb=image.rgb,
+            placement=placement_of(image),
+            annotations=_pixels(self.annotations, changed),
+            boxes=self._read_boxes(),
+            result=_pixels(self.result, changed),
+        )
+
+    def _read_boxes(self) -> Any:
+        """Return the boxes; None where they cannot be read at the moment, so that what is kept stays."""
+        if self.boxes is None or self.annotations is None:
+            return ()
+        try:
+            return layers.read_boxes(self.boxes, self.annotations)
+        except ValueError:
+            return None
+
+
+def find_kept(viewer: napari.viewer.Viewer, pairs: list[AnnotatedImage]) -> list[KeptLayers]:
+    """Return what there is to keep: images with annotations, and images in which objects were found."""
+    results = _results(viewer)
+    kept: list[KeptLayers] = []
+    annotated: set[str] = set()
+    for pair in pairs:
+        key = layers.identity(pair.image)
+        if layers.spatial_shape(pair.annotations) == layers.spatial_shape(pair.image):
+            result = None if key in annotated else results.get(key)
+            kept.append(KeptLayers(pair.image, pair.annotations, pair.boxes, result))
+            annotated.add(key)
+    for image in layers.image_layers(viewer):
+        key = layers.identity(image)
+        if key in results and key not in annotated:
+            kept.append(KeptLayers(image, result=results[key]))
+    return [item for item in kept if item.image.ndim in (2, 3)]
+
+
+def show_opened(
+    viewer: napari.viewer.Viewer, opened: tuple[OpenedImage, ...], writer: ProjectWriter
+) -> dict[str, KeptLayers]:
+    """Add the layers of an opened project, in its order, tell the writer which they are, and return them by name."""
+    by_file: dict[str, Layer] = {}
+    shown = {}
+    for item in opened:
+        entry = item.entry
+        image = by_file.get(entry.file) or _image_layer(viewer, item)
+        if image is None:
+            _show_orphan(viewer, item)
+            continue
+        by_file[entry.file] = image
+        shown[entry.name] = kept = _show_labels(viewer, image, item)
+        keys = kept.key, layers.identity(image)
+        writer.adopt(entry.name, *keys, layers.pixels_of(image), item.annotations, item.result)
+    return shown
+
+
+def placement_of(layer: Layer) -> Placement:
+    """Return where a layer lies, in plain numbers."""
+    return Placement(
+        scale=_numbers(layer.scale),
+        translate=_numbers(layer.translate),
+        rotate=tuple(map(_numbers, layer.rotate)),
+        shear=_numbers(layer.shear),
+        affine=tuple(map(_numbers, layer.affine.affine_matrix)),
+        units=tuple(map(str, layer.units)),
+        axis_labels=tuple(layer.axis_labels),
+    )
+
+
+def _image_layer(viewer: napari.viewer.Viewer, item: OpenedImage) -> Layer | None:
+    entry = item.entry
+    if item.pixels is None:
+        return None
+    layer = Image(item.pixels, rgb=entry.is_rgb, name=entry.title or entry.name, **_placed(entry))
+    viewer.add_layer(layer)
+    return layer
+
+
+def _show_labels(viewer: napari.viewer.Viewer, image: Layer, item: OpenedImage) -> KeptLayers:
+    place = layers.transforms(image)
+    result = annotations = boxes = None
+    if item.result is not None:
+        metadata = {layers.MAKER: layers.identity(image)}
+        result = viewer.add_layer(Labels(item.result, name=f"{image.name} objects", metadata=metadata, **place))
+    metadata = {layers.LINK: layers.identity(image)}
+    if item.annotations is not None:
+        annotations = Labels(item.annotations, name=f"{image.name} annotations", metadata=metadata, **place)
+        viewer.add_layer(annotations)
+    if item.entry.boxes:
+        boxes = Shapes(_rectangles(item.entry), name=f"{image.name} boxes", metadata=dict(metadata), **place)
+        viewer.add_layer(boxes)
+    return KeptLayers(image, annotations, boxes, result)
+
+
+def _show_orphan(viewer: napari.viewer.Viewer, item: OpenedImage) -> None:
+    """Show what was painted into an image that is not there."""
+    if item.annotations is not None:
+        name = f"{item.entry.title or item.entry.name} annotations"
+        viewer.add_layer(Labels(item.annotations, name=name, **_placed(item.entry)))
+
+
+def _rectangles(entry: ProjectImage) -> list[NDArray[np.float64]]:
+    """Return the boxes as corners (4, ndim) in pixels; of a stack, one rectangle in each plane."""
+    rectangles = []
+    for box in entry.boxes:
+        *ahead, (top, bottom), (left, right) = box
+        corners = [(top, left), (top, right - 1), (bottom - 1, right - 1), (bottom - 1, left)]
+        planes = range(*ahead[0]) if ahead else (None,)
+        for plane in planes:
+            first = () if plane is None else (plane,)
+            rectangles.append(np.array([(*first, *corner) for corner in corners], float))
+    return rectangles
+
+
+def _placed(entry: ProjectImage) -> dict[str, Any]:
+    """Return what places a layer, as napari takes it: matrices are arrays."""
+    if entry.placement is None:
+        return {}
+    place = entry.placement.model_dump()
+    return place | {name: np.array(place[name]) for name in ("rotate", "affine")}
+
+
+def _results(viewer: napari.viewer.Viewer) -> dict[str, Layer]:
+    """Return the topmost layer of found objects by the identity of its image."""
+    found: dict[str, Layer] = {}
+    for layer in layers.labels_layers(viewer):
+        maker = layer.metadata.get(layers.MAKER)
+        if maker is not None and layers.linked_image(layer) is None:
+            found.setdefault(maker, layer)
+    return found
+
+
+def _pixels(layer: Layer | None, changed: set[str]) -> Any:
+    return layers.pixels_of(layer) if layer is not None and layers.identity(layer) in changed else None
+
+
+def _numbers(values: Any) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)

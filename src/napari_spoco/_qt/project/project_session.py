@@ -1,0 +1,58 @@
+"""What a project keeps of a window, frozen: taken on the event loop, written in a thread. No Qt, no napari."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from napari_spoco.config import AnnotationConfig
+    from napari_spoco.project_file import Placement
+    from napari_spoco.training.process import Box
+
+
+@dataclass(frozen=True, eq=False)
+class KeptImage:
+    """An image with what belongs to it.
+
+    `key` is what the pair is known by as long as its layers live, and `image_key` the image. `pixels`, (*spatial) or
+    (C, *spatial), `annotations` and `result`, (*spatial), are the layers' own, or None where they have not changed;
+    `holder` is the object that is replaced when the image is. `file` is where the image was read from, if anywhere.
+    """
+
+    key: str
+    image_key: str
+    title: str
+    file: str | None
+    pixels: Any
+    holder: Any
+    is_rgb: bool
+    placement: Placement
+    annotations: Any = None
+    boxes: tuple[Box, ...] | None = None
+    result: Any = None
+
+
+@dataclass(frozen=True, eq=False)
+class KeptSession:
+    """All that a project keeps of a window; settings as JSON, None where they cannot be read."""
+
+    images: tuple[KeptImage, ...]
+    chosen: str | None
+    meaning: AnnotationConfig | None
+    training: str | None
+    segmentation: str | None
+    model: Path | None
+    resumable_run: Path | None
+
+
+@dataclass(frozen=True)
+class Saved:
+    """When something was saved, what could not be, and for how many seconds it took; `time` is None for nothing."""
+
+    time: datetime | None
+    problems: tuple[str, ...]
+    seconds: float

@@ -1,0 +1,139 @@
+"""Watches the layers that a project keeps: which there are, which have been painted into, which have left the viewer.
+
+On the event loop nothing is copied or compared: events mark layers as changed, and what is taken are references.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from qtpy.compat import isalive
+from qtpy.QtCore import QObject, Signal
+
+from napari_spoco._qt import layers
+from napari_spoco._qt.project.project_layers import KeptLayers, find_kept
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import napari.viewer
+    from napari.layers import Layer
+
+    from napari_spoco._qt.annotate.annotated_images import AnnotatedImages
+    from napari_spoco._qt.project.project_session import KeptImage
+
+
+class ProjectWatch(QObject):
+    """Follows annotated images, and the objects found in images, from its making to `release`."""
+
+    changed = Signal()
+
+    def __init__(self, viewer: napari.viewer.Viewer, images: AnnotatedImages, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._viewer, self._images = viewer, images
+        self._kept: list[KeptLayers] = []
+        self._changed: set[str] = set()  # identities of layers
+        self._leaving: list[KeptImage] = []
+        self._is_paused = False
+        images.changed.connect(self.follow)
+
+    @property
+    def has_something(self) -> bool:
+        """Whether there is anything to keep."""
+        return bool(self._kept or self._leaving)
+
+    def follow(self) -> None:
+        """Look for layers that have come or gone; those that have gone are kept as they were."""
+        if self._is_paused:
+            return
+        now = find_kept(self._viewer, self._images.every())
+        keys, here = {item.key for item in now}, set(self._viewer.layers)
+        # Annotations whose image was deleted are kept with the image that they had.
+        now += [item for item in self._kept if item.key not in keys and item.annotations in here]
+        before, painted = self._kept, self._painted(now)
+        self._leaving += [item.read(self._changed) for item in self._kept if set(item.painted) - painted]
+        self._watch(now)
+        self._changed |= _ids(self._painted(item for item in now if item not in before))
+        self.changed.emit()
+
+    def take(self, *, everything: bool = False) -> tuple[KeptImage, ...]:
+        """Return what is to be written, and note it as written: the changed pixels, or all."""
+        changed = _ids(self._painted(self._kept)) if everything else self._changed
+        taken = (*self._leaving, *(item.read(changed) for item in self._kept))
+        self._changed, self._leaving = set(), []
+        return taken
+
+    def note_unsaved(self) -> None:
+        """Compare everything at the next time: something could not be written, or is to be read in another way."""
+        self._changed |= _ids(self._painted(self._kept))
+
+    def note_saved(self, items: Iterable[KeptLayers]) -> None:
+        """Note that layers show what was read from the project just now."""
+        self._changed -= _ids(self._painted(items))
+
+    def take_away(self) -> None:
+        """Remove the layers from the viewer, and what was made of them."""
+        kept = {layer for item in self._kept for layer in (item.image, item.boxes, *item.painted)}
+        ids = {layers.identity(item.image) for item in self._kept}
+        with self.paused():
+            self._watch([])
+            for layer in list(self._viewer.layers):
+                if layer in kept or layer.metadata.get(layers.MAKER) in ids:
+                    self._viewer.layers.remove(layer)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Take no notice of layers that come and go."""
+        self._is_paused = True
+        try:
+            yield
+        finally:
+            self._is_paused = False
+
+    def release(self) -> None:
+        """Follow nothing any more."""
+        self._is_paused = True
+        self._watch([])
+
+    def _watch(self, kept: list[KeptLayers]) -> None:
+        for item in self._kept:
+            for layer in item.painted:
+                layers.unwatch_painting(layer, self._on_painted)
+            if item.boxes is not None:
+                item.boxes.events.data.disconnect(self._on_boxes_changed)
+        for image in {item.image for item in self._kept}:
+            image.events.data.disconnect(self._on_image_changed)
+        self._kept = kept
+        for item in kept:
+            for layer in item.painted:
+                layers.watch_painting(layer, self._on_painted)
+            if item.boxes is not None:
+                item.boxes.events.data.connect(self._on_boxes_changed)
+        for image in {item.image for item in kept}:
+            image.events.data.connect(self._on_image_changed)
+
+    def _on_painted(self, event: Any) -> None:
+        if isalive(self):
+            self._changed.add(layers.identity(event.source))
+            self.changed.emit()
+
+    def _on_boxes_changed(self, event: Any) -> None:
+        self._note_changed([item for item in self._kept if item.boxes is event.source])
+
+    def _on_image_changed(self, event: Any) -> None:
+        """Another image in the layer is kept beside the first one, with what is painted."""
+        self._note_changed([item for item in self._kept if item.image is event.source])
+
+    def _note_changed(self, items: list[KeptLayers]) -> None:
+        if isalive(self):
+            self._changed |= _ids(self._painted(items))
+            self.changed.emit()
+
+    @staticmethod
+    def _painted(items: Iterable[KeptLayers]) -> set[Layer]:
+        return {layer for item in items for layer in item.painted}
+
+
+def _ids(found: Iterable[Layer]) -> set[str]:
+    return {layers.identity(layer) for layer in found}

@@ -1,0 +1,280 @@
+"""Writes what is on show into a project, as far as it has changed. No Qt, no napari; for one thread at a time.
+
+A project without a name of its own is made when there is something to keep in it: the first painted pixel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import shutil
+import threading
+import weakref
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_spoco._qt.project.project_session import Saved
+from napari_spoco.data.images import read_image
+from napari_spoco.data.writers import atomic_path
+from napari_spoco.project import Project
+from napari_spoco.project_file import ProjectImage, ProjectWork
+from napari_spoco.project_images import free_name
+from napari_spoco.project_lock import ProjectLock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from napari_spoco._qt.project.project_session import KeptImage, KeptSession
+    from napari_spoco.config import AnnotationConfig
+
+TRAINING, SEGMENTATION = "training.json", "segmentation.json"
+"""Settings in a project's folder."""
+COPY_LIMIT = 2**30
+"""Bytes up to which an image that no file holds is copied."""
+
+
+class ProjectWriter:
+    """Keeps a window's session in a folder.
+
+    Parameters
+    ----------
+    folder
+        Of the project; one that is not there is made when there is something to keep.
+    is_untitled
+        Whether the user has not named it.
+
+    Raises
+    ------
+    ProjectInUseError
+        Another window works on it.
+    FileNotFoundError, ValueError
+        The folder is there, and holds no project that can be read.
+    """
+
+    def __init__(self, folder: Path, *, is_untitled: bool = False) -> None:
+        self.folder, self.is_untitled = folder, is_untitled
+        self._turn = threading.Lock()
+        self._names: dict[str, str] = {}
+        self._files: dict[str, str] = {}
+        self._holders: dict[str, Callable[[], Any]] = {}
+        self._digests: dict[tuple[str, str], bytes] = {}
+        self._settings: dict[str, str] = {}
+        self._project: Project | None = None
+        self._lock: ProjectLock | None = None
+        self._is_closed = False
+        if folder.exists():
+            self._project = Project.open(folder)
+            self._lock = ProjectLock(folder)
+
+    @classmethod
+    def create(cls, folder: Path) -> ProjectWriter:
+        """Make a project in a new or empty folder; errors as `Project.create`."""
+        Project.create(folder)
+        return cls(folder)
+
+    @property
+    def project(self) -> Project | None:
+        """The project, as soon as there is one."""
+        return self._project
+
+    @property
+    def name(self) -> str:
+        """What the project is called; empty where the user has not named it."""
+        return "" if self.is_untitled else self.folder.name
+
+    def adopt(
+        self,
+        name: str,
+        key: str,
+        image_key: str,
+        holder: Any,
+        painted: NDArray[Any] | None,
+        result: NDArray[Any] | None,
+    ) -> None:
+        """Note that layers show what the project has under a name, as it is there: nothing of it needs writing."""
+        image = self._begin().image(name)
+        self._names[key], self._holders[key], self._files[image_key] = name, _reference(holder), image.file
+        if painted is not None:
+            self._digests[name, "annotations"] = _digest(painted, image.slices, image.meaning)
+        if result is not None:
+            self._digests[name, "result"] = _digest(result)
+
+    def write(self, session: KeptSession) -> Saved:
+        """Write what has changed; problems with one image do not keep the others from being written.
+
+        Raises OSError where the project's folder cannot be written at all.
+        """
+        with self._turn:
+            return self._write(session)
+
+    def finish(self, session: KeptSession) -> Saved:
+        """Write for the last time, and close; a save still waiting comes too late. Errors as `write`."""
+        with self._turn:
+            try:
+                return self._write(session)
+            finally:
+                self._close()
+
+    def close(self) -> None:
+        """Let other windows have the project; nothing is written into it any more."""
+        with self._turn:
+            self._close()
+
+    def discard(self) -> None:
+        """Remove a project without a name, of which everything has been written elsewhere."""
+        self.close()
+        if self.is_untitled:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _close(self) -> None:
+        self._is_closed = True
+        if self._lock is not None:
+            self._lock.release()
+        self._lock = None
+
+    def _write(self, session: KeptSession) -> Saved:
+        begin = datetime.now()
+        is_painted = any(_has_pixels(image.annotations) for image in session.images)
+        if self._is_closed or (self._project is None and not is_painted):
+            return Saved(None, (), 0.0)
+        project = self._begin()
+        problems = [problem for image in session.images for problem in self._write_image(project, image, session)]
+        self._write_settings(TRAINING, session.training)
+        self._write_settings(SEGMENTATION, session.segmentation)
+        chosen = self._names.get(session.chosen or "", project.work.chosen)
+        project.set_work(ProjectWork(session.model, session.resumable_run, chosen))
+        end = datetime.now()
+        return Saved(end, tuple(problems), (end - begin).total_seconds())
+
+    def _write_settings(self, file: str, text: str | None) -> None:
+        if text is not None and self._settings.get(file) != text:
+            with atomic_path(self.folder / file) as temporary:
+                temporary.write_text(text, encoding="utf-8")
+            self._settings[file] = text
+
+    def _begin(self) -> Project:
+        if self._project is None:
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            self._project = Project.create(self.folder)
+            self._lock = ProjectLock(self.folder)
+        return self._project
+
+    def _write_image(self, project: Project, image: KeptImage, session: KeptSession) -> list[str]:
+        """Write what has changed of an image, and return what could not be."""
+        problems = []
+        try:
+            if self._is_new(project, image):
+                problems += self._add(project, image)
+            name = self._names[image.key]
+            project.change_image(name, title=image.title, placement=image.placement)
+            self._write_annotations(project, name, image, session.meaning)
+            if image.result is not None:
+                result = np.array(image.result)
+                self._write_once(name, "result", _digest(result), lambda: project.set_result(name, result))
+        except (ValueError, OSError) as error:
+            problems.append(f"“{image.title}” could not be saved: {error}")
+        return problems
+
+    def _write_annotations(
+        self, project: Project, name: str, image: KeptImage, meaning: AnnotationConfig | None
+    ) -> None:
+        if image.annotations is None:
+            return
+        painted, boxes = np.array(image.annotations), image.boxes
+        digest = _digest(painted, boxes, meaning)
+        write = partial(project.set_annotations, name, painted, boxes=boxes, meaning=meaning)
+        self._write_once(name, "annotations", digest, write)
+
+    def _write_once(self, name: str, kind: str, digest: bytes, write: Callable[[], None]) -> None:
+        if self._digests.get((name, kind)) != digest:
+            write()
+            self._digests[name, kind] = digest
+
+    def _is_new(self, project: Project, image: KeptImage) -> bool:
+        """Say whether the project has not seen the image; another one in the same layer is another image."""
+        # What was found in an image may be there before anything is painted.
+        if image.key not in self._names and image.image_key in self._names:
+            for known in (self._names, self._holders):
+                known[image.key] = known.pop(image.image_key)
+        holder = self._holders.get(image.key)
+        if holder is None or holder() is image.holder:
+            return holder is None
+        # What is painted belongs to the image of its own shape, though another one may be in the layer now.
+        return _shape(image) == project.image(self._names[image.key]).shape
+
+    def _add(self, project: Project, image: KeptImage) -> list[str]:
+        name = free_name(image.title, (known.name for known in project.images))
+        is_replaced = image.key in self._holders
+        shared = None if is_replaced else self._files.get(image.image_key)
+        problems: list[str] = []
+        file = shared if shared is not None else _file_of(image)
+        if file is None and _n_bytes(image.pixels) <= COPY_LIMIT:
+            try:
+                file = _copy(project, image, name)
+            except ValueError as error:
+                problems.append(f"The image “{image.title}” itself is not kept in the project: {error}")
+        elif file is None:
+            problems.append(
+                f"The image “{image.title}” is too large to be copied into the project; save it as a TIFF file and "
+                "open that. What is painted is kept."
+            )
+        if name not in {known.name for known in project.images}:
+            project.add_entry(ProjectImage(name=name, file=file or "", shape=_shape(image), is_rgb=image.is_rgb))
+        self._names[image.key], self._holders[image.key] = name, _reference(image.holder)
+        self._files[image.image_key] = project.image(name).file
+        return problems
+
+
+def _copy(project: Project, image: KeptImage, name: str) -> str:
+    placement = image.placement
+    ndim = len(placement.scale)
+    pixels = np.asarray(image.pixels)
+    added = project.add_image(pixels, name, ndim=ndim, scale=placement.scale, units=placement.units)
+    project.change_image(name, is_rgb=image.is_rgb)
+    return added.file
+
+
+def _file_of(image: KeptImage) -> str | None:
+    """Return the file of an image if it can be read back from there; one too large to be compared is taken on trust."""
+    if image.file is None or not Path(image.file).is_file():
+        return None
+    if _n_bytes(image.pixels) > COPY_LIMIT:
+        return image.file
+    pixels = np.asarray(image.pixels)
+    try:
+        data = read_image(image.file, ndim=len(image.placement.scale)).data
+    except (ValueError, OSError):
+        return None
+    return image.file if np.array_equal(data, pixels.reshape((-1, *_shape(image)))) else None
+
+
+def _shape(image: KeptImage) -> tuple[int, ...]:
+    return tuple(image.pixels.shape[-len(image.placement.scale) :])
+
+
+def _n_bytes(pixels: Any) -> int:
+    return math.prod(pixels.shape) * np.dtype(pixels.dtype).itemsize
+
+
+def _has_pixels(annotations: Any) -> bool:
+    return annotations is not None and bool(np.asarray(annotations).any())
+
+
+def _digest(array: NDArray[Any], *beside: object) -> bytes:
+    digest = hashlib.blake2b(np.ascontiguousarray(array), digest_size=16)
+    digest.update(f"{array.shape} {array.dtype} {beside!r}".encode())
+    return digest.digest()
+
+
+def _reference(holder: Any) -> Callable[[], Any]:
+    """Return a function that returns the object as long as it lives: whole images must not be kept for this."""
+    try:
+        return weakref.ref(holder)
+    except TypeError:
+        return lambda: holder

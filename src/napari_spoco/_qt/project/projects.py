@@ -1,0 +1,286 @@
+"""The project of the window: what is on show is saved as it changes, and comes back when the project is opened.
+
+Every session has a project; one that the user has not named lies in the user's data and is offered at the next start.
+The cycle of a save:
+
+1. Whatever changes calls `touch`; painted layers are noted. A timer waits for two seconds, or ten times as long as the
+   last save took.
+2. A frozen `KeptSession` is taken on the event loop: references to the pixels that may have changed, nothing copied.
+3. A thread copies, compares and writes it (`project_writer`); one at a time, and in turn with making and opening.
+4. Layers that leave the viewer are saved as they were when they left. On closing, a thread of its own saves the rest:
+   it is no daemon, so that the interpreter waits for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_spoco._qt import layers, paths
+from napari_spoco._qt.notices import Notice
+from napari_spoco._qt.project import project_job
+from napari_spoco._qt.project.project_bar import ProjectBar
+from napari_spoco._qt.project.project_folders import ProjectFolders, Untitled, look_around, note_offered
+from napari_spoco._qt.project.project_job import MadeProject, OpenedProject
+from napari_spoco._qt.project.project_layers import show_opened
+from napari_spoco._qt.project.project_session import KeptSession, Saved
+from napari_spoco._qt.project.project_watch import ProjectWatch
+from napari_spoco._qt.project.project_writer import ProjectWriter
+from napari_spoco._qt.worker import SideJob
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import napari.viewer
+
+    from napari_spoco._qt.annotate.annotate_tab import AnnotateTab
+    from napari_spoco._qt.annotate.annotated_images import AnnotatedImages
+    from napari_spoco._qt.controller import SessionController
+    from napari_spoco._qt.project.project_forms import ProjectForms
+
+    Work = tuple[Callable[[Any], None], Callable[..., Any], tuple[object, ...]]
+
+logger = logging.getLogger(__name__)
+
+_MILLISECONDS = 2000
+_PATIENCE = 10
+"""The pause between two saves is at least so many times as long as a save."""
+
+
+class Projects(QObject):
+    """Saves and opens.
+
+    Parameters
+    ----------
+    viewer, images, annotate, session
+        What is saved, and restored.
+    forms
+        Settings and model of the window.
+    models_folder
+        Where trainings go without a project; what is painted without one is kept beside it.
+    """
+
+    noticed = Signal(object)  # Notice
+    failed = Signal(object)  # Exception
+
+    def __init__(
+        self,
+        viewer: napari.viewer.Viewer,
+        images: AnnotatedImages,
+        annotate: AnnotateTab,
+        session: SessionController,
+        forms: ProjectForms,
+        models_folder: Path,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._viewer, self._images, self._annotate, self._session = viewer, images, annotate, session
+        self._forms, self._models_folder = forms, models_folder
+        self._folders = ProjectFolders(models_folder.parent)
+        self._writer = self._untitled_writer()
+        self._watch = ProjectWatch(viewer, images, parent=self)
+        self._problems: tuple[str, ...] = ()
+        self._untitled: list[Untitled] = []
+        self._is_released = False
+        self._last = KeptSession((), None, None, None, None, None, None)
+        self._wishes: list[Callable[[], Work]] = []
+        self._then: Callable[[Any], None] = self._on_saved
+        self._jobs = SideJob(self)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_MILLISECONDS)
+        self.bar = ProjectBar()
+        self._connect()
+        self._do(lambda: (self._on_looked_around, look_around, (self._folders,)))
+
+    @property
+    def folder(self) -> Path | None:
+        """Folder of the project, if the user has named one."""
+        return None if self._writer.is_untitled else self._writer.folder
+
+    def new_run_folder(self, image_name: str) -> str:
+        """Return the folder for a training: one of the project, or of the user's data. Raises OSError."""
+        project = self._writer.project
+        if self._writer.is_untitled or project is None:
+            return str(paths.new_run_folder(self._models_folder, image_name))
+        return str(project.new_run())
+
+    def touch(self) -> None:
+        """Something may have changed: save it in a moment."""
+        has_something = self._watch.has_something or self._writer.project is not None
+        if has_something and not self._is_released and not self._timer.isActive():
+            self._timer.start()
+
+    def make(self, folder: str) -> None:
+        """Make a project of what is open."""
+        self._do(lambda: (self._on_made, project_job.make, (folder, self._writer, self._take(everything=True))))
+
+    def open(self, folder: str | Path, *, is_untitled: bool = False) -> None:
+        """Open a project in place of the present one; what is open without one becomes part of it."""
+        if self._session.state.is_busy:
+            self.failed.emit(ValueError("project: expected a moment at which nothing runs; stop the training first."))
+            return
+        work = project_job.open_project
+        self._do(lambda: (self._on_opened, work, (str(folder), is_untitled, self._writer, self._take(everything=True))))
+
+    def close(self) -> None:
+        """Save the project, take its layers away, and go on without one."""
+        self._do(lambda: (self._on_closed, project_job.save, (self._writer, self._take(everything=True))))
+
+    def release(self) -> None:
+        """Save what is left, and let go of the viewer."""
+        self._is_released = True
+        self._timer.stop()
+        self._wishes.clear()
+        last = self._take(everything=True)
+        self._watch.release()
+        threading.Thread(target=_finish, args=(self._writer, last), name="spoco-project").start()
+
+    def finish_left(self) -> None:
+        """Save what is left when the window was destroyed unasked: what Qt has of it is gone, its layers are not."""
+        last = replace(self._last, images=self._watch.take(everything=True))
+        threading.Thread(target=_finish, args=(self._writer, last), name="spoco-project").start()
+
+    # Signals
+
+    def _connect(self) -> None:
+        self._timer.timeout.connect(self._on_timeout)
+        self._jobs.returned.connect(self._on_job_returned)
+        self._jobs.failed.connect(self._on_job_failed)
+        self._watch.changed.connect(self.touch)
+        self._session.segmented.connect(self._watch.follow)
+        self._session.state_changed.connect(self.touch)
+        self._forms.changed.connect(self._on_forms_changed)
+        self.bar.new_requested.connect(self.make)
+        self.bar.open_requested.connect(self.open)
+        self.bar.close_requested.connect(self.close)
+        self.bar.restore_requested.connect(self._on_restore_requested)
+        self.bar.menu_opened.connect(self._fill_menu)
+
+    def _on_forms_changed(self) -> None:
+        self._watch.note_unsaved()
+        self.touch()
+
+    def _on_timeout(self) -> None:
+        self._do(lambda: (self._on_saved, project_job.save, (self._writer, self._take())))
+
+    def _on_restore_requested(self, folder: Path) -> None:
+        self.bar.show_offer(None)
+        self.open(folder, is_untitled=True)
+
+    # Jobs, one after the other
+
+    def _do(self, wish: Callable[[], Work]) -> None:
+        self._wishes.append(wish)
+        self._begin_next()
+
+    def _begin_next(self) -> None:
+        if self._wishes and not self._jobs.is_running:
+            self._then, body, arguments = self._wishes.pop(0)()
+            self._jobs.start(body, *arguments)
+
+    def _on_job_returned(self, result: Any) -> None:
+        if self._is_released:
+            if isinstance(result, MadeProject | OpenedProject):
+                result.writer.close()
+            return
+        self._then(result)
+        self._begin_next()
+
+    def _on_job_failed(self, error: Exception) -> None:
+        if self._is_released:
+            return
+        self._watch.note_unsaved()
+        if self._then == self._on_saved:
+            self._show_problems((str(error),))
+        else:
+            self.failed.emit(error)
+        self._begin_next()
+
+    def _on_looked_around(self, untitled: list[Untitled]) -> None:
+        self._untitled = untitled
+        news = next((item for item in untitled if item.is_news), None)
+        if news is not None:
+            note_offered(news.folder)
+            self.bar.show_offer(news)
+
+    def _on_saved(self, saved: Saved) -> None:
+        self._timer.setInterval(max(_MILLISECONDS, round(1000 * _PATIENCE * saved.seconds)))
+        if saved.problems:
+            self._watch.note_unsaved()
+            self._show_problems(saved.problems)
+        elif saved.time is not None:
+            self._problems = ()
+            self.bar.show_status(f"saved {saved.time:%H:%M}", f"In {self._writer.folder}")
+
+    def _on_made(self, made: MadeProject) -> None:
+        self._use(made.writer)
+        self._on_saved(made.saved)
+        self.noticed.emit(Notice(f"The project is kept in {made.writer.folder}.", "good"))
+
+    def _on_closed(self, saved: Saved) -> None:
+        self._on_saved(saved)
+        if not saved.problems:
+            self._watch.take_away()
+            self._writer.close()
+            self._use(self._untitled_writer())
+
+    def _on_opened(self, opened: OpenedProject) -> None:
+        before = self._writer
+        if before.is_untitled:
+            note_offered(before.folder)
+        else:
+            self._watch.take_away()
+        before.close()
+        with self._watch.paused():
+            shown = show_opened(self._viewer, opened.images, opened.writer)
+            self._forms.show(opened)
+            if (chosen := shown.get(opened.chosen or "") or next(iter(shown.values()), None)) is not None:
+                self._images.choose(chosen.image)
+        self._use(opened.writer)
+        self._watch.follow()
+        self._watch.note_saved(shown.values())
+        many = "s" if len(shown) != 1 else ""
+        text = f"{opened.writer.name or 'What was painted'}: {len(shown)} image{many} restored."
+        self.noticed.emit(Notice(" ".join((text, *opened.problems)), "bad" if opened.problems else "good"))
+
+    def _take(self, *, everything: bool = False) -> KeptSession:
+        """Take what is to be written now."""
+        image, annotations = self._annotate.image.layer(), self._annotate.annotations.layer()
+        chosen = None if image is None else layers.identity(annotations or image)
+        self._last = KeptSession(self._watch.take(everything=everything), chosen, **self._forms.read())
+        return self._last
+
+    def _use(self, writer: ProjectWriter) -> None:
+        self._writer, self._problems = writer, ()
+        self.bar.show_project(writer.name, str(writer.folder))
+        self.bar.show_status("")
+        self.bar.show_offer(None)
+        if not writer.is_untitled:
+            self._folders.note_opened(writer.folder)
+
+    def _untitled_writer(self) -> ProjectWriter:
+        return ProjectWriter(self._folders.new_untitled(), is_untitled=True)
+
+    def _show_problems(self, problems: tuple[str, ...]) -> None:
+        """Say what could not be saved, once as long as it stays so."""
+        self.bar.show_status("not saved", "\n".join(problems))
+        if problems != self._problems:
+            self._problems = problems
+            self.noticed.emit(Notice(" ".join(problems), "bad"))
+
+    def _fill_menu(self) -> None:
+        present = [item for item in self._untitled if item.folder.exists() and item.folder != self._writer.folder]
+        self.bar.fill_menu(self._folders.recent(), present, is_named=not self._writer.is_untitled)
+
+
+def _finish(writer: ProjectWriter, session: KeptSession) -> None:
+    try:
+        writer.finish(session)
+    except Exception:
+        logger.exception("What was painted last could not be saved in %s", writer.folder)

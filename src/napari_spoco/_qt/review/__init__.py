@@ -1,0 +1,1 @@
+"""The tab Review: one object after the other, with corrections."""

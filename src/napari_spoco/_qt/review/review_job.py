@@ -1,0 +1,163 @@
+"""The bodies of the jobs of a review: measure objects, find out what a correction changes. No Qt, and no layers.
+
+Nothing is changed here: a job looks at the labels and says what is to become of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from napari_spoco.review.queue import ReviewQueue
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Generator, Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_spoco._qt.segment.segmentation_job import EmbeddedImage
+    from napari_spoco._qt.worker import JobContext
+    from napari_spoco.data.label_change import LabelChange
+
+Tool = Literal["merge", "delete", "fill_holes", "smooth", "grow"]
+
+_N_REPORTS = 100
+"""Of the progress, however many objects there are."""
+
+
+@dataclass(frozen=True)
+class MeasuringProgress:
+    """Objects measured, and in all."""
+
+    n_done: int
+    n_objects: int
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """What is under review.
+
+    Attributes
+    ----------
+    labels : ndarray
+        (*spatial), the array that the layer shows.
+    scale : tuple of float
+        Of a pixel.
+    embeddings, teacher_embeddings : ndarray or None
+        (E, *spatial), on the grid of the labels.
+    delta_var, kernel_threshold : float
+        Of the training.
+    """
+
+    labels: NDArray[Any]
+    scale: tuple[float, ...]
+    embeddings: NDArray[np.float16] | None = None
+    teacher_embeddings: NDArray[np.float16] | None = None
+    delta_var: float = 0.5
+    kernel_threshold: float = 0.9
+
+    @classmethod
+    def of(cls, labels: NDArray[Any], scale: Sequence[float], image: EmbeddedImage | None) -> Subject:
+        """Take labels and, where its grid is theirs, the embeddings of their image."""
+        sizes = tuple(map(float, scale))
+        if image is None or image.embeddings.shape[1:] != labels.shape:
+            return cls(labels, sizes)
+        teacher, card = image.context.teacher_embeddings, image.card
+        return cls(labels, sizes, image.embeddings, teacher, card.delta_var, card.kernel_threshold)
+
+
+@dataclass(frozen=True, eq=False)
+class AcceptedObjects:
+    """Objects that the user has accepted: a copy of the labels (*spatial) that is 0 everywhere else, and their ids."""
+
+    labels: NDArray[Any]
+    ids: tuple[int, ...]
+
+
+def run_measuring(
+    job: JobContext, subject: Subject, queue: ReviewQueue | None = None, ids: Sequence[int] = ()
+) -> Generator[MeasuringProgress, None, ReviewQueue | None]:
+    """Measure all objects, or, with a queue, those that have changed; None where nobody waits for it any more.
+
+    Raises
+    ------
+    TypeError, ValueError
+        The labels are no objects.
+    """
+    from napari_spoco.review.measures import MeasuringStopped, measure_objects
+
+    yield MeasuringProgress(0, 0)
+
+    def report(n_done: int, n_objects: int) -> None:
+        if n_done * _N_REPORTS // n_objects > (n_done - 1) * _N_REPORTS // n_objects:
+            job.report(MeasuringProgress(n_done, n_objects))
+
+    try:
+        measures = measure_objects(
+            subject.labels,
+            None if queue is None else ids,
+            embeddings=subject.embeddings,
+            teacher_embeddings=subject.teacher_embeddings,
+            scale=subject.scale,
+            delta_var=subject.delta_var,
+            kernel_threshold=subject.kernel_threshold,
+            stop=job.is_cancelled,
+            on_progress=report,
+        )
+    except MeasuringStopped:
+        return None
+    measured = ReviewQueue.of(measures) if queue is None else queue.after_change(ids, measures)
+    _ = measured.pending  # Ordered here, it is not ordered on the event loop.
+    return measured
+
+
+def run_edit(
+    _job: JobContext, subject: Subject, tool: Tool, ids: tuple[int, ...], locked: Collection[int]
+) -> Generator[None, None, LabelChange]:
+    """Find out what a correction of objects would change.
+
+    Raises
+    ------
+    ValueError
+        The correction is not possible; a sentence for the user.
+    """
+    from napari_spoco.review import editing
+
+    yield
+    if tool in ("smooth", "grow"):
+        return getattr(editing, tool)(subject.labels, ids, scale=subject.scale, locked=locked)
+    return getattr(editing, tool)(subject.labels, ids, locked=locked)
+
+
+def run_split(
+    _job: JobContext, subject: Subject, strokes: Sequence[NDArray[np.integer]], locked: Collection[int]
+) -> Generator[None, None, LabelChange]:
+    """Find out how the object under two strokes (N, ndim) of pixels falls into two.
+
+    Raises
+    ------
+    ValueError
+        No object is under both strokes, or it is locked.
+    """
+    from napari_spoco.review.splitting import split
+
+    yield
+    first, second = strokes
+    under_first, under_second = (subject.labels[tuple(stroke.T)] for stroke in strokes)
+    candidates = np.intersect1d(under_first[under_first > 0], under_second)
+    if not len(candidates):
+        raise ValueError("Both strokes have to lie on one object: there is none that both are on.")
+    under_both = np.concatenate([under_first, under_second])
+    target = max(candidates.tolist(), key=lambda one: np.count_nonzero(under_both == one))
+    return split(
+        subject.labels, target, first, second, embeddings=subject.embeddings, scale=subject.scale, locked=locked
+    )
+
+
+def run_keeping(_job: JobContext, labels: NDArray[Any], ids: Collection[int]) -> Generator[None, None, AcceptedObjects]:
+    """Copy some of the objects."""
+    yield
+    kept = tuple(sorted(ids))
+    return AcceptedObjects(np.where(np.isin(labels, kept), labels, labels.dtype.type(0)), kept)

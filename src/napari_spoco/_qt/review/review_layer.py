@@ -1,0 +1,210 @@
+"""The Labels layer under review, in its viewer: what is shown of it, and its keys, clicks and strokes.
+
+Knows nothing of queues and corrections. Everything here is on the event loop.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Points
+from qtpy.QtCore import QObject, Signal
+
+from napari_spoco._qt.keys import LayerKeys
+from napari_spoco._qt.layers import MAKER, PASSING, identity, insert_above, transforms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import napari.viewer
+    from napari.layers import Labels
+    from numpy.typing import NDArray
+
+    from napari_spoco._qt.keys import KeyChoice
+    from napari_spoco.review.measures import ObjectMeasures
+
+_SHARE = 1 / 3
+"""Of the view, that an object fills."""
+_LEAST_EXTENT = 12
+"""Pixels that an object is taken to have at least, so that specks come with their surroundings."""
+_SLACK = 4
+"""Pixels of the screen that a hand may tremble during a click."""
+_INK = 6
+"""Pixels of the screen, width of a stroke."""
+_COLOURS = ("#ff3b30", "#34c7ff")
+"""Of the two strokes."""
+
+
+class ReviewedLayer(QObject):
+    """Follows a layer from its making to `end`.
+
+    `wished` brings the name of the action whose key was pressed; `clicked` the id under a click, and whether Shift was
+    held; `stroked` two arrays of pixels (N, ndim); `gone` says that the layer, or its array, is there no longer.
+
+    Attributes
+    ----------
+    pixels : ndarray
+        (*spatial), the array that the layer shows.
+    is_painted : bool
+        Whether the user has painted since this was last set to false.
+
+    Raises
+    ------
+    ValueError
+        The layer holds other than one array in memory with 2 or 3 axes.
+    """
+
+    wished = Signal(str)
+    clicked = Signal(int, bool)
+    stroked = Signal(object)
+    gone = Signal()
+
+    def __init__(
+        self, viewer: napari.viewer.Viewer, layer: Labels, keys: KeyChoice, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        if layer.multiscale or not isinstance(layer.data, np.ndarray) or layer.ndim not in (2, 3):
+            raise ValueError(f"objects: expected one array in memory with 2 or 3 axes in the layer “{layer.name}”.")
+        self._viewer, self.layer = viewer, layer
+        self.pixels: NDArray[Any] = layer.data
+        self.is_painted = False
+        self._ink: Points | None = None
+        self._strokes: list[NDArray[np.intp]] = []
+        viewer.layers.events.removed.connect(self._on_layers_changed)
+        layer.events.data.connect(self._on_layers_changed)
+        layer.events.paint.connect(self._on_painted)
+        layer.mouse_drag_callbacks.append(self._on_mouse_pressed)
+        self._keys = LayerKeys(layer, keys, parent=self)
+        self._keys.pressed.connect(self.wished)
+        viewer.layers.selection.active = layer
+        layer.mode = "pan_zoom"
+
+    @property
+    def is_drawing(self) -> bool:
+        """Whether strokes are awaited."""
+        return self._ink is not None
+
+    def end(self) -> None:
+        """Let go of the layer."""
+        self._viewer.layers.events.removed.disconnect(self._on_layers_changed)
+        self.layer.events.data.disconnect(self._on_layers_changed)
+        self.layer.events.paint.disconnect(self._on_painted)
+        self.end_drawing()
+        self.layer.mouse_drag_callbacks.remove(self._on_mouse_pressed)
+        self._keys.end()
+
+    def jump_to(self, measures: ObjectMeasures) -> None:
+        """Bring an object into the middle of the view, in the plane of its anchor, and make its id the brush's."""
+        layer, viewer = self.layer, self._viewer
+        self.select(measures.instance_id)
+        extents = [max(part.stop - part.start, _LEAST_EXTENT) for part in measures.box]
+        middle = np.array([(part.start + part.stop - 1) / 2 for part in measures.box])
+        offset = viewer.dims.ndim - layer.ndim
+        displayed = [axis - offset for axis in viewer.dims.displayed if axis >= offset]
+        hidden = [axis for axis in range(layer.ndim) if axis not in displayed]
+        middle[hidden] = np.array(measures.anchor)[hidden]
+        place = np.array(layer.data_to_world(middle))
+        for axis in hidden:
+            viewer.dims.set_point(axis + offset, place[axis])
+        camera = viewer.scene.camera
+        camera.center = (0.0,) * (3 - len(displayed)) + tuple(place[displayed].tolist())
+        extent = max(extents[axis] * float(layer.scale[axis]) for axis in displayed)
+        camera.zoom = _SHARE * min(viewer.canvas.size) / extent
+
+    def show_change(self) -> None:
+        """Show what the array holds now, and tell whoever follows the layer that it has changed."""
+        self.layer.refresh()
+        self.layer.events.data(value=self.pixels)
+
+    def select(self, instance_id: int) -> None:
+        """Make an id the brush's."""
+        self.layer.selected_label = instance_id
+
+    def begin_drawing(self) -> None:
+        """Await two strokes.
+
+        Raises
+        ------
+        ValueError
+            The view is in 3D.
+        """
+        if self._viewer.dims.ndisplay != 2:
+            raise ValueError("Strokes are drawn in a plane: switch the view to 2D first.")
+        layer = self.layer
+        size = _INK / self._viewer.scene.camera.zoom / float(layer.scale[-1])
+        self._ink = Points(
+            ndim=layer.ndim,
+            name=f"{layer.name} strokes",
+            size=size,
+            border_width=0,
+            metadata={MAKER: identity(layer), PASSING: True},
+            **transforms(layer),
+        )
+        insert_above(self._viewer, layer, self._ink)
+        self._viewer.layers.selection.active = layer
+        layer.mode = "pan_zoom"
+        layer.mouse_pan = False
+
+    def end_drawing(self) -> None:
+        """Take the strokes away."""
+        ink, self._ink = self._ink, None
+        self._strokes.clear()
+        if ink is None:
+            return
+        self.layer.mouse_pan = self.layer.mode == "pan_zoom"
+        if ink in self._viewer.layers:
+            self._viewer.layers.remove(ink)
+
+    def _on_mouse_pressed(self, layer: Labels, event: Any) -> Iterator[None]:
+        """Take a click, or a stroke; in any other mode than pan and zoom the layer has them for itself."""
+        if event.button != 1 or layer.mode != "pan_zoom":
+            return
+        x, y = event.pos
+        path = [self._pixel(event.position)]
+        yield
+        while event.type == "mouse_move":
+            path.append(self._pixel(event.position))
+            self._show_stroke(path)
+            yield
+        if self.is_drawing:
+            self._finish_stroke(path)
+        elif max(abs(event.pos[0] - x), abs(event.pos[1] - y)) <= _SLACK:
+            value = layer.get_value(
+                event.position, view_direction=event.view_direction, dims_displayed=event.dims_displayed, world=True
+            )
+            if value:
+                self.clicked.emit(int(value), "Shift" in event.modifiers)
+
+    def _pixel(self, position: Sequence[float]) -> NDArray[np.intp]:
+        return np.rint(self.layer.world_to_data(position)).astype(np.intp)
+
+    def _show_stroke(self, path: list[NDArray[np.intp]]) -> None:
+        if self._ink is not None:
+            self._ink.current_face_color = _COLOURS[len(self._strokes)]
+            self._ink.add(_pixels_along(path[-2:]))
+
+    def _finish_stroke(self, path: list[NDArray[np.intp]]) -> None:
+        pixels = _pixels_along(path)
+        self._show_stroke(path)
+        self._strokes.append(pixels[((pixels >= 0) & (pixels < self.pixels.shape)).all(axis=1)])
+        if len(self._strokes) == len(_COLOURS):
+            strokes = tuple(self._strokes)
+            self.end_drawing()
+            self.stroked.emit(strokes)
+
+    def _on_painted(self, _event: Any) -> None:
+        self.is_painted = True
+
+    def _on_layers_changed(self, _event: Any = None) -> None:
+        if self.layer not in self._viewer.layers or self.layer.data is not self.pixels:
+            self.gone.emit()
+
+
+def _pixels_along(path: list[NDArray[np.intp]]) -> NDArray[np.intp]:
+    """Return the pixels (N, ndim) on the way from each pixel to the next."""
+    from skimage.draw import line_nd
+
+    ways = [np.stack(line_nd(start, stop, endpoint=True), axis=1) for start, stop in pairwise([path[0], *path])]
+    return np.unique(np.concatenate(ways), axis=0)

@@ -1,0 +1,124 @@
+"""What can be done in a review, by button and by key, and what the window says of it. Pure; knows no Qt, no napari."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_spoco._qt.review.review_job import MeasuringProgress
+    from napari_spoco.review.queue import ObjectScore, ReviewQueue
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something the user can do: a button, and a key of the layer under review."""
+
+    name: str
+    text: str
+    key: str
+    hint: str
+
+
+DECISIONS = (
+    Action("accept", "Accept", "A", "It is an object: lock it, and go on to the next one. Again: unlock it."),
+    Action("reject", "Reject", "R", "It is no object: delete it, and go on to the next one."),
+    Action("next", "Next", "N", "Leave it undecided, and go on to the next one."),
+)
+TOOLS = (
+    Action("merge", "Merge", "J", "Make one object of those that are chosen: Shift+click adds one."),
+    Action(
+        "split",
+        "Split",
+        "S",
+        "Then draw a line, or click, on the one half of an object, and after that on the other half. Again: leave it.",
+    ),
+    Action("fill_holes", "Fill holes", "H", "Give the object what it encloses."),
+    Action("smooth", "Smooth", "O", "Round the outline."),
+    Action("grow", "Grow", "G", "Give the object the free pixels next to it, one pixel wide."),
+)
+STEPS = (
+    Action("undo", "Undo", "U", "Take the last correction back, in whichever plane it was."),
+    Action("redo", "Redo", "Y", "Make it again."),
+)
+ACTIONS = (*DECISIONS, *TOOLS, *STEPS)
+
+
+@dataclass(frozen=True)
+class ReviewStatus:
+    """What the tab is to show.
+
+    Attributes
+    ----------
+    is_open : bool
+        Whether a review has been started.
+    progress : MeasuringProgress or None
+        While objects are measured.
+    queue : ReviewQueue or None
+        Once they are.
+    chosen : tuple of int
+        The current object, and those that the user has added to it.
+    can_undo, can_redo, is_drawing : bool
+        Whether there are corrections to take back or to make again; whether strokes are awaited.
+    """
+
+    is_open: bool = False
+    progress: MeasuringProgress | None = None
+    queue: ReviewQueue | None = None
+    chosen: tuple[int, ...] = ()
+    can_undo: bool = False
+    can_redo: bool = False
+    is_drawing: bool = False
+
+    def allows(self, name: str) -> bool:
+        """Return whether an action is possible; what is possible and refused is said when it is tried."""
+        needs = {"undo": self.can_undo, "redo": self.can_redo, "split": True, "merge": len(self.chosen) > 1}
+        needs["next"] = self.queue is not None and bool(self.queue.pending)
+        return self.queue is not None and needs.get(name, bool(self.chosen))
+
+    @property
+    def summary(self) -> str:
+        """How far the review has come."""
+        if self.queue is None:
+            n_objects = self.progress.n_objects if self.progress else 0
+            measured = f": {self.progress.n_done} of {n_objects}" if self.progress and n_objects else " …"
+            return f"Looking at the objects{measured}" if self.is_open else ""
+        n_objects, n_accepted = len(self.queue.measures), len(self.queue.accepted)
+        if not n_objects:
+            return "There are no objects."
+        left = f"{len(self.queue.pending)} to look at" if self.queue.pending else "all are reviewed"
+        return f"{n_objects} {'object' if n_objects == 1 else 'objects'}: {n_accepted} accepted, {left}."
+
+    @property
+    def about(self) -> str:
+        """What there is to say about the chosen objects."""
+        if self.is_drawing:
+            return "Draw a line, or click, on the one half of an object, then on the other half."
+        if self.queue is None or not self.chosen:
+            return ""
+        if len(self.chosen) > 1:
+            return f"Objects {', '.join(map(str, self.chosen))} are chosen."
+        scores = (one for one in self.queue.scores if one.instance_id == self.chosen[0])
+        return next((describe(one, self.queue) for one in scores), "")
+
+
+def describe(score: ObjectScore, queue: ReviewQueue) -> str:
+    """Describe an object and why it comes when it comes."""
+    locked = " is accepted" if score.instance_id in queue.accepted else ""
+    reasons = "; ".join(score.reasons) or "nothing is odd about it"
+    return f"Object {score.instance_id}{locked}: {reasons}."
+
+
+def list_objects(queue: ReviewQueue) -> list[str]:
+    """Return a line for each object, in the order of the scores."""
+    accepted = queue.accepted
+    return [
+        f"{'✓' if one.instance_id in accepted else '  '} {one.instance_id}   {one.score:.0%}" for one in queue.scores
+    ]
+
+
+def locked(ids: tuple[int, ...]) -> str:
+    """Say that objects are locked."""
+    one = len(ids) == 1
+    which = ", ".join(map(str, ids))
+    return f"{'Object' if one else 'Objects'} {which} {'is' if one else 'are'} accepted: unlock with Accept first."

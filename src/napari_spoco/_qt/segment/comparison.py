@@ -1,0 +1,147 @@
+"""Compare with a ground truth: which layers, the scores in a line, what went wrong in another, and the list of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QListWidget, QPushButton, QVBoxLayout, QWidget
+
+from napari_spoco._qt import layers
+from napari_spoco._qt.layer_choice import LayerChoice
+from napari_spoco._qt.parts import folded, row, sentence
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+    from napari_spoco._qt.segment.comparison_job import Comparison
+    from napari_spoco.segmentation.mistakes import Mistake, Mistakes
+
+_SCORES = {
+    "arand_error": ("ARand", "adapted Rand error: how many objects are merged or split, by pixels; 0 is perfect."),
+    "sbd": ("SBD", "symmetric best Dice: how well outlines agree; 1 is perfect."),
+    "abs_dic": ("|DiC|", "difference in count: how many objects too many or too few; 0 is perfect."),
+    "ap50": ("AP@0.5", "average precision: share of objects found, of all true and false ones; 1 is perfect."),
+}
+"""Short names, and what they mean."""
+_SCORES_NOTE = "An object is found if it shares more than half of all pixels of both (IoU > 0.5). 0 is background."
+_COUNTS_HELP = (
+    "Of the true objects, each is counted once. Missed: not found, or with a poor outline. Merged: lost to an object "
+    "that holds another one too. Split: in several pieces. Extra: found where the truth has nothing."
+)
+_STALE = " <i>(of before the last change)</i>"
+_TITLE_WIDTH = 56
+_N_LINES = 6
+"""Of the list, in sight."""
+_MOST_ROWS = 1000
+
+
+class ComparisonForm(QWidget):
+    """Choose objects and truth, press Compare, read what comes of it."""
+
+    compare_requested = Signal()
+    chosen = Signal()
+    mistake_chosen = Signal(int)
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        super().__init__()
+        self.objects, self.truth = (
+            LayerChoice(viewer, layers.labels_layers, fixed=(("", "choose a layer"),)) for _ in range(2)
+        )
+        self.objects.setToolTip("The Labels layer to judge: the last segmentation, or any other.")
+        self.truth.setToolTip("The Labels layer that is right, of the same shape: what is 0 in it is background.")
+        self.button = QPushButton("Compare")
+        self.scores, self.counts = sentence(), sentence()
+        self.list = QListWidget()
+        self.list.setFixedHeight(_N_LINES * (self.list.fontMetrics().lineSpacing() + 4))
+        self.list.setToolTip("Choose a line, and the view goes there.")
+        self._mistakes = folded("Mistakes", self.list)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addLayout(row(self.objects, title="Objects", title_width=_TITLE_WIDTH))
+        layout.addLayout(row(self.truth, self.button, title="Truth", title_width=_TITLE_WIDTH))
+        for widget in (self.scores, self.counts, self._mistakes):
+            layout.addWidget(widget)
+        self.button.clicked.connect(self._on_clicked)
+        self.list.currentRowChanged.connect(self._on_row_chosen)
+        self.list.itemClicked.connect(self._on_item_clicked)
+        for choice in (self.objects, self.truth):
+            choice.chosen.connect(self.chosen)
+        self.show_result(None)
+
+    def show_button(self, *, is_running: bool) -> None:
+        """Let Compare be pressed where there is something to compare."""
+        objects, truth = self.objects.layer(), self.truth.layer()
+        self.button.setText("Comparing …" if is_running else "Compare")
+        self.button.setEnabled(not is_running and None not in (objects, truth) and objects is not truth)
+        missing = "Choose the objects and the layer that is right: two Labels layers of one shape."
+        ready = "Score the objects, and count what was missed, merged or split."
+        self.button.setToolTip(ready if self.button.isEnabled() else missing)
+
+    def show_result(self, comparison: Comparison | None) -> None:
+        """Show how the objects agree; None = nothing is known."""
+        self.list.blockSignals(True)
+        self.list.clear()
+        for widget in (self.scores, self.counts):
+            widget.setVisible(comparison is not None)
+        if comparison is not None:
+            self.scores.setText(_score_line(comparison))
+            self.scores.setToolTip(_score_help())
+            self.counts.setText(_count_line(comparison.mistakes))
+            self.counts.setToolTip(_COUNTS_HELP)
+            self.list.addItems([_mistake_line(one) for one in comparison.mistakes.rows[:_MOST_ROWS]])
+        self._mistakes.setVisible(self.list.count() > 0)
+        self.list.blockSignals(False)
+
+    def show_stale(self) -> None:
+        """Say that the layers have changed since."""
+        if not self.scores.text().endswith(_STALE):
+            self.scores.setText(self.scores.text() + _STALE)
+
+    def release(self) -> None:
+        """Let go of the viewer."""
+        for choice in (self.objects, self.truth):
+            choice.disconnect_viewer()
+
+    def _on_clicked(self) -> None:
+        self.compare_requested.emit()
+
+    def _on_row_chosen(self, index: int) -> None:
+        if index >= 0:
+            self.mistake_chosen.emit(index)
+
+    def _on_item_clicked(self) -> None:
+        self.mistake_chosen.emit(self.list.currentRow())
+
+
+def _score_line(comparison: Comparison) -> str:
+    """Return the scores in a line; what says most comes first, which in stacks is the adapted Rand error."""
+    names = ["sbd", "abs_dic", "ap50"]
+    if comparison.ndim == 3:
+        names = ["arand_error", *names]
+    values = {name: comparison.scores[name] for name in names}
+    shown = (f"{value:.0f}" if name == "abs_dic" else f"{value:.3f}" for name, value in values.items())
+    return " · ".join(f"{_SCORES[name][0]}&nbsp;<b>{text}</b>" for name, text in zip(names, shown, strict=True))
+
+
+def _score_help() -> str:
+    return "<br>".join([*(f"<b>{name}</b>: {meaning}" for name, meaning in _SCORES.values()), _SCORES_NOTE])
+
+
+def _count_line(mistakes: Mistakes) -> str:
+    """Return "38 of 45 objects found, 3 missed, 4 merged, 0 split; 2 extra."."""
+    return (
+        f"{mistakes.n_right} of {mistakes.n_true} objects found, {mistakes.n_missed} missed, {mistakes.n_merged} "
+        f"merged, {mistakes.n_split} split; {mistakes.n_extra} extra."
+    )
+
+
+def _mistake_line(mistake: Mistake) -> str:
+    true, found = (", ".join(map(str, ids)) for ids in (mistake.true_ids, mistake.found_ids))
+    return {
+        "missed": f"Missed: {true}",
+        "merged": f"Merged: {true} in object {found}",
+        "split": f"Split: {true} into objects {found}",
+        "extra": f"Extra: object {found}",
+    }[mistake.kind]

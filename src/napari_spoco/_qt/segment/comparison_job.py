@@ -1,0 +1,72 @@
+"""The body of the job that compares objects with the truth. No Qt, no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import ndimage
+
+from napari_spoco.segmentation.metrics import evaluate_segmentation
+from napari_spoco.segmentation.mistakes import Mistakes, find_mistakes
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+
+    from numpy.typing import NDArray
+
+    from napari_spoco._qt.worker import JobContext
+
+    Box = tuple[slice, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """How objects agree with the truth: `evaluate_segmentation`'s scores, the mistakes, and a box around each."""
+
+    ndim: int
+    scores: dict[str, float]
+    mistakes: Mistakes
+    boxes: tuple[Box, ...]
+
+
+def run_comparison(_context: JobContext, labels: Any, truth: Any) -> Generator[None, None, Comparison]:
+    """Compare the pixels of two Labels layers, (*spatial), which may be lazy; they are copied here.
+
+    Raises
+    ------
+    ValueError
+        The shapes differ, or ids are negative.
+    """
+    yield
+    labels, truth = np.array(labels), np.array(truth)
+    if labels.shape != truth.shape:
+        raise ValueError(f"truth: expected a layer of the shape of the objects {labels.shape}, got {truth.shape}.")
+    scores, mistakes = evaluate_segmentation(labels, truth), find_mistakes(labels, truth)
+    of_truth = find_boxes(truth, {one for row in mistakes.rows for one in row.true_ids})
+    of_found = find_boxes(labels, {one for row in mistakes.rows if not row.true_ids for one in row.found_ids})
+    boxes = [
+        _around([of_truth[one] for one in row.true_ids] or [of_found[one] for one in row.found_ids])
+        for row in mistakes.rows
+    ]
+    return Comparison(labels.ndim, scores, mistakes, tuple(boxes))
+
+
+def find_boxes(labels: NDArray[np.integer[Any]], ids: Iterable[int]) -> dict[int, Box]:
+    """Return the smallest box around each of some objects; plane by plane, so that no thread waits for another."""
+    wanted = np.array(sorted(ids), labels.dtype)
+    boxes: dict[int, Box] = {}
+    for index, plane in enumerate(labels if len(wanted) else ()):
+        numbers = np.minimum(np.searchsorted(wanted, plane), len(wanted) - 1)
+        numbers = np.where(wanted[numbers] == plane, numbers + 1, 0)
+        for one, box in zip(wanted.tolist(), ndimage.find_objects(numbers), strict=False):
+            if box is not None:
+                here = (slice(index, index + 1), *box)
+                boxes[one] = _around([boxes.get(one, here), here])
+    return boxes
+
+
+def _around(boxes: list[Box]) -> Box:
+    axes = zip(*boxes, strict=True)
+    return tuple(slice(min(part.start for part in axis), max(part.stop for part in axis)) for axis in axes)

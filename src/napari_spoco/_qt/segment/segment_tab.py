@@ -1,0 +1,157 @@
+"""Segment: the model in use, settings of the segmentation, its buttons, and the comparison with the truth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QComboBox, QPushButton
+
+from napari_spoco._qt import layers
+from napari_spoco._qt.editors import ignore_wheel
+from napari_spoco._qt.forms import ModelForm, read_parameters
+from napari_spoco._qt.layer_choice import LayerChoice
+from napari_spoco._qt.parts import buttons, folded, line, row, sentence, show_control
+from napari_spoco._qt.segment.comparison import ComparisonForm
+from napari_spoco._qt.tabs import Tab
+from napari_spoco.config import SegmentationConfig
+from napari_spoco.models.registry import shipped_models
+
+if TYPE_CHECKING:
+    import napari.viewer
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from napari_spoco._qt.session import Controls
+
+_QUICK = ("method", "fragment_size", "min_size")
+_RADIUS = "foreground_radius"
+_SHIPPED = "Take a shipped model …"
+_BACKGROUND_HELP = (
+    "Then click on a pixel of the background: what is like it is background. Strokes of background in the annotations "
+    "say the same. Press again to take it back."
+)
+_FOREGROUNDS = (
+    ("none", "everywhere"),
+    ("intensity", "where the image is bright"),
+    ("embedding", "far from the background's embedding"),
+)
+
+
+class SegmentTab(Tab):
+    """Model, settings, Segment and Cancel."""
+
+    segment_requested = Signal()
+    cancel_requested = Signal()
+    load_requested = Signal()
+    save_requested = Signal()
+    shipped_requested = Signal(str)
+    changed = Signal()
+    preview_toggled = Signal(bool)
+    background_requested = Signal(bool)
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        super().__init__("Segment")
+        self.about_model = sentence()
+        self.shipped = QComboBox()
+        self.shipped.addItems([_SHIPPED, *shipped_models()])
+        self.shipped.setToolTip("Models that come with the plugin: take one that was trained on images like yours.")
+        ignore_wheel(self.shipped)
+        self.load_button, self.save_button = QPushButton(), QPushButton()
+        self.quick = ModelForm(SegmentationConfig, _QUICK)
+        elsewhere = (*_QUICK, _RADIUS, "foreground")
+        self.advanced = ModelForm(
+            SegmentationConfig, [name for name in SegmentationConfig.model_fields if name not in elsewhere]
+        )
+        self.foreground = LayerChoice(viewer, layers.labels_layers, fixed=_FOREGROUNDS)
+        self.foreground.setToolTip("Where objects may lie. A Labels layer counts where it is not 0.")
+        self.radius = ModelForm(SegmentationConfig, [_RADIUS])
+        self.radius.hide()
+        self.background_button, self._about_background = QPushButton("Click on background"), sentence()
+        self.background_button.setCheckable(True)
+        self.background_button.setToolTip(_BACKGROUND_HELP)
+        self._about_background.hide()
+        self.preview = QCheckBox()
+        self.segment_button, self.cancel_button = QPushButton(), QPushButton()
+        self.comparison = ComparisonForm(viewer)
+        self.column.addWidget(self.about_model)
+        self.column.addWidget(self.shipped)
+        self.column.addLayout(buttons(self.load_button, self.save_button))
+        self.column.addLayout(row(self.foreground, title="Objects lie"))
+        self.column.addWidget(self.radius)
+        self.column.addWidget(self.background_button)
+        self.column.addWidget(self._about_background)
+        self.column.addWidget(self.quick)
+        self.column.addWidget(folded("Advanced settings", self.advanced))
+        self.column.addWidget(self.preview)
+        self.column.addLayout(buttons(self.segment_button, self.cancel_button))
+        self.column.addWidget(line())
+        self.column.addWidget(self.comparison)
+        self._connect()
+
+    def config(self) -> SegmentationConfig:
+        """Return the settings; raises ValueError with a sentence for the user."""
+        return read_parameters(
+            SegmentationConfig, self.quick, self.radius, self.advanced, foreground=self.foreground.key() or "none"
+        )
+
+    def mask(self) -> NDArray[np.integer] | None:
+        """Return the pixels of the Labels layer in which objects may lie, if one is chosen; to be read only."""
+        layer = self.foreground.layer()
+        return None if layer is None else layers.labels_pixels(layer)
+
+    def show_background(self, pixel: tuple[int, ...] | None) -> None:
+        """Say which pixel stands for the background."""
+        self._about_background.setText("" if pixel is None else f"Background is what is like pixel {pixel}.")
+        self._about_background.setVisible(pixel is not None)
+
+    def show_controls(self, controls: Controls, *, model_summary: str) -> None:
+        """Show what may be pressed and changed."""
+        show_control(self.preview, controls.preview)
+        show_control(self.load_button, controls.load_model)
+        show_control(self.save_button, controls.save_model)
+        self.shipped.setEnabled(controls.load_model.enabled)
+        show_control(self.segment_button, controls.segment)
+        show_control(self.cancel_button, controls.cancel)
+        for widget in (self.quick, self.advanced, self.foreground, self.radius, self.background_button):
+            widget.setEnabled(controls.settings)
+        self.about_model.setText(f"Model: {model_summary}" if model_summary else "No model yet: train or load one.")
+
+    def release(self) -> None:
+        """Let go of the viewer."""
+        self.foreground.disconnect_viewer()
+        self.comparison.release()
+
+    def _connect(self) -> None:
+        self.load_button.clicked.connect(self._on_load_clicked)
+        self.save_button.clicked.connect(self._on_save_clicked)
+        self.shipped.activated.connect(self._on_shipped_chosen)
+        self.segment_button.clicked.connect(self._on_segment_clicked)
+        self.cancel_button.clicked.connect(self._on_cancel_clicked)
+        self.foreground.chosen.connect(self._on_foreground_chosen)
+        self.preview.toggled.connect(self.preview_toggled)
+        self.background_button.toggled.connect(self.background_requested)
+        for form in (self.quick, self.advanced, self.radius):
+            form.changed.connect(self.changed)
+
+    def _on_load_clicked(self) -> None:
+        self.load_requested.emit()
+
+    def _on_save_clicked(self) -> None:
+        self.save_requested.emit()
+
+    def _on_shipped_chosen(self, index: int) -> None:
+        name = self.shipped.itemText(index)
+        self.shipped.setCurrentIndex(0)
+        if name != _SHIPPED:
+            self.shipped_requested.emit(name)
+
+    def _on_segment_clicked(self) -> None:
+        self.segment_requested.emit()
+
+    def _on_cancel_clicked(self) -> None:
+        self.cancel_requested.emit()
+
+    def _on_foreground_chosen(self) -> None:
+        self.radius.setVisible(self.foreground.key() == "embedding")
+        self.changed.emit()

@@ -1,0 +1,110 @@
+"""Follows what is on show and how it is set, and keeps a preview of its objects up to date.
+
+On the event loop only the box is worked out; the objects are found in a thread (`LiveClustering`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.compat import isalive
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_spoco._qt import layers
+from napari_spoco._qt.segment.live_clustering import LiveClustering
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import napari.viewer
+    from napari.layers import Layer
+
+    from napari_spoco._qt.result_layers import ResultLayers
+    from napari_spoco._qt.segment.segmentation_job import EmbeddedImage, ViewResult
+    from napari_spoco.config import SegmentationConfig
+
+_MILLISECONDS = 30
+"""Changes that come faster are one."""
+_MOST_PIXELS = 2**20
+_MOST_PLANES = 9
+"""Of a stack, around the plane on show: objects are found in 3D, but not in all of it."""
+
+
+class ViewPreview(QObject):
+    """Previews the objects in the view from `begin` to `end`.
+
+    Parameters
+    ----------
+    viewer, results
+        What is looked at, and where the preview is shown.
+    read_config
+        Returns the settings; raises ValueError where they are not all right, and nothing is previewed then.
+    """
+
+    failed = Signal(object)  # Exception
+
+    def __init__(
+        self,
+        viewer: napari.viewer.Viewer,
+        results: ResultLayers,
+        read_config: Callable[[], SegmentationConfig],
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._viewer, self._results, self._read_config = viewer, results, read_config
+        self._layer: Layer | None = None
+        self._image: EmbeddedImage | None = None
+        self.clustering = LiveClustering(self)
+        self.clustering.found.connect(self._on_found)
+        self.clustering.failed.connect(self.failed)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_MILLISECONDS)
+        self._timer.timeout.connect(self._on_timeout)
+
+    @property
+    def is_following(self) -> bool:
+        """Whether a view is followed."""
+        return self._layer is not None
+
+    def begin(self, layer: Layer, image: EmbeddedImage) -> None:
+        """Preview an image that has been embedded."""
+        self.end()
+        self._layer, self._image = layer, image
+        for event in self._events():
+            event.connect(self.refresh)
+        self.refresh()
+
+    def end(self) -> None:
+        """Preview nothing; the last preview is taken away."""
+        self._timer.stop()
+        self.clustering.forget()
+        if self._layer is None:
+            return
+        self._layer = self._image = None
+        for event in self._events():
+            event.disconnect(self.refresh)
+        self._results.drop_preview()
+
+    def refresh(self, _event: Any = None) -> None:
+        """Find the objects anew, soon: the view or a setting has changed."""
+        if isalive(self) and self._layer is not None and not self._timer.isActive():
+            self._timer.start()
+
+    def _events(self) -> tuple[Any, ...]:
+        camera, dims = self._viewer.scene.camera.events, self._viewer.dims.events
+        return camera.zoom, camera.center, dims.current_step, dims.order, dims.ndisplay
+
+    def _on_timeout(self) -> None:
+        if self._layer is None or self._image is None:
+            return
+        try:
+            config = self._read_config()
+        except ValueError:
+            return
+        box = layers.visible_box(self._viewer, self._layer, n_pixels=_MOST_PIXELS, n_planes=_MOST_PLANES)
+        self.clustering.request(self._image, config, box)
+
+    def _on_found(self, result: ViewResult) -> None:
+        if self._layer is not None:
+            self._results.show_preview(self._layer, result.labels, result.start)

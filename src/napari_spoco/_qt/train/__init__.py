@@ -1,0 +1,1 @@
+"""The tab Train: start, settings, the training process, and what it reports."""

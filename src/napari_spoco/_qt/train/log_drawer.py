@@ -1,0 +1,65 @@
+"""The log of the trainings of this session, folded: what was said and when, to be read, copied and looked up."""
+
+from __future__ import annotations
+
+from qtpy.QtWidgets import QApplication, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
+
+from napari_spoco._qt.folder_button import FolderButton
+from napari_spoco._qt.parts import buttons, folded, sentence
+
+_MOST_LINES = 10_000
+_HEIGHT = 180
+_EMPTY = "Nothing has been trained yet."
+
+
+class LogDrawer(QWidget):
+    """Lines of text that come one by one, the folder of the run, and buttons to copy and to open it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._text = QPlainTextEdit()
+        self._text.setReadOnly(True)
+        self._text.setMaximumBlockCount(_MOST_LINES)
+        self._text.setFixedHeight(_HEIGHT)
+        self._text.setPlaceholderText(_EMPTY)
+        self._text.setTabChangesFocus(True)
+        self._text.setToolTip("What the trainings of this session have said, with the time of day.")
+        self._folder = sentence()
+        self.copy_button, self.folder_button = QPushButton("Copy log"), FolderButton()
+        self.copy_button.setToolTip("Put the whole log on the clipboard, for a notebook or a report.")
+        self.group = folded("Log", self._text, self._folder, _column_of(self.copy_button, self.folder_button))
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.group)
+        self.copy_button.clicked.connect(self._on_copy_clicked)
+        self._folder.hide()
+
+    @property
+    def text(self) -> str:
+        """All lines."""
+        return self._text.toPlainText()
+
+    def add(self, text: str) -> None:
+        """Add a line; the view follows unless the user has scrolled up."""
+        bar = self._text.verticalScrollBar()
+        follows = bar.value() == bar.maximum()
+        self._text.appendPlainText(text)
+        if follows:
+            bar.setValue(bar.maximum())
+
+    def show_folder(self, folder: str) -> None:
+        """Say where the run is kept."""
+        self._folder.setText(f"Kept in {folder}")
+        self._folder.show()
+        self.folder_button.show_folder(folder)
+
+    def _on_copy_clicked(self) -> None:
+        QApplication.clipboard().setText(self.text)
+
+
+def _column_of(*widgets: QPushButton) -> QWidget:
+    parent = QWidget()
+    layout = buttons(*widgets)
+    layout.setContentsMargins(0, 2, 0, 2)
+    parent.setLayout(layout)
+    return parent

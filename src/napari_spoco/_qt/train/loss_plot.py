@@ -1,0 +1,171 @@
+"""The curves of a training: the loss thick, its terms thin, the score of left-out objects on an axis of its own.
+
+One step sees a few patches, so its loss jumps: the curves are means over the last steps, the dots are single steps.
+All colours can be told apart on both themes.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyqtgraph as pg
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from napari_spoco._qt.parts import sentence
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_spoco.training.reports import ScoreReport, StepReport
+
+_TERM_COLOURS = {
+    "pull": "#4c9be8",
+    "push": "#e8894c",
+    "regularizer": "#9a9a9a",
+    "instance": "#4cb86a",
+    "unlabeled_push": "#c774d8",
+    "consistency": "#c9a227",
+    "adversarial": "#d8576f",
+}
+_SCORE_COLOUR = "#14a6b8"
+_REDRAW_MILLISECONDS = 150
+_SMOOTHED_STEPS = 30
+"""Most steps that a point of a curve is the mean of; fewer where the run is short."""
+
+
+class LossPlot(QWidget):
+    """Plots step and score reports; adding one is cheap, drawing happens a few times a second."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._steps: list[int] = []
+        self._values: dict[str, list[float]] = {name: [] for name in ("total", *_TERM_COLOURS)}
+        self._scored_steps: list[int] = []
+        self._scores: list[float] = []
+        self._plot = pg.PlotWidget(self, enableMenu=False)
+        self._plot.setFixedHeight(150)
+        self._plot.hideButtons()
+        self._plot.setMouseEnabled(x=False, y=False)
+        item = self._plot.getPlotItem()
+        # pyqtgraph leaves its menu without a parent, so that it would outlive the plot.
+        item.ctrlMenu.setParent(self, item.ctrlMenu.windowFlags())
+        item.setDownsampling(auto=True, mode="mean")
+        item.setClipToView(True)
+        self._curves = {name: self._plot.plot(pen=pg.mkPen(colour, width=1)) for name, colour in _TERM_COLOURS.items()}
+        self._dots = self._plot.plot(pen=None, symbol="o", symbolSize=2, symbolPen=None)
+        self._curves["total"] = self._plot.plot()
+        self._score_box, self._score_curve = _add_score_axis(item)
+        self._legend: QLabel = sentence()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self._plot)
+        layout.addWidget(self._legend)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_REDRAW_MILLISECONDS)
+        self._timer.timeout.connect(self._redraw)
+        self.set_colours(text="#d0d0d0", background="#202020")
+
+    @property
+    def scores(self) -> dict[int, float]:
+        """The score of left-out objects by the step at which it was taken."""
+        return dict(zip(self._scored_steps, self._scores, strict=True))
+
+    @property
+    def totals(self) -> list[float]:
+        """The loss of every step so far."""
+        return list(self._values["total"])
+
+    def clear(self) -> None:
+        """Begin a new curve."""
+        self.go_on_from(0)
+
+    def go_on_from(self, step: int) -> None:
+        """Forget what lies at or behind a step, which a resumed training takes anew."""
+        n_kept = bisect_left(self._steps, step)
+        for values in (self._steps, *self._values.values()):
+            del values[n_kept:]
+        n_kept = bisect_left(self._scored_steps, step)
+        del self._scored_steps[n_kept:], self._scores[n_kept:]
+        self._redraw()
+
+    def add(self, report: StepReport) -> None:
+        """Add a step."""
+        self._steps.append(report.step)
+        self._values["total"].append(report.terms.total)
+        for name in _TERM_COLOURS:
+            self._values[name].append(getattr(report.terms, name))
+        self._draw_soon()
+
+    def add_score(self, report: ScoreReport) -> None:
+        """Add a score."""
+        self._scored_steps.append(report.step)
+        self._scores.append(report.score)
+        self._draw_soon()
+
+    def set_colours(self, *, text: str, background: str) -> None:
+        """Draw axes and the sum in the theme's text colour, on its background."""
+        self._plot.setBackground(background)
+        for side in ("left", "bottom"):
+            axis = self._plot.getAxis(side)
+            axis.setPen(pg.mkPen(text, width=1))
+            axis.setTextPen(pg.mkPen(text))
+        self._curves["total"].setPen(pg.mkPen(text, width=2))
+        self._dots.setSymbolBrush(pg.mkBrush(text))
+
+    def _draw_soon(self) -> None:
+        if not self._timer.isActive():
+            self._timer.start()
+
+    def _redraw(self) -> None:
+        self._dots.setData(self._steps, self._values["total"])
+        used = [name for name, values in self._values.items() if any(values)]
+        for name, curve in self._curves.items():
+            curve.setData(self._steps, smooth(self._values[name]))
+            curve.setVisible(name in used)
+        # All terms but the critic's are positive.
+        self._plot.setLimits(yMin=None if "adversarial" in used else 0)
+        self._score_curve.setData(self._scored_steps, self._scores)
+        self._plot.showAxis("right", show=bool(self._scores))
+        self._legend.setText(_legend([name for name in used if name != "total"], has_score=bool(self._scores)))
+
+
+def _add_score_axis(item: pg.PlotItem) -> tuple[pg.ViewBox, pg.PlotDataItem]:
+    """Lay a second view over a plot, with the axis on the right, from 0 to 1, and the same steps."""
+    box = pg.ViewBox(enableMenu=False, enableMouse=False)
+    item.scene().addItem(box)
+    axis = item.getAxis("right")
+    axis.linkToView(box)
+    axis.setPen(pg.mkPen(_SCORE_COLOUR, width=1))
+    axis.setTextPen(pg.mkPen(_SCORE_COLOUR))
+    box.setXLink(item)
+    box.setYRange(0, 1, padding=0.03)
+    curve = pg.PlotDataItem(
+        pen=pg.mkPen(_SCORE_COLOUR, width=2), symbol="o", symbolSize=6, symbolPen=None, symbolBrush=_SCORE_COLOUR
+    )
+    box.addItem(curve)
+    item.vb.sigResized.connect(lambda view: box.setGeometry(view.sceneBoundingRect()))
+    return box, curve
+
+
+def _legend(names: list[str], *, has_score: bool) -> str:
+    parts = [f"{_mark(_TERM_COLOURS[name], '■')}&nbsp;{name.replace('_', '&nbsp;')}" for name in names]
+    score = f"<br>{_mark(_SCORE_COLOUR, '●')}&nbsp;score on left-out objects, axis on the right" if has_score else ""
+    return "Loss per step: the sum, and&nbsp; " + "&nbsp; ".join(parts) + score
+
+
+def _mark(colour: str, shape: str) -> str:
+    return f'<span style="color:{colour}">{shape}</span>'
+
+
+def smooth(values: list[float]) -> NDArray[np.float64]:
+    """Return for each value the mean of it and those shortly before it."""
+    n_smoothed = min(_SMOOTHED_STEPS, 1 + len(values) // 5)
+    sums = np.cumsum([0.0, *values])
+    last = np.arange(1, len(values) + 1)
+    first = np.maximum(last - n_smoothed, 0)
+    return (sums[last] - sums[first]) / (last - first)

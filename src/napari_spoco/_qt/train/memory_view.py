@@ -1,0 +1,81 @@
+"""Says what device trains, how much memory that will take, and whether there is as much; torch is not asked.
+
+What "auto" means is known once a training has said on which device it runs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject
+
+from napari_spoco._qt import layers, notices
+from napari_spoco._qt.session import Start
+from napari_spoco.models.header import read_header
+from napari_spoco.training.defaults import choose_network
+from napari_spoco.training.footprint import estimate_memory
+from napari_spoco.training.reports import TrainingStarted
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+
+    from napari_spoco._qt.annotate.annotate_tab import AnnotateTab
+    from napari_spoco._qt.controller import SessionController
+    from napari_spoco._qt.train.train_tab import TrainTab
+    from napari_spoco.config import NetworkConfig, TrainingConfig
+
+
+class MemoryView(QObject):
+    """Keeps the line about the memory up to date."""
+
+    def __init__(
+        self, annotate: AnnotateTab, train: TrainTab, session: SessionController, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._annotate, self._train, self._session = annotate, train, session
+        self._known: tuple[str, str] | None = None  # the device that "auto" means, and its precision
+        train.settings.changed.connect(self.refresh)
+        session.training_reported.connect(self._on_training_reported)
+
+    def refresh(self) -> None:
+        """Estimate anew for the image, settings and model that are chosen; nothing while a job takes memory."""
+        if self._session.state.is_busy:
+            return
+        image = self._annotate.image.layer()
+        line = None
+        if image is not None and image.ndim in (2, 3):
+            try:
+                line = self._line(image, self._train.settings.config())
+            except ValueError:  # A wrong setting, or a model that is gone: whoever presses Train is told.
+                line = None
+        self._train.show_memory(line)
+
+    def _line(self, image: Layer, config: TrainingConfig) -> notices.Notice:
+        network = self._network(image, config)
+        device, precision = config.device, "auto"
+        if device == "auto" and self._known is not None:
+            device, precision = self._known
+        shape = layers.spatial_shape(image)
+        n_bytes = estimate_memory(network, config, shape, precision=precision)
+        return notices.memory_line(config.device, device, n_bytes, _free_memory())
+
+    def _network(self, image: Layer, config: TrainingConfig) -> NetworkConfig:
+        """Return what would be trained; a model that is started from brings its own network."""
+        start, path = self._train.start.start, None
+        if start is Start.FINE_TUNE:
+            path = self._session.model_path
+        elif start is Start.RESUME and self._session.resumable is not None:
+            path = self._session.resumable.folder
+        if path is not None:
+            return read_header(path).network
+        return choose_network(config, image.ndim, 3 if image.rgb else 1)
+
+    def _on_training_reported(self, message: object) -> None:
+        if isinstance(message, TrainingStarted) and self._train.settings.device == "auto":
+            self._known = (message.device, message.precision)
+
+
+def _free_memory() -> int:
+    import psutil
+
+    return int(psutil.virtual_memory().available)

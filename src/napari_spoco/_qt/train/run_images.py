@@ -1,0 +1,51 @@
+"""Which images a training is made on: `images.json` in its folder, so that it can be resumed with the same ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from napari_spoco.data.writers import atomic_path
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_FILE = "images.json"
+
+
+class RunImage(NamedTuple):
+    """What an image is known by: its layer's name, the layer's own id as long as it lives, its shape (*spatial)."""
+
+    name: str
+    identity: str
+    shape: tuple[int, ...]
+
+
+def write_run_images(folder: str | Path, images: Sequence[RunImage]) -> None:
+    """Keep the images of a training, in its order; raises OSError where the folder cannot be written."""
+    with atomic_path(Path(folder) / _FILE) as temporary:
+        temporary.write_text(json.dumps([image._asdict() for image in images]), encoding="utf-8")
+
+
+def has_run_images(folder: str | Path) -> bool:
+    """Say whether they are kept."""
+    return (Path(folder) / _FILE).is_file()
+
+
+def read_run_images(folder: str | Path) -> tuple[RunImage, ...]:
+    """Return the images of a training; none where it does not say.
+
+    Raises
+    ------
+    ValueError
+        The file is broken.
+    """
+    path = Path(folder) / _FILE
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        return tuple(RunImage(str(e["name"]), str(e["identity"]), tuple(map(int, e["shape"]))) for e in entries)
+    except FileNotFoundError:
+        return ()
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"The images of the training in {path} cannot be read ({error}).") from error

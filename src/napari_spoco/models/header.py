@@ -1,0 +1,44 @@
+"""What a model file says of itself in its header, read in a moment and without torch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_spoco.config import NetworkConfig
+from napari_spoco.models.registry import model_in_folder
+
+if TYPE_CHECKING:
+    import os
+
+_METADATA_KEY = "napari_spoco"
+
+
+@dataclass(frozen=True)
+class ModelHeader:
+    """Architecture of a model, and whether the file holds a teacher beside the student."""
+
+    network: NetworkConfig
+    has_teacher: bool
+
+
+def read_header(path: str | os.PathLike[str]) -> ModelHeader:
+    """Read the header of a model file, or of the model in the folder of a training; the weights are not looked at.
+
+    Raises
+    ------
+    ValueError
+        There is no such file, or it is no model of this package.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = model_in_folder(Path(path))
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata, names = file.metadata() or {}, [*file.keys()]
+        network = NetworkConfig(**json.loads(metadata[_METADATA_KEY])["network"])
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise ValueError(f"path: {path} is not a model file ({error}).") from error
+    return ModelHeader(network, any(name.startswith("teacher.") for name in names))

@@ -1,0 +1,501 @@
+"""The tools of the Annotate tab in a real viewer: list, brush, strokes, filling, removing, importing, boxes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication, QWidget
+
+from napari_spoco._qt.annotate import annotation_job, import_form
+from napari_spoco._qt.annotate.annotation_status import ACTIONS, AnnotationStatus, advise
+from napari_spoco._qt.annotate.object_list import ListedObjects, ObjectList
+from napari_spoco._qt.files_job import summarize
+from napari_spoco._qt.keys import napari_keys
+from napari_spoco._qt.review.review_status import ACTIONS as REVIEW_ACTIONS
+from napari_spoco.config import AnnotationConfig
+
+SCALE = (2.0, 0.5, 0.5)
+
+
+def annotated(spoco, viewer, shape: tuple[int, ...], **geometry):
+    """Open an image and return its new annotations."""
+    viewer.add_image(np.indices(shape, np.uint8).sum(0, np.uint8), name="cells", **geometry)
+    spoco.annotate.new_button.click()
+    return viewer.layers["cells annotations"]
+
+
+@pytest.fixture
+def stack(spoco, viewer):
+    """Return annotations of a stack with object 1 in planes 2 and 6, and object 2 in planes 3 to 5."""
+    layer = annotated(spoco, viewer, (9, 40, 50), scale=SCALE, units=("micrometer",) * 3)
+    layer.data[[2, 6], 10:20, 10:20] = 1
+    layer.data[3:6, 30:35, 30:40] = 2
+    spoco.annotate.count()
+    return layer
+
+
+def cells(spoco) -> list[list[str]]:
+    rows = spoco.annotate.objects.rows
+    return [
+        [rows.data(rows.index(row, column)) for column in range(rows.columnCount())] for row in range(rows.rowCount())
+    ]
+
+
+def canvas() -> QWidget:
+    return next(widget for widget in QApplication.allWidgets() if type(widget).__name__ == "CanvasBackendDesktop")
+
+
+def button(spoco, name: str):
+    return spoco.annotate.action_buttons[name]
+
+
+# The list
+
+
+def test_the_list_says_what_is_painted(spoco, stack) -> None:
+    rows = spoco.annotate.objects.rows
+    assert rows.listed.headings == ("Object", "Pixels", "µm³", "Planes")
+    assert cells(spoco) == [["1", "200", "100", "2-6 (2)"], ["2", "150", "75.0", "3-5"]]
+    colour = rows.data(rows.index(1, 0), Qt.ItemDataRole.DecorationRole)
+    assert colour.getRgb() == tuple(int(255 * part) for part in stack.get_color(2))
+
+
+def test_without_a_unit_and_in_2d_there_is_less_to_say(ready) -> None:
+    assert ready.annotate.objects.rows.listed.headings == ("Object", "Pixels")
+    assert cells(ready)[0] == ["1", "25"]
+
+
+def test_selection_and_scroll_position_stay(spoco, viewer, until) -> None:
+    layer = annotated(spoco, viewer, (300, 300))
+    for label in range(1, 101):
+        layer.data[3 * label - 2, 5:50] = label
+    spoco.annotate.count()
+    objects = spoco.annotate.objects
+    spoco.tabs.reveal(objects)
+    objects.executeDelayedItemsLayout()
+    objects.selectRow(49)
+    objects.verticalScrollBar().setValue(45)
+    layer.paint((1, 200), 500)
+    layer.paint((4, 250), 7)
+    until(lambda: spoco.annotate.summary.n_objects == 101)
+    assert objects.selected() == (50,)
+    assert objects.verticalScrollBar().value() == 45
+
+
+def test_nothing_is_counted_while_a_button_is_held(ready, viewer, monkeypatch, until, qtbot) -> None:
+    from napari_spoco._qt.annotate import counting
+
+    held = [Qt.MouseButton.LeftButton]
+    monkeypatch.setattr(counting.QApplication, "mouseButtons", lambda: held[0])
+    viewer.layers["cells annotations"].paint((60, 60), 9)
+    qtbot.wait(600)
+    assert ready.annotate.summary.n_objects == 3
+    held[0] = Qt.MouseButton.NoButton
+    until(lambda: ready.annotate.summary.n_objects == 4)
+
+
+def test_ten_thousand_objects(qtbot) -> None:
+    labels = np.zeros((400, 400), np.int32)
+    labels[::4, ::4] = np.arange(1, 10_001).reshape(100, 100)
+    objects = ObjectList()
+    qtbot.addWidget(objects)
+    objects.show_objects(ListedObjects(summarize(labels, AnnotationConfig())))
+    assert objects.rows.rowCount() == 10_000
+    objects.reveal(9_000)
+    assert objects.selected() == (9_000,)
+
+
+@pytest.mark.parametrize("by", ["mouse", "key"])
+def test_going_to_an_object(spoco, viewer, stack, qtbot, by) -> None:
+    objects = spoco.annotate.objects
+    spoco.tabs.reveal(objects)
+    if by == "mouse":
+        middle = objects.visualRect(objects.rows.index(1, 1)).center()
+        qtbot.mouseClick(objects.viewport(), Qt.MouseButton.LeftButton, pos=middle)
+        qtbot.mouseDClick(objects.viewport(), Qt.MouseButton.LeftButton, pos=middle)
+        qtbot.mouseRelease(objects.viewport(), Qt.MouseButton.LeftButton, pos=middle)
+    else:
+        objects.setCurrentIndex(objects.rows.index(1, 0))
+        qtbot.keyClick(objects, Qt.Key.Key_Return)
+    assert viewer.dims.current_step[0] == 4
+    np.testing.assert_allclose(viewer.scene.camera.center[1:], (16.0, 17.25))
+    assert stack.selected_label == 2
+    assert stack.mode == "paint"
+    assert viewer.layers.selection.active.name == stack.name
+
+
+def test_the_middle_plane_is_a_painted_one(spoco, viewer, stack) -> None:
+    spoco.annotating.go_to(1)
+    assert viewer.dims.current_step[0] in (2, 6)
+
+
+def test_one_after_the_other(spoco, stack) -> None:
+    stack.selected_label = 2
+    spoco.annotating.jump_next()
+    assert stack.selected_label == 1
+    button(spoco, "jump_next").click()
+    assert stack.selected_label == 2
+
+
+def test_delete_removes_and_undo_brings_back(spoco, stack, qtbot, until) -> None:
+    before = stack.data.copy()
+    objects = spoco.annotate.objects
+    objects.selectRow(0)
+    qtbot.keyClick(objects, Qt.Key.Key_Delete)
+    until(lambda: spoco.annotate.summary.n_objects == 1)
+    assert np.unique(stack.data).tolist() == [0, 2]
+    assert spoco.footer.text == "Removed object 1 (200 pixels); undo (Ctrl+Z) takes it back."
+    qtbot.keyClick(objects, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    until(lambda: spoco.annotate.summary.n_objects == 2)
+    np.testing.assert_array_equal(stack.data, before)
+
+
+def test_what_is_painted_while_pixels_are_looked_for_stays(spoco, stack, monkeypatch, until) -> None:
+    original = annotation_job.run_removal
+
+    def meanwhile(*arguments):
+        result = yield from original(*arguments)
+        stack.data[2, 10, 10] = 2
+        return result
+
+    monkeypatch.setattr(annotation_job, "run_removal", meanwhile)
+    spoco.annotate.objects.selectRow(0)
+    button(spoco, "delete_selected").click()
+    until(lambda: "Removed" in spoco.footer.text)
+    assert stack.data[2, 10, 10] == 2
+    assert np.count_nonzero(stack.data == 1) == 0
+
+
+# The brush
+
+
+@pytest.mark.parametrize("by", ["button", "key"])
+def test_a_new_object(spoco, viewer, stack, qtbot, by) -> None:
+    stack.mode = "pan_zoom"
+    viewer.dims.ndisplay = 3
+    if by == "button":
+        viewer.layers.selection.active = viewer.layers["cells"]
+        button(spoco, "new_object").click()
+    else:
+        qtbot.keyClick(canvas(), Qt.Key.Key_D)
+    assert stack.selected_label == 3
+    assert (stack.mode, stack.n_edit_dimensions, viewer.dims.ndisplay) == ("paint", 2, 2)
+    assert viewer.layers.selection.active.name == stack.name
+
+
+def test_a_new_object_at_once_after_painting_one(ready, viewer) -> None:
+    layer = viewer.layers["cells annotations"]
+    ready.annotating.new_object()
+    layer.paint((60, 60), layer.selected_label)
+    ready.annotating.new_object()
+    assert layer.selected_label == 5
+
+
+def test_a_new_object_is_never_background(ready, viewer) -> None:
+    ready.train.settings.advanced.group("annotations").editor("background_label").setValue(4)
+    ready.annotating.new_object()
+    assert viewer.layers["cells annotations"].selected_label == 5
+
+
+def test_labels_that_cannot_be_painted(spoco, viewer) -> None:
+    levels = [np.zeros((n, n), np.int32) for n in (64, 32)]
+    viewer.add_labels(levels, multiscale=True, name="levels")
+    spoco.annotate.annotations.choose(viewer.layers["levels"])
+    assert not button(spoco, "new_object").isEnabled()
+    assert "cannot be painted" in button(spoco, "new_object").toolTip()
+    spoco.annotating.new_object()
+    assert "cannot be painted" in spoco.footer.text
+
+
+def test_no_key_is_taken() -> None:
+    keys = [action.key for action in ACTIONS if action.key]
+    assert len(set(keys)) == len(keys)
+    assert not set(keys) & napari_keys()
+    assert not set(keys) & {action.key for action in REVIEW_ACTIONS}
+
+
+def test_keys_leave_with_the_choice(ready, viewer) -> None:
+    layer = viewer.layers["cells annotations"]
+    assert "D" in map(str, layer.keymap)
+    ready.annotate.annotations.choose("none")
+    assert "D" not in map(str, layer.keymap)
+
+
+# Strokes
+
+
+def meaning(spoco) -> tuple[int | None, int | None]:
+    stated = spoco.train.settings.annotations()
+    return stated.background_label, stated.ignore_label
+
+
+def test_background_strokes(ready, viewer, until) -> None:
+    layer = viewer.layers["cells annotations"]
+    brush = layer.brush_size
+    button(ready, "paint_background").click()
+    assert meaning(ready) == (100, None)
+    assert (layer.selected_label, layer.brush_size, layer.mode) == (100, 7, "paint")
+    assert "paints background (label 100)" in ready.annotate._about_brush.text()
+    layer.paint((60, 20), layer.selected_label)
+    until(lambda: ready.annotate.summary.n_background > 0)
+    assert ready.annotate.summary.n_objects == 3
+    assert cells(ready)[0][0] == "background (100)"
+    button(ready, "paint_ignore").click()
+    assert meaning(ready) == (100, 200)
+    button(ready, "new_object").click()
+    assert (layer.selected_label, layer.brush_size) == (4, brush)
+
+
+def test_a_label_that_is_set_is_taken(ready, viewer) -> None:
+    ready.train.settings.advanced.group("annotations").editor("background_label").setValue(77)
+    button(ready, "paint_background").click()
+    assert meaning(ready) == (77, None)
+    assert viewer.layers["cells annotations"].selected_label == 77
+
+
+def test_no_object_of_another_layer_becomes_background(ready, viewer) -> None:
+    button(ready, "paint_background").click()
+    theirs = np.zeros((64, 64), np.int32)
+    theirs[10:20, 10:20] = 100
+    viewer.add_labels(theirs, name="theirs")
+    ready.annotate.annotations.choose(viewer.layers["theirs"])
+    assert meaning(ready) == (None, None)
+    assert ready.annotate.summary.n_objects == 1
+    assert "“theirs” label 100 (background elsewhere) is an object" in ready.footer.text
+    ready.annotate.annotations.choose(viewer.layers["cells annotations"])
+    assert meaning(ready) == (100, None)
+
+
+def test_another_layer_without_that_label_shares_it(ready, viewer) -> None:
+    button(ready, "paint_background").click()
+    viewer.add_labels(np.eye(64, dtype=np.int32), name="theirs")
+    ready.annotate.annotations.choose(viewer.layers["theirs"])
+    assert meaning(ready) == (100, None)
+    assert ready.annotate.summary.n_objects == 1
+
+
+def test_a_training_does_not_change_its_mind(training) -> None:
+    assert not button(training, "paint_background").isEnabled()
+    assert "end of the training" in button(training, "paint_background").toolTip()
+    assert button(training, "new_object").isEnabled()
+
+
+# Filling
+
+
+def test_interpolation(spoco, stack, until) -> None:
+    spoco.annotating.go_to(1)
+    stack.data[4, 10:12, 10:20] = 9
+    before = stack.data.copy()
+    button(spoco, "interpolate").click()
+    until(lambda: "filled" in spoco.footer.text)
+    assert spoco.footer.text == "Object 1: 3 planes filled (3-5); undo (Ctrl+Z) takes it back."
+    assert (stack.data[[3, 5], 10:20, 10:20] == 1).all()
+    assert (stack.data[4, 10:12, 10:20] == 9).all()
+    stack.undo()
+    np.testing.assert_array_equal(stack.data, before)
+    stack.redo()
+    until(lambda: not button(spoco, "interpolate").isEnabled())
+    assert "every plane" in button(spoco, "interpolate").toolTip()
+
+
+def test_interpolation_across_the_planes_on_show(spoco, viewer, until) -> None:
+    layer = annotated(spoco, viewer, (20, 9, 20))
+    layer.data[5:15, [2, 6], 5:15] = 1
+    spoco.annotate.count()
+    viewer.dims.order = (1, 0, 2)
+    spoco.annotating.go_to(1)
+    spoco.annotating.interpolate()
+    until(lambda: "3 planes filled (3-5)" in spoco.footer.text)
+    assert (layer.data[5:15, 2:7, 5:15] == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("label", "reason"),
+    [
+        pytest.param(2, "every plane", id="no gap"),
+        pytest.param(7, "a painted object first", id="not painted"),
+        pytest.param(3, "in one only", id="one plane"),
+    ],
+)
+def test_nothing_to_fill(spoco, stack, label, reason) -> None:
+    stack.data[0, 0:2, 0:2] = 3
+    spoco.annotate.count()
+    stack.selected_label = label
+    assert not button(spoco, "interpolate").isEnabled()
+    assert reason in button(spoco, "interpolate").toolTip()
+
+
+def test_in_2d_there_are_no_planes(ready) -> None:
+    assert "are 2D" in button(ready, "interpolate").toolTip()
+
+
+# What next
+
+
+def test_the_tab_advises(ready, viewer) -> None:
+    assert ready.annotate._advice.text() == "1.8 % of the image is annotated. Five or six objects are a good start."
+    for label in range(4, 7):
+        viewer.layers["cells annotations"].data[10 * label - 8 : 10 * label - 3, 40:45] = label
+    ready.annotate.count()
+    assert "strokes of background" in ready.annotate._advice.text()
+
+
+@pytest.mark.parametrize(
+    ("n_objects", "background", "step", "n_planes", "expected"),
+    [
+        (0, 0, 6, 30, ""),
+        (2, 0, 6, 30, "good start"),
+        (6, 0, 6, 30, "strokes of background"),
+        (6, 9, 6, 30, "touch"),
+        (6, 9, 5, 30, "other depths"),
+        (6, 9, 5, 3, ""),
+    ],
+)
+def test_advice(n_objects, background, step, n_planes, expected) -> None:
+    labels = np.zeros((n_planes, 50, 5), np.int32)
+    for label in range(1, n_objects + 1):
+        labels[0, step * label : step * label + 5] = label
+    labels[0, 49, :background] = 99
+    advice = advise(summarize(labels, AnnotationConfig(background_label=99)))
+    assert expected in advice
+    assert bool(expected) == bool(advice)
+
+
+def test_without_annotations_every_tool_says_why() -> None:
+    assert {AnnotationStatus().reason(action.name) for action in ACTIONS} == {"Choose annotations first, or press New."}
+
+
+# Import
+
+
+def test_import_from_a_layer(ready, viewer, until) -> None:
+    layer = viewer.layers["cells annotations"]
+    theirs = np.zeros((64, 64), np.uint8)
+    theirs[0:7, 0:7], theirs[40:50, 40:50], theirs[50:60, 0:10] = 1, 2, 9
+    viewer.add_labels(theirs, name="theirs")
+    before, form = layer.data.copy(), ready.annotate.importing
+    form.labels.choose(viewer.layers["theirs"])
+    form.ids.setText("1-2")
+    form.layer_button.click()
+    until(lambda: "imported" in ready.footer.text)
+    assert "2 objects imported, 2 with a new label" in ready.footer.text
+    assert (layer.data[before > 0] == before[before > 0]).all()
+    assert (layer.data[40:50, 40:50] == 5).all()
+    assert not layer.data[50:60, 0:10].any()
+    layer.undo()
+    np.testing.assert_array_equal(layer.data, before)
+
+
+def test_import_from_a_file(ready, viewer, tmp_path, monkeypatch, until) -> None:
+    theirs = np.zeros((64, 64), np.uint16)
+    theirs[40:50, 40:50] = 12
+    tifffile.imwrite(tmp_path / "theirs.tif", theirs)
+    monkeypatch.setattr(import_form, "ask_labels_to_import", lambda _parent: str(tmp_path / "theirs.tif"))
+    ready.annotate.importing.file_button.click()
+    until(lambda: "1 object imported" in ready.footer.text)
+    assert (viewer.layers["cells annotations"].data[40:50, 40:50] == 12).all()
+
+
+def test_what_does_not_fit_is_a_sentence(ready, viewer, until) -> None:
+    viewer.add_labels(np.ones((9, 9), int), name="theirs")
+    ready.annotate.importing.labels.choose(viewer.layers["theirs"])
+    ready.annotate.importing.layer_button.click()
+    until(lambda: "expected the annotations' shape" in ready.footer.text)
+
+
+# Boxes
+
+
+@pytest.mark.parametrize("shape", [(64, 80), (5, 64, 80)], ids=["2D", "3D"])
+def test_what_is_on_show_is_complete(spoco, viewer, shape) -> None:
+    geometry = {"scale": SCALE[-len(shape) :], "translate": (3.0, -2.0, 7.0)[-len(shape) :]}
+    annotated(spoco, viewer, shape, **geometry)
+    viewer.reset_view()
+    spoco.annotate.view_button.click()
+    assert spoco.annotate.boxes.layer() is not None
+    (box,) = spoco.annotate.read_boxes()
+    assert box[-2:] == (slice(0, 64), slice(0, 80))
+    if len(shape) == 3:
+        assert box[0] == slice(viewer.dims.current_step[0], viewer.dims.current_step[0] + 1)
+    assert viewer.layers.selection.active.name == "cells annotations"
+
+
+def test_a_box_is_drawn_with_the_mouse(ready, viewer) -> None:
+    ready.annotate.draw_button.click()
+    boxes = ready.annotate.boxes.layer()
+    assert viewer.layers.selection.active.name == boxes.name
+    assert boxes.mode == "add_rectangle"
+    ready.annotate.draw_button.click()
+    assert ready.annotate.boxes.layer() is boxes
+
+
+# The work box
+
+
+@pytest.fixture
+def large(spoco, viewer):
+    """Return annotations of a stack, with object 4 inside of what will be on show and object 9 outside."""
+    geometry = {"scale": SCALE, "translate": (4.0, -3.0, 9.0), "units": ("micrometer",) * 3}
+    layer = annotated(spoco, viewer, (6, 200, 300), **geometry)
+    layer.data[2, 95:105, 145:155] = 4
+    layer.data[0, :2, :2] = 9
+    spoco.annotate.count()
+    layer.corner_pixels = np.array([[0, 90, 140], [5, 119, 169]])  # As napari notes it when it draws.
+    return layer
+
+
+@pytest.fixture
+def box(spoco, viewer, large, until):
+    """Return the annotations of a work box."""
+    spoco.annotate.count()
+    until(lambda: spoco.annotate.summary.n_objects == 2)
+    button(spoco, "crop_here").click()
+    until(lambda: "cells annotations box" in viewer.layers)
+    return viewer.layers["cells annotations box"]
+
+
+def test_a_work_box_lies_where_it_was_cropped(spoco, viewer, large, box) -> None:
+    assert spoco.annotate.annotations.layer().name == box.name
+    assert spoco.annotate.image.layer().name == "cells box"
+    assert viewer.layers["cells box"].data.shape == box.data.shape
+    assert box.data.shape == (6, 30, 30)
+    place = np.argwhere(box.data == 4)[0]
+    np.testing.assert_allclose(box.data_to_world(place), large.data_to_world(np.argwhere(large.data == 4)[0]))
+    np.testing.assert_allclose(viewer.layers["cells box"].data_to_world(place), box.data_to_world(place))
+    assert not button(spoco, "crop_here").isEnabled()
+
+
+def test_only_what_changed_is_written_back(spoco, viewer, large, box, until) -> None:
+    before = large.data.copy()
+    spoco.annotating.new_object()
+    assert box.selected_label == 10
+    place = np.argwhere(box.data == 4)[0]
+    box.data_setitem(tuple(place[:, None]), 10)
+    button(spoco, "write_back").click()
+    until(lambda: "written back" in spoco.footer.text)
+    expected = before.copy()
+    expected[tuple(np.argwhere(before == 4)[0])] = 10
+    np.testing.assert_array_equal(large.data, expected)
+    assert spoco.annotate.annotations.layer().name == large.name
+    assert [layer.name for layer in viewer.layers] == ["cells", "cells annotations"]
+    large.undo()
+    np.testing.assert_array_equal(large.data, before)
+
+
+def test_strokes_of_a_box_mean_the_same_in_the_whole(spoco, large, box, until) -> None:
+    spoco.annotating.paint_background()
+    box.paint((2, 5, 5), box.selected_label)
+    button(spoco, "write_back").click()
+    until(lambda: "written back" in spoco.footer.text)
+    assert meaning(spoco) == (100, None)
+    assert 100 in large.data
+
+
+def test_a_box_whose_whole_is_gone(spoco, viewer, large, box) -> None:
+    viewer.layers.remove(viewer.layers["cells annotations"])
+    button(spoco, "write_back").click()
+    assert "are gone" in spoco.footer.text
+    assert "cells annotations box" in viewer.layers

@@ -1,0 +1,145 @@
+"""Comparing with a ground truth, by mouse and keyboard; and the table of the objects that were found."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+
+from napari_spoco._qt.segment.comparison_job import find_boxes, run_comparison
+from napari_spoco._qt.segment.segmentation_job import measure_features
+from napari_spoco._qt.sources import Geometry
+from napari_spoco._qt.worker import JobContext
+
+CONTEXT = JobContext(lambda _: None, lambda: False)
+
+
+def make_truth(ndim: int = 2) -> np.ndarray:
+    """Four squares in a row: 1, 2, 3, 4."""
+    truth = np.zeros((3, 32, 64)[-ndim:], np.int32)
+    for label in range(1, 5):
+        truth[..., 8:20, 12 * label : 12 * label + 8] = label
+    return truth
+
+
+def make_found(ndim: int = 2) -> np.ndarray:
+    """1 is found, 2 and 3 are one object, 4 is missed; there is one too many."""
+    truth = make_truth(ndim)
+    found = np.where(truth == 1, 7, 0)
+    found[..., 8:20, 24:44] = 5
+    found[..., 24:30, 2:10] = 9
+    return found.astype(np.uint32)
+
+
+@pytest.fixture
+def compared(spoco, viewer, until, qtbot):
+    """Return the form after a press of Compare, on a stack."""
+    scale = (2.0, 0.5, 0.5)
+    viewer.add_labels(make_truth(3), name="truth", scale=scale)
+    objects = viewer.add_labels(make_found(3), name="objects", scale=scale)
+    form = spoco.segment.comparison
+    assert not form.button.isEnabled()
+    form.objects.choose(objects)
+    form.truth.choose(viewer.layers["truth"])
+    spoco.tabs.reveal(form)
+    qtbot.mouseClick(form.button, Qt.MouseButton.LeftButton)
+    until(lambda: spoco.comparing.comparison is not None)
+    return form
+
+
+def test_one_press_says_how_good_it_is(compared) -> None:
+    assert compared.scores.text().startswith("ARand")
+    assert "AP@0.5&nbsp;<b>0.167</b>" in compared.scores.text()  # 1 of 4 true objects and 2 false ones
+    assert "|DiC|&nbsp;<b>1</b>" in compared.scores.text()
+    for name in ("ARand", "SBD", "|DiC|", "AP@0.5"):
+        assert f"<b>{name}</b>: " in compared.scores.toolTip()
+    assert compared.counts.text() == "1 of 4 objects found, 1 missed, 2 merged, 0 split; 1 extra."
+
+
+def test_a_mistake_is_shown_where_it_is(compared, viewer, qtbot) -> None:
+    lines = [compared.list.item(row).text() for row in range(compared.list.count())]
+    assert lines == ["Missed: 4", "Merged: 2, 3 in object 5", "Extra: object 9"]
+    viewer.dims.set_point(0, 0)
+    compared.list.setFocus()
+    qtbot.keyClick(compared.list, Qt.Key.Key_Down)
+    qtbot.keyClick(compared.list, Qt.Key.Key_Down)
+    assert viewer.dims.point[0] == 2.0  # the middle plane
+    assert viewer.scene.camera.center[1:] == pytest.approx((14 * 0.5, 34 * 0.5))
+    place = compared.list.visualItemRect(compared.list.item(2)).center()
+    qtbot.mouseClick(compared.list.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    assert viewer.scene.camera.center[1:] == pytest.approx((26 * 0.5, 6 * 0.5))
+
+
+def test_what_changes_afterwards_is_said(compared, viewer) -> None:
+    assert "before the last change" not in compared.scores.text()
+    viewer.layers["objects"].data_setitem((np.array([0]), np.array([0]), np.array([0])), 3)
+    assert compared.scores.text().count("before the last change") == 1
+
+
+def test_another_choice_forgets_the_result(compared, viewer) -> None:
+    viewer.layers.remove("truth")
+    assert compared.scores.isHidden()
+    assert not compared.button.isEnabled()
+
+
+def test_other_shapes_are_refused_in_words(spoco, viewer, until, qtbot) -> None:
+    form = spoco.segment.comparison
+    form.objects.choose(viewer.add_labels(make_found(), name="objects"))
+    form.truth.choose(viewer.add_labels(make_truth()[:16], name="half"))
+    qtbot.mouseClick(form.button, Qt.MouseButton.LeftButton)
+    until(lambda: "expected a layer of the shape of the objects (32, 64), got (16, 64)" in spoco.footer.text)
+    assert form.button.isEnabled()
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_the_job_finds_scores_and_places(ndim) -> None:
+    body = run_comparison(CONTEXT, make_found(ndim), make_truth(ndim))
+    next(body)
+    with pytest.raises(StopIteration) as end:
+        next(body)
+    comparison = end.value.value
+    assert comparison.scores["abs_dic"] == 1
+    missed, merged, extra = comparison.boxes
+    assert missed[-1] == slice(48, 56)
+    assert merged[-1] == slice(24, 44)  # around both true objects
+    assert extra[-2:] == (slice(24, 30), slice(2, 10))
+    assert missed[:-2] == (slice(0, 3),) * (ndim - 2)
+
+
+def test_boxes_of_ids_of_any_size() -> None:
+    labels = np.array([[0, 2**31, 2**31], [5, 0, 2**31]], np.uint32)
+    assert find_boxes(labels, [2**31, 4]) == {2**31: (slice(0, 2), slice(1, 3))}
+    assert find_boxes(labels, []) == {}
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_features_are_in_the_units_of_the_layer(ndim) -> None:
+    scale, units = (2.0, 0.5, 0.5)[-ndim:], ("micrometer",) * ndim
+    table = measure_features(make_truth(ndim).astype(np.uint32), Geometry(scale, units, tuple("zyx"[-ndim:])))
+    assert table["index"].tolist() == [1, 2, 3, 4]
+    n_pixels = 96 * 3 ** (ndim - 2)
+    size = {2: "area (micrometer²)", 3: "volume (micrometer³)"}[ndim]
+    assert table["pixels"].tolist() == [n_pixels] * 4
+    assert table[size] == pytest.approx(n_pixels * np.prod(scale))
+    assert table["x (micrometer)"][0] == pytest.approx((12 + 3.5) * 0.5)
+    assert table["y (micrometer)"][0] == pytest.approx((8 + 5.5) * 0.5)
+    if ndim == 3:
+        assert table["z (micrometer)"][0] == pytest.approx(2.0)
+
+
+def test_no_features_where_units_have_no_common_measure() -> None:
+    labels = make_truth(3).astype(np.uint32)
+    assert measure_features(labels, Geometry((1.0,) * 3, ("second", "micrometer", "micrometer"), tuple("tyx"))) == {}
+
+
+def test_features_go_with_the_objects_that_they_describe(viewer) -> None:
+    from napari_spoco._qt import layers
+
+    labels = viewer.add_labels(make_truth(), name="objects")
+    geometry = Geometry((1.0, 1.0), ("pixel",) * 2, ("y", "x"))
+    layers.show_features(labels, measure_features(labels.data.astype(np.uint32), geometry))
+    assert "area (pixel²): 96," in labels.get_status((14, 40), world=True)["coordinates"]
+    labels.data_setitem((np.array([0]), np.array([0])), 3)
+    assert labels.features.empty
+    layers.show_features(labels, {"index": [1], "pixels": [2]})
+    assert len(labels.features) == 1

@@ -1,0 +1,395 @@
+"""The project of the window: saved as it changes, restored when it is opened, and nothing is lost without one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from qtpy.QtCore import QCoreApplication, QEvent
+from superqt.utils import GeneratorWorker
+
+from napari_spoco._qt.project import projects
+from napari_spoco._qt.project.project_folders import ProjectFolders
+from napari_spoco._qt.project.projects import Projects
+from napari_spoco._qt.session import SessionState
+from napari_spoco._qt.widget import SpocoWidget
+from napari_spoco.config import AnnotationConfig
+from napari_spoco.project import Project
+from napari_spoco.project_lock import is_locked
+
+
+@pytest.fixture(autouse=True)
+def _fast(monkeypatch) -> None:
+    monkeypatch.setattr(projects, "_MILLISECONDS", 20)
+
+
+@pytest.fixture
+def start(viewer, processes, tmp_path, qtbot):
+    """Return a function that opens the dock anew, as at the next start: no layers, nothing of before."""
+    opened = []
+
+    def open_dock() -> SpocoWidget:
+        viewer.layers.clear()
+        widget = SpocoWidget(
+            viewer, make_process=processes, models_folder=tmp_path / "models", warm_up=lambda on_end: on_end("ready")
+        )
+        viewer.window.add_dock_widget(widget, name="SPOCO again")
+        opened.append(widget)
+        return widget
+
+    yield open_dock
+    for widget in opened:
+        widget.release()
+    qtbot.waitUntil(lambda: not GeneratorWorker._worker_set, timeout=20_000)
+
+
+@pytest.fixture
+def named(ready, tmp_path, until) -> SpocoWidget:
+    """Return the widget with the image and its three objects in a project."""
+    ready.projects.bar.new_requested.emit(str(tmp_path / "my project"))
+    until(lambda: ready.projects.bar.button.text() == "my project ▾")
+    return ready
+
+
+def project_of(tmp_path) -> Project:
+    return Project.open(tmp_path / "my project")
+
+
+def untitled(tmp_path) -> list[Path]:
+    return sorted((tmp_path / "recovery").glob("2*"))
+
+
+def kept(folder, name="cells"):
+    """Return what a project has of an image, zeros where it has nothing yet."""
+    project = Project.open(folder) if Project.is_at(folder) else None
+    is_there = project is not None and name in [image.name for image in project.images]
+    return project.annotations(name) if is_there else np.zeros(1)
+
+
+def leave(widget, folder: Path, until) -> None:
+    """Close the dock and wait until its last thread has let the project go."""
+    widget.release()
+    until(lambda: not is_locked(folder))
+
+
+# A project that the user has named
+
+
+def test_a_new_project_has_what_is_open(named, viewer, tmp_path, until) -> None:
+    project = project_of(tmp_path)
+    np.testing.assert_array_equal(project.annotations("cells"), viewer.layers["cells annotations"].data)
+    np.testing.assert_array_equal(project.read_image("cells").data[0], viewer.layers["cells"].data)
+    assert named.projects.bar.status.text().startswith("saved ")
+    assert not untitled(tmp_path)
+
+
+def test_what_changes_is_saved(named, viewer, tmp_path, until) -> None:
+    folder = tmp_path / "my project"
+    viewer.layers["cells annotations"].paint((50, 50), 9)
+    until(lambda: (kept(folder) == 9).any())
+    viewer.layers["cells annotations"].undo()
+    until(lambda: not (kept(folder) == 9).any())
+    viewer.layers["cells"].name = "renamed"
+    until(lambda: project_of(tmp_path).image("cells").title == "renamed")
+    viewer.add_shapes([[[0, 0], [0, 9], [9, 9], [9, 0]]], name="boxes")
+    named.annotate.boxes.choose(viewer.layers["boxes"].__wrapped__)
+    until(lambda: project_of(tmp_path).image("cells").boxes == (((0, 10), (0, 10)),))
+    group = named.train.settings.advanced.group("annotations")
+    group.set_values(AnnotationConfig(background_label=3))
+    group.changed.emit()
+    until(lambda: project_of(tmp_path).image("cells").meaning.background_label == 3)
+
+
+def test_only_what_has_changed_is_written(named, viewer, tmp_path, until, qtbot) -> None:
+    file = tmp_path / "my project" / "annotations" / "cells.tif"
+    before = file.stat().st_mtime_ns
+    viewer.layers["cells annotations"].refresh()
+    named.projects.touch()
+    qtbot.wait(300)
+    assert file.stat().st_mtime_ns == before
+
+
+def test_an_image_of_a_file_stays_there(named, viewer, tmp_path, until) -> None:
+    file = tmp_path / "from file.tif"
+    tifffile.imwrite(file, np.arange(64 * 64, dtype=np.uint16).reshape(64, 64))
+    viewer.open(str(file), plugin="napari")
+    named.images.choose(viewer.layers["from file"].__wrapped__)
+    named.annotate.new_button.click()
+    until(lambda: len(project_of(tmp_path).images) == 2)
+    assert project_of(tmp_path).image("from file").file == str(file)
+
+
+def test_everything_comes_back(named, viewer, processes, tmp_path, until, start) -> None:
+    folder = tmp_path / "my project"
+    viewer.layers["cells"].scale = (2, 3)
+    colours = np.random.default_rng(0).integers(0, 255, (40, 50, 3)).astype(np.uint8)
+    viewer.add_image(colours, name="colours [1]", rgb=True, scale=(0.5, 0.5), translate=(3, 4))
+    named.images.choose(viewer.layers["colours [1]"].__wrapped__)
+    named.annotate.new_button.click()
+    viewer.layers["colours [1] annotations"].paint((10, 10), 4)
+    viewer.add_shapes([[[0, 0], [0, 4], [4, 4], [4, 0]]], name="boxes", scale=(0.5, 0.5), translate=(3, 4))
+    named.annotate.boxes.choose(viewer.layers["boxes"].__wrapped__)
+    found = np.zeros((64, 64), np.uint32)
+    found[5:9, 5:9] = 70_000
+    named._results.show_objects(viewer.layers["cells"].__wrapped__, found)
+    named.projects._watch.follow()
+    named.train.settings.quick.editor("max_steps").set_value(17)
+    named.train.settings.quick.changed.emit()
+    named.segment.quick.editor("min_size").set_value(33)
+    named.segment.changed.emit()
+    painted = {name: viewer.layers[name].data.copy() for name in ("cells annotations", "colours [1] annotations")}
+    leave(named, folder, until)
+
+    again = start()
+    again.projects.bar.open_requested.emit(str(folder))
+    until(lambda: "2 images restored" in again.footer.text)
+    for name, labels in painted.items():
+        np.testing.assert_array_equal(viewer.layers[name].data, labels)
+    np.testing.assert_array_equal(viewer.layers["colours [1]"].data, colours)
+    assert viewer.layers["colours [1]"].rgb
+    np.testing.assert_array_equal(viewer.layers["colours [1]"].translate, (3, 4))
+    np.testing.assert_array_equal(viewer.layers["cells"].scale, (2, 3))
+    np.testing.assert_array_equal(viewer.layers["cells objects"].data, found)
+    assert again.annotate.image.layer().name == "colours [1]"
+    assert again.annotate.annotations.layer().name == "colours [1] annotations"
+    assert again.annotate.read_boxes() == ((slice(0, 5), slice(0, 5)),)
+    assert again.train.settings.config().max_steps == 17
+    assert again.segment.config().min_size == 33
+    viewer.layers["cells annotations"].paint((60, 60), 8)
+    until(lambda: (kept(folder) == 8).any())
+    assert len(project_of(tmp_path).images) == 2
+
+
+def test_trainings_are_part_of_it_and_resumed(named, viewer, processes, tmp_path, until, start, monkeypatch) -> None:
+    folder = tmp_path / "my project"
+    named.train.train_button.click()
+    until(lambda: processes.made and processes.last.is_started)
+    assert Path(processes.last.request.folder).parent == folder / "runs"
+    processes.last.step(1)
+    named.train.stop_button.click()
+    processes.last.finish(stopped=True)
+    until(lambda: not named.session.state.is_busy)
+    until(lambda: project_of(tmp_path).work.run == Path(processes.last.request.folder))
+    assert 'run = "runs/' in (folder / "project.toml").read_text()
+    leave(named, folder, until)
+
+    loaded = []
+    again = start()
+    monkeypatch.setattr(again.session, "load_model", lambda path, **options: loaded.append((path, options)))
+    again.projects.bar.open_requested.emit(str(folder))
+    until(lambda: loaded)
+    assert loaded == [(processes.last.request.folder, {"to_resume": True})]
+
+
+def test_another_window_is_told(named, viewer, tmp_path, until, processes) -> None:
+    other = SpocoWidget(viewer, make_process=processes, models_folder=tmp_path / "other" / "models")
+    viewer.window.add_dock_widget(other, name="SPOCO 2")
+    other.projects.bar.open_requested.emit(str(tmp_path / "my project"))
+    until(lambda: f"open in another window (process {os.getpid()}" in other.footer.text)
+    assert other.projects.folder is None
+    other.release()
+
+
+def test_a_project_is_not_opened_while_something_runs(training, tmp_path) -> None:
+    Project.create(tmp_path / "other")
+    training.projects.bar.open_requested.emit(str(tmp_path / "other"))
+    assert "stop the training first" in training.footer.text
+
+
+def test_closing_takes_its_layers_away(named, viewer, tmp_path, until) -> None:
+    viewer.add_points(np.zeros((1, 2)), name="mine")
+    viewer.layers["cells annotations"].paint((50, 50), 9)
+    named.projects.bar.close_requested.emit()
+    until(lambda: named.projects.folder is None)
+    assert [layer.name for layer in viewer.layers] == ["mine"]
+    assert (kept(tmp_path / "my project") == 9).any()
+    assert not is_locked(tmp_path / "my project")
+    named.projects.bar.menu_opened.emit()
+    assert "my project" in [action.text() for action in named.projects.bar.menu.actions()]
+
+
+@pytest.mark.parametrize("kind", ["none", "broken", "taken"])
+def test_what_cannot_be_opened_changes_nothing(ready, viewer, tmp_path, until, kind) -> None:
+    folder = tmp_path / "other"
+    folder.mkdir()
+    if kind == "broken":
+        (folder / "project.toml").write_text("name = ")
+    (folder / "file").touch()
+    bar = ready.projects.bar
+    (bar.new_requested if kind == "taken" else bar.open_requested).emit(str(folder))
+    until(lambda: str(folder) in ready.footer.text)
+    assert ready.projects.folder is None
+    assert len(viewer.layers) == 2
+    viewer.layers["cells annotations"].paint((50, 50), 9)
+    until(lambda: untitled(tmp_path) and (kept(untitled(tmp_path)[0]) == 9).any())
+
+
+def test_it_says_what_cannot_be_saved(named, viewer, tmp_path, until) -> None:
+    viewer.layers["cells annotations"].data[30, 30] = -7
+    viewer.layers["cells annotations"].refresh()
+    until(lambda: named.projects.bar.status.text() == "not saved")
+    assert "-7" in named.footer.text
+    viewer.layers["cells annotations"].data[30, 30] = 7
+    viewer.layers["cells annotations"].refresh()
+    until(lambda: (kept(tmp_path / "my project") == 7).any())
+    until(lambda: named.projects.bar.status.text().startswith("saved"))
+
+
+# Without a project
+
+
+def test_nothing_is_kept_of_an_empty_layer(spoco, viewer, tmp_path, qtbot) -> None:
+    viewer.add_image(np.random.default_rng(0).random((32, 32)), name="cells")
+    spoco.annotate.new_button.click()
+    qtbot.wait(200)
+    assert not untitled(tmp_path)
+
+
+def test_what_is_painted_is_offered_at_the_next_start(ready, viewer, tmp_path, until, start, monkeypatch) -> None:
+    until(lambda: untitled(tmp_path) and kept(untitled(tmp_path)[0]).any())
+    labels = viewer.layers["cells annotations"].data.copy()
+    (folder,) = untitled(tmp_path)
+    leave(ready, folder, until)
+    (folder / ".holder.json").write_text('{"pid": 1, "host": "here"}')
+    again = start()
+    bar = again.projects.bar
+    until(lambda: bar.is_offering)
+    assert bar.about_offer.text().endswith("(1 image)?")
+    bar.restore_button.click()
+    until(lambda: "restored" in again.footer.text)
+    assert not bar.is_offering
+    np.testing.assert_array_equal(viewer.layers["cells annotations"].data, labels)
+    viewer.layers["cells annotations"].paint((50, 50), 9)
+    until(lambda: (kept(folder) == 9).any())
+    assert untitled(tmp_path) == [folder]
+
+
+def test_it_is_offered_once_and_stays_in_the_menu(ready, tmp_path, until, start) -> None:
+    until(lambda: untitled(tmp_path) and kept(untitled(tmp_path)[0]).any())
+    (folder,) = untitled(tmp_path)
+    leave(ready, folder, until)
+    (folder / ".holder.json").write_text('{"pid": 1, "host": "here"}')
+    folders = ProjectFolders(tmp_path)
+    assert folders.untitled()[0].is_news
+    again = start()
+    until(lambda: again.projects.bar.is_offering)
+    again.projects.bar.dismiss_button.click()
+    assert not again.projects.bar.is_offering
+    assert not folders.untitled()[0].is_news
+    again.projects.bar.menu_opened.emit()
+    assert folders.untitled()[0].title in [action.text() for action in again.projects.bar.menu.actions()]
+
+
+# Whatever happens to layers and window
+
+
+def delete_annotations(viewer, _widget) -> None:
+    viewer.layers.remove("cells annotations")
+
+
+def delete_image(viewer, _widget) -> None:
+    viewer.layers.remove("cells")
+
+
+def clear(viewer, _widget) -> None:
+    viewer.layers.clear()
+
+
+def replace_image(viewer, _widget) -> None:
+    viewer.layers["cells"].data = np.random.default_rng(1).random((30, 30))
+
+
+def close_viewer(viewer, _widget) -> None:
+    viewer.close()
+
+
+def remove_dock(viewer, widget) -> None:
+    viewer.window.remove_dock_widget(widget)
+
+
+def quit_application(_viewer, widget) -> None:
+    widget.release()
+
+
+LEAVING = [delete_annotations, delete_image, clear, replace_image, close_viewer, remove_dock, quit_application]
+
+
+@pytest.mark.parametrize("leave_by", LEAVING)
+@pytest.mark.parametrize("is_training", [False, True], ids=["at rest", "training"])
+def test_what_was_painted_last_is_on_disk(
+    named, viewer, processes, tmp_path, until, qtbot, monkeypatch, leave_by, is_training
+) -> None:
+    if is_training:
+        named.train.train_button.click()
+        until(lambda: processes.made and processes.last.is_started)
+        processes.last.show(1)
+    monkeypatch.setattr(Projects, "touch", lambda self: None)  # The timer is not to come first.
+    viewer.layers["cells annotations"].paint((50, 50), 9)
+    monkeypatch.undo()
+    leave_by(viewer, named)
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    until(lambda: (kept(tmp_path / "my project") == 9).any())
+    if is_training and leave_by in (close_viewer, remove_dock, quit_application):
+        until(lambda: processes.last.is_killed)
+    elif is_training:
+        processes.last.finish()
+        until(lambda: named.session.state is SessionState.IDLE)
+    until(lambda: not GeneratorWorker._worker_set)
+
+
+def test_annotations_are_kept_when_their_image_is_deleted(named, viewer, tmp_path, until) -> None:
+    viewer.layers.remove("cells")
+    viewer.layers["cells annotations"].paint((50, 50), 9)
+    until(lambda: (kept(tmp_path / "my project") == 9).any())
+
+
+def test_another_image_in_a_layer_is_another_image(named, viewer, tmp_path, until) -> None:
+    before = viewer.layers["cells"].data.copy()
+    viewer.layers["cells"].data = np.random.default_rng(1).random((64, 64))
+    until(lambda: len(project_of(tmp_path).images) == 2 and kept(tmp_path / "my project", "cells 2").any())
+    np.testing.assert_array_equal(project_of(tmp_path).read_image("cells").data[0], before)
+
+
+SCRIPT = """
+import sys, numpy as np, napari
+from pathlib import Path
+from qtpy.QtWidgets import QApplication
+from napari_spoco._qt.widget import SpocoWidget
+viewer = napari.Viewer(show=False)
+widget = SpocoWidget(viewer, models_folder=Path(sys.argv[1]) / "models", warm_up=lambda on_end: None)
+viewer.window.add_dock_widget(widget)
+viewer.add_image(np.random.default_rng(0).random((32, 32)), name="cells")
+widget.annotate.new_button.click()
+viewer.layers["cells annotations"].paint((10, 10), 3)
+while not widget.projects.bar.status.text():
+    QApplication.processEvents()
+print("saved", flush=True)
+while True:
+    QApplication.processEvents()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is of POSIX")
+def test_a_crash_loses_nothing_that_was_saved(tmp_path, spoco, viewer, until, start) -> None:
+    child = subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "saved\n"
+        (folder,) = untitled(tmp_path)
+        assert is_locked(folder)
+    finally:
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        child.stdout.close()
+    assert not is_locked(folder)
+    again = start()
+    until(lambda: again.projects.bar.is_offering)
+    again.projects.bar.restore_button.click()
+    until(lambda: "restored" in again.footer.text)
+    assert (viewer.layers["cells annotations"].data == 3).any()

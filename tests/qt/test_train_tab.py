@@ -1,0 +1,150 @@
+"""What Train says beside its settings: memory, curves and score, the log of the run; and where files went."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QDesktopServices
+from qtpy.QtWidgets import QApplication
+
+from napari_spoco._qt import notices
+from napari_spoco._qt.session import SessionState
+from napari_spoco._qt.train import memory_view
+from napari_spoco.config import LossConfig, NetworkConfig, TrainingConfig
+from napari_spoco.training.reports import ScoreReport, TrainingFailed, TrainingNotice
+
+
+def score(step: int, value: float) -> ScoreReport:
+    return ScoreReport(step, value, value, value, 3, value, True)
+
+
+@pytest.fixture
+def opened(monkeypatch) -> list[str]:
+    """Return the folders that were shown to the user."""
+    folders: list[str] = []
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: folders.append(url.toLocalFile()))
+    return folders
+
+
+def test_memory_is_told_before_the_training(ready, monkeypatch) -> None:
+    line = ready.train.memory
+    assert re.match(r"Trains on a GPU if there is one: about [67]\d\d MB of memory; ", line.text())
+    assert line.text().endswith("are free.")
+    before = line.text()
+    settings = ready.train.settings
+    settings.show_config(settings.config().model_copy(update={"patch_shape": (512, 512), "batch_size": 16}))
+    assert line.text() != before
+    assert "GB of memory" in line.text()
+    monkeypatch.setattr(memory_view, "_free_memory", lambda: 10**9)
+    ready.memory.refresh()
+    assert line.text().endswith("but 1.0 GB are free: choose a smaller patch or batch (Advanced).")
+    assert notices.TONES["bad"] in line.styleSheet()
+
+
+def test_no_memory_is_told_without_an_image(spoco) -> None:
+    assert spoco.train.memory.isHidden()
+
+
+def test_auto_is_a_device_once_a_training_has_said_so(trained) -> None:
+    assert trained.train.start.start.name == "FINE_TUNE"
+    assert trained.train.memory.isHidden()  # the fake process has written no real model
+    trained.session.choose_start(type(trained.train.start.start).NEW)
+    assert trained.train.memory.text().startswith("Trains on cpu: about ")
+
+
+def test_a_model_that_is_started_from_brings_its_network(trained, tmp_path, choose_start) -> None:
+    from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, save_model
+
+    network = NetworkConfig(feature_maps=(64, 128, 256), embedding_dim=32)
+    save_model(EmbeddingModel.create(ModelCard(network=network)), trained.session.model_path)
+    trained.memory.refresh()
+    of_model = trained.train.memory.text()
+    choose_start("a new model")
+    assert "" != of_model != trained.train.memory.text()
+
+
+def test_the_memory_of_a_gpu_is_its_own() -> None:
+    assert notices.memory_line("cuda", "cuda", 2e9, 1e9).text == "Trains on cuda: about 2.0 GB of memory of the device."
+
+
+def test_the_score_has_a_curve_at_the_steps_where_it_was_taken(training, processes, until) -> None:
+    for step in range(1, 6):
+        processes.last.step(step)
+        if step % 2 == 0:
+            processes.last.say(score(step, step / 10))
+    plot = training.train.plot
+    until(lambda: len(plot.totals) == 5)
+    assert plot.scores == {2: 0.2, 4: 0.4}
+    until(lambda: "score on left-out objects" in plot._legend.text())
+    plot.go_on_from(4)
+    assert plot.scores == {2: 0.2}
+    plot.clear()
+    assert plot.scores == {}
+    assert "score" not in plot._legend.text()
+
+
+def test_the_log_keeps_what_was_said(ready, processes, until, qtbot, opened) -> None:
+    settings = ready.train.settings
+    loss = LossConfig(consistency_weight=2.5)
+    settings.show_config(settings.config().model_copy(update={"max_steps": 70, "loss": loss}))
+    log = ready.train.log
+    assert log.text == ""
+    assert not log.folder_button.isEnabled()
+    ready.train.train_button.click()
+    until(lambda: processes.made and processes.last.is_started)
+    for step in (1, 20, 40):  # the fake process needs a second for each
+        processes.last.step(step)
+    processes.last.say(score(40, 0.75))
+    processes.last.say(TrainingNotice("Something was made smaller."))
+    processes.last.finish()
+    until(lambda: ready.session.state is SessionState.IDLE)
+    folder = processes.last.request.folder
+    lines = [line.split("  ", 1)[1] for line in log.text.splitlines()]
+    assert lines[0] == f"New run in {folder}"
+    assert lines[1] == "Settings: Steps 70, Loss > Consistency 2.5."
+    assert [line for line in lines if line.startswith("Step ")] == [
+        "Step 1: loss 1.000 (pull 1.000); 2 min left",
+        "Step 40: loss 1.000 (pull 1.000); 60 s left",
+        "Step 40: Score on 3 left-out objects: 0.75 (the best)",
+    ]
+    assert "Something was made smaller." in lines
+    assert lines[-1] == f"The model is {folder}/last.safetensors"
+    ready.session.refuse(ValueError("Of no interest."))
+    assert "Of no interest" not in log.text
+    ready.tabs.reveal(log)
+    log.group.expand(animate=False)
+    qtbot.mouseClick(log.copy_button, Qt.MouseButton.LeftButton)
+    assert QApplication.clipboard().text() == log.text
+    qtbot.mouseClick(log.folder_button, Qt.MouseButton.LeftButton)
+    assert opened == [folder]
+
+
+def test_the_next_run_goes_below(trained, processes, until) -> None:
+    first = trained.train.log.text
+    trained.train.train_button.click()
+    until(lambda: len(processes.made) == 2 and processes.last.is_started)
+    processes.last.say(TrainingFailed("It broke.", "Traceback\n  here"))
+    until(lambda: trained.session.state is SessionState.FAILED)
+    assert trained.train.log.text.startswith(first)
+    assert trained.train.log.text.endswith("It broke.\n    Traceback\n      here")
+    assert trained.footer.text == "It broke."
+    assert trained.footer.details == "Traceback\n  here"
+    assert not trained.footer._folded.isHidden()
+
+
+def test_defaults_are_said_in_a_word() -> None:
+    assert notices.settings_line(TrainingConfig()) == "Settings: the defaults."
+
+
+def test_a_written_file_can_be_looked_up(trained, tmp_path, until, qtbot, opened) -> None:
+    assert trained.footer.folder_button.isHidden()
+    trained.session.save_model(str(tmp_path / "copy.safetensors"))
+    until(lambda: not trained.session.is_saving)
+    assert trained.footer.text == f"Saved in {tmp_path / 'copy.safetensors'}."
+    qtbot.mouseClick(trained.footer.folder_button, Qt.MouseButton.LeftButton)
+    assert [Path(folder) for folder in opened] == [tmp_path]
+    trained.session.refuse(ValueError("No."))
+    assert trained.footer.folder_button.isHidden()
