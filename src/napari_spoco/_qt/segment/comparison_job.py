@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
-from napari_spoco.segmentation.metrics import evaluate_segmentation
-from napari_spoco.segmentation.mistakes import Mistakes, find_mistakes
-
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
     from numpy.typing import NDArray
 
     from napari_spoco._qt.worker import JobContext
+    from napari_spoco.segmentation.mistakes import Mistakes
 
     Box = tuple[slice, ...]
 
@@ -39,6 +37,9 @@ def run_comparison(_context: JobContext, labels: Any, truth: Any) -> Generator[N
     ValueError
         The shapes differ, or ids are negative.
     """
+    from napari_spoco.segmentation.metrics import evaluate_segmentation
+    from napari_spoco.segmentation.mistakes import find_mistakes
+
     yield
     labels, truth = np.array(labels), np.array(truth)
     if labels.shape != truth.shape:
