@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,10 @@ TRAINING = TrainingConfig(
 
 @dataclass
 class Hold:
-    """The longest hold of a job: milliseconds of processor time, and the innermost function of the package."""
+    """The longest hold of a job: milliseconds of processor time, and the functions of the package it was spent in.
+
+    They are the outermost one and the one that was the innermost most often.
+    """
 
     milliseconds: float = 0.0
     where: str = "-"
@@ -82,19 +86,22 @@ class Watch(threading.Thread):
 
     def run(self) -> None:
         """Sample."""
-        began, where = None, "-"
+        began, outermost = None, "-"
+        spent: Counter[str] = Counter()
         before = time.clock_gettime(self._clock)
         while not self._is_ended:
             time.sleep(INTERVAL)
             now = time.clock_gettime(self._clock)
-            innermost, outermost = self._functions()
+            innermost, outer = self._functions()
             if innermost is None:
                 began = None
-            elif began is None or outermost != where:
+            elif began is None or outer != outermost:
                 # The hold may have begun right behind the last sample.
-                began, where = before, outermost
-            if began is not None and 1e3 * (now - began) > self.longest.milliseconds:
-                self.longest = Hold(1e3 * (now - began), f"{where} > {innermost}")
+                began, outermost, spent = before, outer, Counter()
+            if began is not None and innermost is not None:
+                spent[innermost] += 1
+                if 1e3 * (now - began) > self.longest.milliseconds:
+                    self.longest = Hold(1e3 * (now - began), f"{outermost} > {spent.most_common(1)[0][0]}")
             before = now
 
     def _functions(self) -> tuple[str | None, str]:
@@ -261,7 +268,7 @@ def main() -> None:
     watch.start()
     print("| image | job | longest hold (ms) | where | whole job (s) |\n|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
-        paths.models_folder = lambda: Path(folder) / "models"
+        paths.data_folder = lambda: Path(folder)
         for kind in options.images:
             run(kind, Path(folder), watch)
     watch.end()
