@@ -1,5 +1,6 @@
 """Make docs/images/window-training.png, window.png and tab-*.png: the window in training, after it, and every tab.
 
+Into docs/images go the dark ones; `--out FOLDER --themes dark light` makes each in both, to be looked at.
 Run on a machine with a display, or under `xvfb-run -a -s "-screen 0 1600x1200x24"`.
 """
 
@@ -15,7 +16,7 @@ import numpy as np
 from qtpy.QtWidgets import QApplication
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 IMAGES = Path(__file__).parent / "images"
 N_PAINTED, N_PAINTED_LATER = 16, 4
@@ -42,10 +43,27 @@ def paint_typical_objects(annotations: napari.layers.Labels, truth: np.ndarray, 
         annotations.data_setitem(np.nonzero(truth == ids[label - 1]), label)
 
 
-def make_window_pictures(folder: Path, minutes: float, theme: str) -> None:
+class Camera:
+    """Takes each picture in every theme: NAME.png in the first one, NAME-THEME.png in the others."""
+
+    def __init__(self, viewer: napari.Viewer, folder: Path, themes: Sequence[str]) -> None:
+        self._viewer, self._folder, self._themes = viewer, folder, themes
+
+    def take(self, name: str, pause: float) -> None:
+        """Take a picture of the whole window, once it has had some seconds to settle."""
+        for theme in self._themes:
+            self._viewer.theme = theme
+            wait_seconds(pause)
+            suffix = "" if theme == self._themes[0] else f"-{theme}"
+            self._viewer.screenshot(self._folder / f"{name}{suffix}.png", canvas_only=False)
+        self._viewer.theme = self._themes[0]
+
+
+def make_window_pictures(folder: Path, minutes: float, themes: Sequence[str]) -> None:
     """Paint, train, paint on, segment, and take pictures of the whole window."""
     viewer = napari.Viewer(show_welcome_screen=False)
-    viewer.theme = theme
+    viewer.theme = themes[0]
+    camera = Camera(viewer, folder, themes)
     viewer.window.resize(1500, 1120)
     _, dock = viewer.window.add_plugin_dock_widget("napari-spoco", "SPOCO")
     viewer.open_sample("napari-spoco", "nuclei")
@@ -64,8 +82,7 @@ def make_window_pictures(folder: Path, minutes: float, theme: str) -> None:
     paint_typical_objects(annotations, truth, range(N_PAINTED + 1, N_PAINTED + N_PAINTED_LATER + 1))
     wait(lambda: dock.footer.text.startswith("Training goes on with"))
     viewer.reset_view()
-    wait_seconds(1.0)
-    viewer.screenshot(folder / "window-training.png", canvas_only=False)
+    camera.take("window-training", pause=1.0)
 
     wait(lambda: not dock.session.state.is_busy)
     dock.tabs.reveal(dock.segment)
@@ -78,13 +95,12 @@ def make_window_pictures(folder: Path, minutes: float, theme: str) -> None:
     viewer.layers["nuclei objects"].contour = 2
     viewer.layers["nuclei objects"].opacity = 1.0
     viewer.reset_view()
-    wait_seconds(1.0)
-    viewer.screenshot(folder / "window.png", canvas_only=False)
-    make_tab_pictures(viewer, dock, folder)
+    camera.take("window", pause=1.0)
+    make_tab_pictures(dock, camera)
     viewer.close()
 
 
-def make_tab_pictures(viewer: napari.Viewer, dock: Any, folder: Path) -> None:
+def make_tab_pictures(dock: Any, camera: Camera) -> None:
     """Take a picture of every tab, each with something to show."""
     dock.embeddings.embed_button.click()
     wait(lambda: dock.embeddings.scatter.n_dots > 0 and not dock.session.state.is_busy)
@@ -92,19 +108,18 @@ def make_tab_pictures(viewer: napari.Viewer, dock: Any, folder: Path) -> None:
     wait(lambda: dock.reviewing.queue is not None)
     for name in ("annotate", "train", "embeddings", "segment", "review", "export", "batch"):
         dock.tabs.reveal(getattr(dock, name))
-        wait_seconds(0.5)
-        viewer.screenshot(folder / f"tab-{name}.png", canvas_only=False)
+        camera.take(f"tab-{name}", pause=0.5)
 
 
 def main() -> None:
     """Read the arguments and make the pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=2.0, help="of training")
-    parser.add_argument("--theme", default="dark")
+    parser.add_argument("--themes", nargs="+", default=["dark"], choices=("dark", "light"), help="of every picture")
     parser.add_argument("--out", type=Path, default=IMAGES, help="folder for the pictures")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    make_window_pictures(arguments.out, arguments.minutes, arguments.theme)
+    make_window_pictures(arguments.out, arguments.minutes, arguments.themes)
     print(f"made {arguments.out}")
 
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_spoco import project as project_module
 from napari_spoco.config import AnnotationConfig
 from napari_spoco.project import Project
-from napari_spoco.project_file import Placement, ProjectImage, ProjectWork
+from napari_spoco.project_file import Placement, ProjectImage, ProjectWork, ReviewDecisions
 from napari_spoco.project_images import free_name
 
 PLACEMENT = Placement(
@@ -203,6 +204,31 @@ def test_results_come_back(project: Project) -> None:
     project.set_result("cells", labels // 70_000)
     with tifffile.TiffFile(project.path / "results" / "cells.tif") as tif:
         assert tif.imagej_metadata["unit"] == "micron"
+
+
+def test_decisions_come_back_with_their_objects(project: Project) -> None:
+    labels = np.zeros((20, 30), np.uint32)
+    review = ReviewDecisions(accepted=(1, 70_000), rejected=(5,), current=3)
+    project.set_result("cells", labels, review)
+    assert Project.open(project.path).image("cells").review == review
+    project.set_result("cells", labels)
+    assert project.image("cells").review == ReviewDecisions()
+
+
+def test_no_object_is_kept_as_decided_that_was_not(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = np.zeros((20, 30), np.uint32)
+    project.set_result("cells", labels, ReviewDecisions(accepted=(1, 2), rejected=(5,)))
+
+    def fail(*_args: object, **_kwargs: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(project_module, "write_labels", fail)
+    with pytest.raises(OSError, match="disk full"):
+        project.set_result("cells", labels, ReviewDecisions(accepted=(2, 3), rejected=(5, 6), current=3))
+    assert project.image("cells").review == ReviewDecisions(accepted=(2,), rejected=(5,))
+    with pytest.raises(OSError, match="disk full"):
+        project.set_result("cells", labels)
+    assert project.image("cells").review == ReviewDecisions()
 
 
 def test_what_is_worked_with(project: Project, tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ class Variant:
 VARIANTS = {
     "sparse": Variant(),
     "sparse-full": Variant(),
+    "mean-background": Variant({"background_embedding": "mean"}),
     "sparse-ball": Variant({"unlabeled_push_over": "ball"}),
     "no-consistency": Variant({"consistency_weight": 0.0}),
     "no-push": Variant({"unlabeled_push_weight": 0.0}),

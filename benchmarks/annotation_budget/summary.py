@@ -31,6 +31,7 @@ NAMES = {
     "dense": "ours, dense",
     "sparse-ball": "ours, sparse, normalised push",
     "sparse-full": "ours, sparse, full resolution",
+    "mean-background": "ours, sparse, background at its mean",
     "no-consistency": "ours without consistency",
     "no-push": "ours without unlabeled push",
     "discriminative": "discriminative loss alone",

@@ -101,6 +101,12 @@ class LossConfig(Parameters):
     instance_dice: Literal["per_object", "pooled"] = setting(
         "per_object", "Dice", "One Dice per object (paper) or one over all objects (released code)."
     )
+    background_embedding: Literal["mean", "origin"] = setting(
+        "mean",
+        "Background's embedding",
+        "Where painted background is pulled to: the mean of its pixels in a patch (paper), or zero, which is the same "
+        "in all patches and images, and from which objects keep away. As in the model that a training starts from.",
+    )
     background_instance: bool = setting(
         True,
         "Background as object",
@@ -185,8 +191,9 @@ class ValidationConfig(Parameters):
 class TrainingConfig(Parameters):
     """One training run. What is None is chosen for the data and the device when the run starts.
 
-    The defaults are for a run of minutes: a higher rate than the paper's, and more weight on the agreement with the
-    teacher, without which the background falls into several clusters (benchmarks/demo_settings.py).
+    The defaults are for a run of minutes: a higher rate than the paper's, more weight on the agreement with the
+    teacher, without which the background falls into several clusters (benchmarks/demo_settings.py), and strokes of
+    background that are pulled to one embedding (docs/benchmarks.md).
     `TRAINING_PRESETS` has others, the paper's among them.
     """
 
@@ -248,7 +255,7 @@ class TrainingConfig(Parameters):
     seed: int = setting(0, "Seed", "Same seed, same run (on the CPU).", ge=0)
     normalization: Normalization = Normalization()
     annotations: AnnotationConfig = AnnotationConfig()
-    loss: LossConfig = LossConfig(consistency_weight=3.0)
+    loss: LossConfig = LossConfig(consistency_weight=3.0, background_embedding="origin")
     augmentation: AugmentationConfig = AugmentationConfig()
     validation: ValidationConfig = ValidationConfig()
     adversarial: AdversarialConfig = AdversarialConfig()

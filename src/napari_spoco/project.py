@@ -21,7 +21,14 @@ from napari_spoco.config import AnnotationConfig
 from napari_spoco.data.annotations import SparseAnnotations
 from napari_spoco.data.images import as_channels_first, read_image, read_labels
 from napari_spoco.data.writers import check_folder, write_labels
-from napari_spoco.project_file import ProjectFile, ProjectImage, ProjectWork, read_project_file, write_project_file
+from napari_spoco.project_file import (
+    ProjectFile,
+    ProjectImage,
+    ProjectWork,
+    ReviewDecisions,
+    read_project_file,
+    write_project_file,
+)
 from napari_spoco.project_images import check_name, copy_image, write_image
 from napari_spoco.project_runs import list_runs, new_run
 
@@ -249,13 +256,17 @@ class Project:
         image = self.image(name)
         return None if image.result_file is None else read_labels(self._path / image.result_file)
 
-    def set_result(self, name: str, labels: ArrayLike) -> None:
-        """Keep objects that were found in an image, uint (*spatial); errors as `write_labels`."""
-        image = self.image(name)
+    def set_result(self, name: str, labels: ArrayLike, review: ReviewDecisions | None = None) -> None:
+        """Keep objects that were found in an image, uint (*spatial), and what is decided about them, if anything.
+
+        Whenever this is interrupted, no object is kept as decided that was not. Errors as `write_labels`.
+        """
+        image, review = self.image(name), review or ReviewDecisions()
         file = f"{_RESULTS}/{name}.tif"
         place = {} if image.placement is None else image.placement.model_dump(include={"scale", "units"})
+        self.change_image(name, review=review.common(image.review))
         write_labels(self._path / file, labels, **place)
-        self.change_image(name, result_file=file)
+        self.change_image(name, result_file=file, review=review)
 
     @property
     def work(self) -> ProjectWork:

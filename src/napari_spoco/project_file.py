@@ -34,13 +34,26 @@ class Placement(Parameters):
     axis_labels: tuple[str, ...]
 
 
+class ReviewDecisions(Parameters):
+    """How far the review of found objects has come, by their ids: what is decided, and which object was looked at."""
+
+    accepted: tuple[int, ...] = ()
+    rejected: tuple[int, ...] = ()
+    current: int | None = None
+
+    def common(self, other: ReviewDecisions) -> ReviewDecisions:
+        """Return what both have decided alike."""
+        accepted, rejected = {*self.accepted} & {*other.accepted}, {*self.rejected} & {*other.rejected}
+        return ReviewDecisions(accepted=tuple(sorted(accepted)), rejected=tuple(sorted(rejected)))
+
+
 class ProjectImage(Parameters):
     """What `project.toml` says of one image.
 
     `file` is absolute or relative to the project's folder, empty where the image itself is not kept; like it are
     `annotation_file` and `result_file`, which are None until something is painted or found. `shape` is (*spatial);
     `boxes` are the regions in which everything is annotated, (start, stop) per axis. `title` is how the image is called
-    on show, its name if empty; `is_rgb` says that its channels are colours.
+    on show, its name if empty; `is_rgb` says that its channels are colours. `review` is that of the found objects.
     """
 
     name: str
@@ -50,6 +63,7 @@ class ProjectImage(Parameters):
     boxes: tuple[tuple[tuple[int, int], ...], ...] = ()
     meaning: AnnotationConfig = AnnotationConfig()
     result_file: str | None = None
+    review: ReviewDecisions = ReviewDecisions()
     title: str = ""
     is_rgb: bool = False
     placement: Placement | None = None

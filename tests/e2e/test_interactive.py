@@ -54,7 +54,7 @@ def test_what_is_painted_with_the_mouse_is_trained_on(person, discs, heart) -> N
     person.press(person.widget.train.stop_button)
     person.rest()
     assert person.widget.footer.text.startswith("Stopped after")
-    assert not person.widget.painting.is_following
+    assert not person.widget.training.painting.is_following
 
 
 @pytest.mark.slow

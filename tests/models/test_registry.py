@@ -8,7 +8,7 @@ import pytest
 from napari_spoco.config import SegmentationConfig
 from napari_spoco.data.samples import load_nuclei
 from napari_spoco.models.checkpoint import load_model
-from napari_spoco.models.registry import shipped_models, shipped_path
+from napari_spoco.models.registry import describe_shipped, shipped_models, shipped_path
 from napari_spoco.segmentation.metrics import evaluate_segmentation
 from napari_spoco.segmentation.prediction import predict_embeddings
 from napari_spoco.segmentation.readout import read_out
@@ -19,6 +19,11 @@ def test_every_shipped_model_loads_by_name_and_is_small() -> None:
     for name in shipped_models():
         assert load_model(name).card.history.steps > 1000
         assert shipped_path(name).stat().st_size < 8e6
+
+
+def test_what_a_shipped_model_is_for_is_the_first_sentence_of_its_card() -> None:
+    assert describe_shipped("nuclei-small") == "2D fluorescent nuclei, one channel"
+    assert all(describe_shipped(name)[:2] in ("2D", "3D") for name in shipped_models())
 
 
 def test_unknown_name_lists_the_shipped_models() -> None:

@@ -365,7 +365,20 @@ def test_advice(n_objects, background, step, n_planes, expected) -> None:
 
 
 def test_without_annotations_every_tool_says_why() -> None:
-    assert {AnnotationStatus().reason(action.name) for action in ACTIONS} == {"Choose annotations first, or press New."}
+    assert {AnnotationStatus().reason(action.name) for action in ACTIONS} == {"Open or choose an image first."}
+    reasons = {action.name: AnnotationStatus(has_image=True).reason(action.name) for action in ACTIONS}
+    assert reasons.pop("new_object") == ""
+    assert set(reasons.values()) == {"Press New object first, or choose annotations."}
+
+
+def test_the_first_press_on_new_object_makes_the_annotations(spoco, viewer, qtbot) -> None:
+    viewer.add_image(np.zeros((8, 8)), name="cells")
+    button = spoco.annotate.action_buttons["new_object"]
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    layer = spoco.annotate.annotations.layer()
+    assert (layer.name, layer.mode, layer.selected_label) == ("cells annotations", "paint", 1)
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert spoco.annotate.annotations.layer() is layer
 
 
 # Import

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import model_validator
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QApplication, QComboBox, QLabel
 from superqt import QCollapsible
 
-from napari_spoco._qt.editors import ChoiceEditor, FloatEditor, IntEditor, make_editor
+from napari_spoco._qt.editors import ChoiceEditor, make_editor
 from napari_spoco._qt.forms import ModelForm, read_parameters
+from napari_spoco._qt.spin_boxes import FloatEditor, IntEditor
 from napari_spoco.config import (
     TRAINING_PRESETS,
     AdversarialConfig,
@@ -45,6 +47,27 @@ class Odd(Parameters):
     size: int | None = setting(None, "Size", "Perhaps.", unit="pixels", ge=2, le=9)
     part: float | None = setting(None, "Part", "Perhaps.", gt=0, lt=1)
     share: float | None = setting(None, "Share", "Perhaps, or nothing.", ge=0, le=1)
+
+
+class Pair(Parameters):
+    """A rule between two of three fields."""
+
+    lower: float = setting(1.0, "Lower", "From.", ge=0)
+    upper: float = setting(9.0, "Upper", "To.", ge=0)
+    other: float = setting(1.0, "Other", "Of no concern.", ge=0)
+    size: tuple[int, ...] = setting((1,), "Size", "Text.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Pair:
+        if self.lower >= self.upper:
+            raise ValueError(f"lower: expected less than upper, got {self.lower:g} and {self.upper:g}")
+        return self
+
+
+class Nest(Parameters):
+    """A pair within."""
+
+    pair: Pair = Pair()
 
 
 @pytest.fixture
@@ -258,3 +281,101 @@ def test_numbers_that_are_not_whole_are_separated_by_commas(qtbot) -> None:
     form.editor("patch_shape").setText("1.5")
     with pytest.raises(ValueError, match="expected whole numbers"):
         form.values()
+
+
+# Marks
+
+
+def type_into(qtbot, editor, text: str, *, is_entered: bool = False) -> None:
+    """Type in place of what is there, and press Enter or not."""
+    field = getattr(editor, "spin", editor)
+    field.selectAll()
+    qtbot.keyClick(field, Qt.Key.Key_Delete)
+    qtbot.keyClicks(field, text)
+    if is_entered:
+        qtbot.keyClick(field, Qt.Key.Key_Return)
+
+
+def label_of(form, name: str) -> QLabel:
+    return form.layout().labelForField(form.editor(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "reason", "right"),
+    [
+        pytest.param("learning_rate", "0", "should be greater than 0, got 0.0.", "0.01", id="open bound"),
+        pytest.param("max_steps", "0", "should be greater than or equal to 1, got 0.", "20", id="closed bound"),
+        pytest.param("momentum", "1", "should be less than 1, got 1.0.", "0.9", id="upper bound"),
+        pytest.param("momentum", "27", "should be less than 1, got 27.0.", "0.9", id="far beyond"),
+        pytest.param("batch_size", "0", "should be greater than or equal to 1, got 0.", "", id="blank"),
+        pytest.param("max_steps", "", "expected a number.", "7", id="nothing"),
+        pytest.param(
+            "patch_shape", "64, big", "expected whole numbers separated by commas, got “64, big”.", "64, 32", id="text"
+        ),
+    ],
+)
+@pytest.mark.parametrize("is_entered", [False, True], ids=["typed", "entered"])
+def test_a_wrong_field_is_marked_until_it_is_right(form, qtbot, name, wrong, reason, right, is_entered) -> None:
+    made = form(TrainingConfig)
+    editor, label = made.editor(name), label_of(made, name)
+    about, title = editor.toolTip(), label.text()
+    type_into(qtbot, editor, wrong)
+    assert made.refused == {name: reason}
+    assert editor.toolTip() == label.toolTip() == f"⚠ {reason}\n\n{about}"
+    assert label.text() == f"⚠ {title}"
+    assert "border" in editor.styleSheet()
+    assert editor.accessibleDescription() == reason
+    type_into(qtbot, editor, right, is_entered=is_entered)
+    assert made.refused == {}
+    assert (editor.toolTip(), label.text(), editor.styleSheet()) == (about, title, "")
+
+
+def test_what_the_range_does_not_allow_goes_with_its_mark_when_it_is_left(form, qtbot) -> None:
+    made = form(SegmentationConfig, ["n_samples", "min_size"])
+    editor = made.editor("n_samples")
+    type_into(qtbot, editor, "400000")
+    assert made.refused == {"n_samples": "should be less than or equal to 300000, got 400000."}
+    qtbot.keyClick(editor, Qt.Key.Key_Return)
+    assert editor.value() is None
+    assert made.refused == {}
+    slider = made.editor("min_size")
+    type_into(qtbot, slider, "-3")
+    assert "min_size" in made.refused
+    assert "border" in slider.spin.styleSheet()
+    assert slider.toolTip().startswith("⚠ should be greater than or equal to 0")
+    made.set_values(SegmentationConfig(min_size=5))
+    assert made.refused == {}
+
+
+def test_an_emptied_field_means_what_its_blank_means(form, qtbot) -> None:
+    made = form(TrainingConfig, ["max_minutes", "batch_size"])
+    for name, text in (("max_minutes", "3"), ("batch_size", "2")):
+        type_into(qtbot, made.editor(name), text, is_entered=True)
+        assert made.editor(name).value() == int(text)
+        type_into(qtbot, made.editor(name), "", is_entered=True)
+        assert made.editor(name).value() is None
+        assert made.editor(name).text() == "auto"
+
+
+def test_a_rule_between_fields_marks_those_that_it_names(form, qtbot) -> None:
+    made = form(Pair)
+    type_into(qtbot, made.editor("lower"), "20")
+    assert made.refused == dict.fromkeys(("lower", "upper"), "lower: expected less than upper, got 20 and 9.")
+    type_into(qtbot, made.editor("size"), "big")
+    assert set(made.refused) == {"size"}  # what the rule says of fields that cannot be read is not known
+    type_into(qtbot, made.editor("size"), "3")
+    type_into(qtbot, made.editor("upper"), "30", is_entered=True)
+    assert made.refused == {}
+    type_into(qtbot, made.editor("lower"), "40", is_entered=True)
+    with pytest.raises(ValueError, match=r"^lower: expected less than upper, got 40 and 30\.$"):
+        read_parameters(Pair, made)
+
+
+def test_a_folded_group_shows_that_there_is_a_wrong_field_in_it(form, qtbot) -> None:
+    made = form(Nest)
+    (heading,) = made.findChildren(QCollapsible)
+    type_into(qtbot, made.group("pair").editor("upper"), "0")
+    assert heading.text() == "⚠ Pair"
+    assert set(made.refused) == {"pair.lower", "pair.upper"}
+    type_into(qtbot, made.group("pair").editor("upper"), "2")
+    assert heading.text() == "Pair"

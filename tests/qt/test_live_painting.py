@@ -105,7 +105,7 @@ def test_whatever_happens_to_the_layer_the_training_goes_on(
     assert training.session.state is SessionState.TRAINING
     processes.last.finish()
     until(lambda: training.session.state is SessionState.IDLE)
-    assert not training.painting.is_following
+    assert not training.training.painting.is_following
 
 
 @pytest.mark.parametrize("end", ["finish", "stop", "fail", "release"])
@@ -122,7 +122,7 @@ def test_it_ends_with_the_training(layer, training, processes, until, qtbot, end
     until(lambda: not training.session.state.is_busy)
     until(lambda: not GeneratorWorker._worker_set)
     n_updates = len(processes.last.updates)
-    assert not training.painting.is_following
+    assert not training.training.painting.is_following
     layer.paint((50, 50), 9)
     qtbot.wait(100)
     assert len(processes.last.updates) == n_updates

@@ -35,7 +35,7 @@ def choose(spoco, name: str) -> None:
 
 
 def train_on_all(spoco) -> None:
-    combo = spoco.train_on
+    combo = spoco.train.train_on
     combo.setCurrentIndex(1)
     combo.activated.emit(1)
 
@@ -79,7 +79,7 @@ def test_an_image_is_shown_its_own_annotations(several, viewer) -> None:
 def test_one_image_is_trained_on_unless_the_user_says_so(several, processes, until) -> None:
     request = train(several, processes, until)
     assert [image.shape for image in request.images] == [(1, 48, 64)]
-    assert several.train_on.itemText(1) == "all 3 annotated images"
+    assert several.train.train_on.itemText(1) == "all 3 annotated images"
 
 
 def test_all_are_trained_on_together(several, viewer, processes, until, monkeypatch) -> None:
@@ -151,4 +151,4 @@ def test_layers_come_and_go(several, viewer, processes, until) -> None:
     assert several.images.every() == several.images.one_each() == []
     processes.last.finish()
     until(lambda: several.session.state is SessionState.IDLE)
-    assert several.train_on.count() == 1
+    assert several.train.train_on.count() == 1

@@ -166,6 +166,83 @@ def test_everything_comes_back(named, viewer, processes, tmp_path, until, start)
     assert len(project_of(tmp_path).images) == 2
 
 
+def review_objects(spoco, viewer, until) -> np.ndarray:
+    """Find eight objects, of which two are accepted, one is rejected and two are made one; return what is left."""
+    found = np.zeros((64, 64), np.uint32)
+    found[:16] = np.arange(1, 9).repeat(8)
+    layer = spoco._results.show_objects(viewer.layers["cells"].__wrapped__, found.copy())
+    spoco.projects._watch.follow()
+    spoco.review.labels.choose(layer)
+    spoco.review.start_button.click()
+    until(lambda: spoco.reviewing.queue is not None and not spoco.reviewing.is_busy)
+
+    def press(name: str, first: int, *others: int) -> None:
+        row = [one.instance_id for one in spoco.reviewing.queue.scores].index(first)
+        spoco.review.objects.clicked.emit(spoco.review.objects.model().index(row, 0))
+        for other in others:
+            spoco.reviewing._review.view.clicked.emit(other, True)
+        spoco.review.action_buttons[name].click()
+        until(lambda: not spoco.reviewing.is_busy)
+
+    press("accept", 2)
+    press("accept", 5)
+    press("reject", 7)
+    press("merge", 3, 4)
+    expected = found.copy()
+    expected[found == 7] = 0
+    expected[found == 4] = 3
+    np.testing.assert_array_equal(layer.data, expected)
+    return expected
+
+
+def test_a_review_is_saved_as_it_happens_and_goes_on(named, viewer, tmp_path, until, start) -> None:
+    folder = tmp_path / "my project"
+    expected = review_objects(named, viewer, until)
+    until(lambda: project_of(tmp_path).image("cells").review.current == 3)
+    until(lambda: np.array_equal(project_of(tmp_path).result("cells"), expected))
+    review = project_of(tmp_path).image("cells").review
+    assert (review.accepted, review.rejected) == ((2, 5), (7,))
+    leave(named, folder, until)
+
+    again = start()
+    again.projects.bar.open_requested.emit(str(folder))
+    until(lambda: "restored" in again.footer.text)
+    np.testing.assert_array_equal(viewer.layers["cells objects"].data, expected)
+    again.review.labels.choose(viewer.layers["cells objects"].__wrapped__)
+    again.review.start_button.click()
+    until(lambda: again.reviewing.queue is not None and not again.reviewing.is_busy)
+    assert again.reviewing.queue.accepted == {2, 5}
+    assert again.reviewing.queue.rejected == {7}
+    assert again.reviewing.chosen == (3,)
+    assert again.review.summary.text() == "6 objects: 2 accepted, 1 rejected, 4 to look at."
+    again.review.start_button.click()
+    again.review.start_button.click()  # An ended review goes on, too.
+    until(lambda: again.reviewing.queue is not None and not again.reviewing.is_busy)
+    assert again.reviewing.queue.accepted == {2, 5}
+
+
+def test_other_objects_are_not_decided(named, viewer, tmp_path, until) -> None:
+    expected = review_objects(named, viewer, until)
+    until(lambda: project_of(tmp_path).image("cells").review.accepted)
+    viewer.layers["cells objects"].data = expected[::-1].copy()
+    until(lambda: np.array_equal(project_of(tmp_path).result("cells"), expected[::-1]))
+    until(lambda: not project_of(tmp_path).image("cells").review.accepted)
+    named.review.start_button.click()
+    until(lambda: named.reviewing.queue is not None and not named.reviewing.is_busy)
+    assert not named.reviewing.queue.decisions
+
+
+def test_what_is_undone_is_saved_as_undone(named, viewer, tmp_path, until) -> None:
+    review_objects(named, viewer, until)
+    for _ in range(2):
+        named.review.action_buttons["undo"].click()
+        until(lambda: not named.reviewing.is_busy)
+    before = viewer.layers["cells objects"].data.copy()
+    assert {3, 4, 7} <= {*np.unique(before)}
+    until(lambda: not project_of(tmp_path).image("cells").review.rejected)
+    until(lambda: np.array_equal(project_of(tmp_path).result("cells"), before))
+
+
 def test_trainings_are_part_of_it_and_resumed(named, viewer, processes, tmp_path, until, start, monkeypatch) -> None:
     folder = tmp_path / "my project"
     named.train.train_button.click()
@@ -270,6 +347,17 @@ def test_what_is_painted_is_offered_at_the_next_start(ready, viewer, tmp_path, u
     assert untitled(tmp_path) == [folder]
 
 
+def test_a_review_without_painting_is_kept(spoco, viewer, tmp_path, until) -> None:
+    viewer.add_image(np.random.default_rng(0).random((64, 64)), name="cells")
+    expected = review_objects(spoco, viewer, until)
+    until(lambda: untitled(tmp_path) and Project.is_at(untitled(tmp_path)[0]))
+    (folder,) = untitled(tmp_path)
+    until(lambda: [image.review.accepted for image in Project.open(folder).images] == [(2, 5)])
+    leave(spoco, folder, until)
+    np.testing.assert_array_equal(Project.open(folder).result("cells"), expected)
+    assert [item.n_images for item in ProjectFolders(tmp_path).untitled()] == [1]
+
+
 def test_it_is_offered_once_and_stays_in_the_menu(ready, tmp_path, until, start) -> None:
     until(lambda: untitled(tmp_path) and kept(untitled(tmp_path)[0]).any())
     (folder,) = untitled(tmp_path)
@@ -367,9 +455,18 @@ viewer.window.add_dock_widget(widget)
 viewer.add_image(np.random.default_rng(0).random((32, 32)), name="cells")
 widget.annotate.new_button.click()
 viewer.layers["cells annotations"].paint((10, 10), 3)
-while not widget.projects.bar.status.text():
+found = np.arange(1, 5).repeat(8) * np.ones((32, 1), np.uint32)
+widget.review.labels.choose(widget._results.show_objects(viewer.layers["cells"], found.astype(np.uint32)))
+widget.projects._watch.follow()
+widget.review.start_button.click()
+while widget.reviewing.queue is None or widget.reviewing.is_busy:
     QApplication.processEvents()
-print("saved", flush=True)
+widget.reviewing.act("accept")
+decided = f"accepted = [{min(widget.reviewing.queue.accepted)}]"
+file = Path(widget.projects._writer.folder) / "project.toml"
+while not (file.exists() and decided in file.read_text()):
+    QApplication.processEvents()
+print("saved", min(widget.reviewing.queue.accepted), flush=True)
 while True:
     QApplication.processEvents()
 """
@@ -380,7 +477,8 @@ def test_a_crash_loses_nothing_that_was_saved(tmp_path, spoco, viewer, until, st
     child = subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     try:
         assert child.stdout is not None
-        assert child.stdout.readline() == "saved\n"
+        said, accepted = child.stdout.readline().split()
+        assert said == "saved"
         (folder,) = untitled(tmp_path)
         assert is_locked(folder)
     finally:
@@ -393,3 +491,7 @@ def test_a_crash_loses_nothing_that_was_saved(tmp_path, spoco, viewer, until, st
     again.projects.bar.restore_button.click()
     until(lambda: "restored" in again.footer.text)
     assert (viewer.layers["cells annotations"].data == 3).any()
+    again.review.labels.choose(viewer.layers["cells objects"].__wrapped__)
+    again.review.start_button.click()
+    until(lambda: again.reviewing.queue is not None)
+    assert again.reviewing.queue.accepted == {int(accepted)}

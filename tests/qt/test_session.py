@@ -114,15 +114,18 @@ def test_the_second_stop_is_called_otherwise() -> None:
     ("facts", "n_objects", "expected"),
     [
         pytest.param(NOTHING, 0, "Open an image", id="no image"),
-        pytest.param(IMAGE, 0, "Press New", id="no annotations"),
+        pytest.param(IMAGE, 0, "Press New object", id="no annotations"),
         pytest.param(ANNOTATED, 0, "Paint over one object", id="nothing painted"),
         pytest.param(ANNOTATED, 1, "a few more", id="one object"),
         pytest.param(ANNOTATED, 5, "press Train", id="painted"),
-        pytest.param(ALL, 5, "press Segment", id="trained"),
+        pytest.param(ALL, 0, "Press Segment (tab Segment)", id="a model, nothing painted"),
+        pytest.param(replace(ALL, has_labels=False), 5, "press Fine-tune (tab Train), or press Segment", id="trained"),
+        pytest.param(ALL, 5, "press Fine-tune (tab Train), or go on to Review", id="segmented"),
         pytest.param(STOPPED, 5, "press Resume", id="stopped"),
     ],
 )
 def test_the_next_step(facts: SessionFacts, n_objects: int, expected: str) -> None:
     assert expected in next_step(SessionState.IDLE, facts, n_objects)
     assert "go on painting" in next_step(SessionState.TRAINING, facts, n_objects)
+    assert "being loaded" in next_step(SessionState.LOADING, facts, n_objects)
     assert next_step(SessionState.SEGMENTING, facts, n_objects) == ""

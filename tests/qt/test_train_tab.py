@@ -11,8 +11,9 @@ from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QApplication
 
 from napari_spoco._qt import notices
-from napari_spoco._qt.session import SessionState
+from napari_spoco._qt.session import SessionState, Start
 from napari_spoco._qt.train import memory_view
+from napari_spoco._qt.train.start_choice import advise_start
 from napari_spoco.config import LossConfig, NetworkConfig, TrainingConfig
 from napari_spoco.training.reports import ScoreReport, TrainingFailed, TrainingNotice
 
@@ -39,7 +40,7 @@ def test_memory_is_told_before_the_training(ready, monkeypatch) -> None:
     assert line.text() != before
     assert "GB of memory" in line.text()
     monkeypatch.setattr(memory_view, "_free_memory", lambda: 10**9)
-    ready.memory.refresh()
+    ready.training.memory.refresh()
     assert line.text().endswith("but 1.0 GB are free: choose a smaller patch or batch (Advanced).")
     assert notices.TONES["bad"] in line.styleSheet()
 
@@ -60,7 +61,7 @@ def test_a_model_that_is_started_from_brings_its_network(trained, tmp_path, choo
 
     network = NetworkConfig(feature_maps=(64, 128, 256), embedding_dim=32)
     save_model(EmbeddingModel.create(ModelCard(network=network)), trained.session.model_path)
-    trained.memory.refresh()
+    trained.training.memory.refresh()
     of_model = trained.train.memory.text()
     choose_start("a new model")
     assert "" != of_model != trained.train.memory.text()
@@ -148,3 +149,26 @@ def test_a_written_file_can_be_looked_up(trained, tmp_path, until, qtbot, opened
     assert [Path(folder) for folder in opened] == [tmp_path]
     trained.session.refuse(ValueError("No."))
     assert trained.footer.folder_button.isHidden()
+
+
+@pytest.mark.parametrize(
+    ("start", "ndim", "expected"),
+    [
+        pytest.param(Start.NEW, 2, "nuclei-small (2D fluorescent nuclei", id="a new model, a plane"),
+        pytest.param(Start.NEW, 3, "ovules-small (3D stacks of plant tissue", id="a new model, a stack"),
+        pytest.param(Start.NEW, None, "", id="no image that a shipped model may know"),
+        pytest.param(Start.FINE_TUNE, 2, "The current model: mine.", id="the current model"),
+        pytest.param(Start.RESUME, 2, "", id="the last run"),
+    ],
+)
+def test_what_a_training_starts_from_is_said(start, ndim, expected) -> None:
+    advice = advise_start(start, "mine", ndim)
+    assert expected in advice
+    assert bool(expected) == bool(advice)
+
+
+def test_the_advice_follows_image_and_model(ready, rest, choose_start) -> None:
+    assert "nuclei-small" in ready.train.about_start.text()
+    choose_start("nuclei-small")
+    rest()
+    assert ready.train.about_start.text().startswith("The current model: nuclei-small: 2D, 1 channel")

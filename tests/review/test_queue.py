@@ -82,6 +82,16 @@ def test_decisions_can_be_stored() -> None:
     stored = {int(key): value for key, value in json.loads(json.dumps(queue.decisions)).items()}
     assert ReviewQueue.of(USUAL, stored) == queue
     assert ReviewQueue.of(USUAL[1:], stored).decisions == {11: "rejected"}
+    assert ReviewQueue.of(USUAL[2:], stored).decisions == {11: "rejected"}
+
+
+def test_a_rejected_object_is_remembered_until_it_is_there_again() -> None:
+    queue = ReviewQueue.of(USUAL).after_change([10, 11], [USUAL[1]], rejected=[10, 11])
+    assert (queue.rejected, queue.accepted) == ({10}, frozenset())
+    assert queue.pending == (11, 12, 13, 14)
+    queue = queue.after_change([12], [])
+    assert queue.rejected == {10}
+    assert queue.after_change([10], [USUAL[0]]).rejected == frozenset()
 
 
 def test_a_corrected_object_is_pending_again(make_cells: Callable) -> None:

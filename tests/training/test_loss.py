@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import relu
 
 from napari_spoco.config import DISCRIMINATIVE_LOSS, LossConfig
 from napari_spoco.data.annotations import BACKGROUND, IGNORE, UNLABELED
@@ -379,6 +380,33 @@ def test_background_is_pulled_and_pushed_but_is_no_object_beside_unlabeled_pixel
     without = loss.spoco_loss(student[None], None, labels[None].clamp(min=IGNORE, max=4) * (labels > 0), *arguments)
     assert without["push"] == 0
     assert with_background["push"] > 0
+
+
+def test_background_at_the_origin_is_one_cluster_in_all_images(rng) -> None:
+    """Its pixels are pulled to zero, and objects are pushed from zero, in images without painted background too."""
+    student = torch.from_numpy(rng.normal(size=(2, 3, 60)).astype(np.float32))
+    labels = torch.zeros((2, 60), dtype=torch.long)
+    labels[:, :20] = 1
+    labels[0, 40:] = BACKGROUND
+    config = LossConfig(background_embedding="origin", regularizer_weight=0.0, instance_weight=0.0)
+    found = loss.spoco_loss(student, None, labels, config, torch.Generator())
+    lengths = student[0, :, 40:].norm(dim=0)
+    of_object = [(e[:, :20] - e[:, :20].mean(1, keepdim=True)).norm(dim=0) for e in student]
+    pulled = [(relu(d - config.delta_var) ** 2).mean() for d in (*of_object, lengths)]
+    torch.testing.assert_close(found["pull"], ((pulled[0] + pulled[2]) / 2 + pulled[1]) / 2)
+    pushed = [relu(2 * config.delta_dist - e[:, :20].mean(1).norm()) ** 2 for e in student]
+    torch.testing.assert_close(found["push"], sum(pushed) / 2)
+
+
+def test_without_painted_background_nothing_is_pushed_from_the_origin(rng) -> None:
+    student = torch.from_numpy(rng.normal(size=(1, 3, 60)).astype(np.float32))
+    labels = (torch.arange(60)[None] // 20) % 3
+    at_origin, at_mean = (
+        loss.spoco_loss(student, None, labels, LossConfig(background_embedding=where), torch.Generator().manual_seed(0))
+        for where in ("origin", "mean")
+    )
+    for name, value in at_origin.items():
+        torch.testing.assert_close(value, at_mean[name])
 
 
 def test_background_alone_is_an_object_where_nothing_is_unlabeled() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,24 @@ def test_training_goes_on_from_a_model_file(discs: Discs, tiny_config: TrainingC
     assert again.card.history.steps == 6
     name = "final_conv.weight"
     torch.testing.assert_close(again.network.state_dict()[name], before[name], rtol=0, atol=1e-6)
+
+
+def test_background_stays_where_the_model_has_it(discs: Discs, tiny_config: TrainingConfig) -> None:
+    image, labels = discs
+    at_origin = train([image], [labels], config=tiny_config).model
+    assert (tiny_config.loss.background_embedding, at_origin.card.background_embedding) == ("origin", "origin")
+    at_mean = replace(at_origin, card=at_origin.card.model_copy(update={"background_embedding": "mean"}))
+    trainer = Trainer([image], [labels], start_from=at_mean, config=tiny_config)
+    assert trainer.config.loss.background_embedding == "mean"
+    assert list(trainer.run())
+    assert trainer.result().model.card.background_embedding == "mean"
+
+
+def test_a_resumed_run_keeps_where_the_background_is(discs: Discs, tiny_config: TrainingConfig, tmp_path: Path) -> None:
+    image, labels = discs
+    train([image], [labels], config=tiny_config, folder=tmp_path / "run")
+    again = Trainer([image], [labels], folder=tmp_path / "run", resume=True)
+    assert again.config.loss.background_embedding == "origin"
 
 
 BAD_INPUT = {

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
     from napari_spoco._qt.controller import SessionController
+    from napari_spoco._qt.embeddings.embedding_job import PredictionProgress
     from napari_spoco._qt.notices import Notice
-    from napari_spoco._qt.segment.segmentation_job import PredictionProgress
 
 _MILLISECONDS = 500
 _TITLES = {

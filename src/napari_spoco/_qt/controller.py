@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 
 from napari_spoco._qt import files_job, model_job, notices
+from napari_spoco._qt.embeddings import embedding_job
 from napari_spoco._qt.notices import Notice
 from napari_spoco._qt.segment import segmentation_job
 from napari_spoco._qt.session import SessionState, Start
@@ -86,7 +87,7 @@ class SessionController(QObject):
         self._painting.failed.connect(self._notice_error)
         self._rest = SessionState.IDLE
         self._handles: list[training_job.ProcessHandle] = []
-        self._embedder = segmentation_job.Embedder(embeddings_folder)
+        self._embedder = embedding_job.Embedder(embeddings_folder)
         self._model_path: str | None = None
         self._model_summary = ""
         self._run: Run | None = None
@@ -110,7 +111,7 @@ class SessionController(QObject):
         return self._model_summary
 
     @property
-    def embedded_image(self) -> segmentation_job.EmbeddedImage | None:
+    def embedded_image(self) -> embedding_job.EmbeddedImage | None:
         """The image that was embedded last."""
         return self._embedder.last
 
@@ -156,13 +157,13 @@ class SessionController(QObject):
         elif self._state is SessionState.STOPPING:
             self._handles[0].kill()
 
-    def embed(self, inputs: segmentation_job.SegmentationInputs) -> None:
+    def embed(self, inputs: embedding_job.EmbeddingInputs) -> None:
         """Predict the embeddings, unless they are known; `embedded` brings them."""
         self._notice("Computing the embeddings …")
         self._on_report, self._on_result = self._on_embedding_message, self._on_embedded
-        self._start(SessionState.PREDICTING, segmentation_job.run_embedding, inputs, self._embedder)
+        self._start(SessionState.PREDICTING, embedding_job.run_embedding, inputs, self._embedder)
 
-    def segment(self, inputs: segmentation_job.SegmentationInputs) -> None:
+    def segment(self, inputs: embedding_job.EmbeddingInputs) -> None:
         """Predict and cluster; `embedded` and `segmented` bring the results."""
         self._notice("Computing the embeddings …")
         self._on_report, self._on_result = self._on_embedding_message, self._on_segmentation_result
@@ -272,14 +273,14 @@ class SessionController(QObject):
             self._run = self._resumable = self._start_wish = None
 
     def _on_embedding_message(self, message: object) -> None:
-        if isinstance(message, segmentation_job.EmbeddedImage):
+        if isinstance(message, embedding_job.EmbeddedImage):
             self._notice("Finding the objects …")
             self._set_state(SessionState.SEGMENTING)
             self.embedded.emit(message)
         else:
             self.embedding_reported.emit(message)
 
-    def _on_embedded(self, image: segmentation_job.EmbeddedImage) -> None:
+    def _on_embedded(self, image: embedding_job.EmbeddedImage) -> None:
         self._notice(image.resampling.notice or "The embeddings are there.", "good")
         self.embedded.emit(image)
 

@@ -1,7 +1,7 @@
 """Editors of one value each: which widget suits which type, how it is read and written.
 
 An editor has `value()`, `set_value(value)` and the signal `edited`; bounds, unit and choices come from the pydantic
-field.
+field. Those of numbers lie in `spin_boxes`.
 """
 
 from __future__ import annotations
@@ -12,23 +12,19 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Union, get_args, get_o
 from annotated_types import Ge, Gt, Le, Lt
 from qtpy.QtCore import QEvent, QObject, Qt, Signal
 from qtpy.QtWidgets import (
-    QAbstractSpinBox,
     QCheckBox,
     QComboBox,
-    QDoubleSpinBox,
     QHBoxLayout,
     QLineEdit,
     QSlider,
-    QSpinBox,
     QWidget,
 )
+
+from napari_spoco._qt.spin_boxes import FloatEditor, IntEditor
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
-_DECIMALS = 8
-_INT_MAX = 2**31 - 1
-_FLOAT_MAX = 1e12
 _SLIDER_STEPS = 1000
 _SLIDER_POWER = 2
 
@@ -93,74 +89,6 @@ class ChoiceEditor(QComboBox):
         self.setCurrentIndex(index)
 
     def _on_activated(self, _index: int) -> None:
-        self.edited.emit()
-
-
-class IntEditor(QSpinBox):
-    """Spin box for whole numbers; with `blank`, its lowest position reads so and means None."""
-
-    edited = Signal()
-
-    def __init__(self, lower: int | None, upper: int | None, unit: str, blank: str | None) -> None:
-        super().__init__()
-        lower = 0 if lower is None else lower
-        self.setRange(lower if blank is None else lower - 1, _INT_MAX if upper is None else upper)
-        _dress(self, unit, blank)
-
-    def value(self) -> int | None:
-        """Return the number, or None."""
-        return None if self._is_blank() else super().value()
-
-    def set_value(self, value: int | None) -> None:
-        """Show a number or None."""
-        blocked = self.blockSignals(True)
-        self.setValue(self.minimum() if value is None else value)
-        self.blockSignals(blocked)
-
-    def _is_blank(self) -> bool:
-        return bool(self.specialValueText()) and super().value() == self.minimum()
-
-    def _on_value_changed(self, _value: int) -> None:
-        self.edited.emit()
-
-
-class FloatEditor(QDoubleSpinBox):
-    """Spin box for numbers of any magnitude, shown with as few digits as they need.
-
-    With `blank`, its lowest position reads so and means None: an open lower bound itself (`is_open`), which is no
-    value, or else a position below.
-    """
-
-    edited = Signal()
-
-    def __init__(
-        self, lower: float | None, upper: float | None, unit: str, blank: str | None, *, is_open: bool = True
-    ) -> None:
-        super().__init__()
-        self.setDecimals(_DECIMALS)
-        lower = 0.0 if lower is None else lower
-        lower = lower if blank is None or is_open else lower - 1.0
-        self.setRange(lower, _FLOAT_MAX if upper is None else upper)
-        _dress(self, unit, blank)
-
-    def value(self) -> float | None:
-        """Return the number, or None."""
-        return None if self._is_blank() else super().value()
-
-    def set_value(self, value: float | None) -> None:
-        """Show a number or None."""
-        blocked = self.blockSignals(True)
-        self.setValue(self.minimum() if value is None else value)
-        self.blockSignals(blocked)
-
-    def textFromValue(self, value: float) -> str:
-        """Return 0.0002 as 0.0002, not 0.00020000."""
-        return f"{value:.{_DECIMALS}f}".rstrip("0").rstrip(".") or "0"
-
-    def _is_blank(self) -> bool:
-        return bool(self.specialValueText()) and super().value() == self.minimum()
-
-    def _on_value_changed(self, _value: float) -> None:
         self.edited.emit()
 
 
@@ -313,16 +241,6 @@ def ignore_wheel(editor: QWidget) -> None:
     """Let an editor react to the wheel only while it has the focus."""
     editor.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     editor.installEventFilter(_WheelGuard(editor))
-
-
-def _dress(box: IntEditor | FloatEditor, unit: str, blank: str | None) -> None:
-    box.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
-    box.setKeyboardTracking(False)
-    if unit:
-        box.setSuffix(f" {unit}")
-    if blank is not None:
-        box.setSpecialValueText(blank)
-    box.valueChanged.connect(box._on_value_changed)
 
 
 def _unwrap_optional(annotation: Any) -> tuple[Any, bool]:

@@ -13,6 +13,7 @@ from napari_spoco._qt.notices import TONES, time_left
 from napari_spoco._qt.parts import folded, line, row, sentence
 
 if TYPE_CHECKING:
+    from napari_spoco._qt.embeddings.embedding_job import PredictionProgress
     from napari_spoco._qt.notices import Notice
     from napari_spoco.training.reports import StepReport
 
@@ -85,6 +86,16 @@ class Footer(QWidget):
         self.bar.setValue(n_done)
         self.bar.setFormat(text)
         self.bar.show()
+
+    def show_busy(self) -> None:
+        """Show that a job is on its way."""
+        self.show_progress(0, 0, "")
+
+    def show_tiles(self, progress: PredictionProgress) -> None:
+        """Show how many tiles of an image are predicted, once it is known of how many."""
+        if progress.n_tiles:
+            text = f"tile {progress.n_done} of {progress.n_tiles}"
+            self.show_progress(progress.n_done, progress.n_tiles, text)
 
     def show_step(self, report: StepReport) -> None:
         """Show how far a training is, by time."""

@@ -1,31 +1,39 @@
 """Forms made from parameter models: a row per field, with the model's title, unit, bounds and help.
 
-A form shows some fields of a model; `read_parameters` puts the values of several forms back into one model.
+A form shows some fields of a model, and marks those whose value the model refuses, as it is typed; `read_parameters`
+puts the values of several forms back into one model.
 """
 
 from __future__ import annotations
 
+import re
 from copy import copy
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
+from qtpy.QtWidgets import QAbstractSpinBox, QFormLayout, QLabel, QLineEdit, QWidget
 
 from napari_spoco._qt.editors import Editor, ignore_wheel, make_editor
+from napari_spoco._qt.field_marks import FieldMark, marked
 from napari_spoco._qt.parts import folded
+from napari_spoco._qt.typed_numbers import TypedNumber
 from napari_spoco.config import Parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pydantic.fields import FieldInfo
+    from pydantic_core import ErrorDetails
+    from superqt import QCollapsible
 
 Model = TypeVar("Model", bound=Parameters)
 
 
 class ModelForm(QWidget):
     """Editors for fields of a parameter model.
+
+    `changed` comes with every value that the user has entered, `checked` when the marks are up to date.
 
     Parameters
     ----------
@@ -42,6 +50,7 @@ class ModelForm(QWidget):
     """
 
     changed = Signal()
+    checked = Signal()
 
     def __init__(
         self,
@@ -55,7 +64,9 @@ class ModelForm(QWidget):
         super().__init__()
         self._model = model
         self._editors: dict[str, Editor] = {}
+        self._marks: dict[str, FieldMark] = {}
         self._groups: dict[str, ModelForm] = {}
+        self._headings: dict[str, QCollapsible] = {}
         self._choices, self._blanks = choices or {}, blanks or {}
         self._layout = QFormLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
@@ -89,6 +100,24 @@ class ModelForm(QWidget):
             group.set_values(getattr(parameters, name))
         for name, editor in self._editors.items():
             editor.set_value(getattr(parameters, name))
+        self.check()
+
+    def check(self) -> None:
+        """Mark the fields that the model refuses as they stand now, and no others."""
+        _, refused = self._typed()
+        for name, mark in self._marks.items():
+            mark.show(refused.get(name, ""))
+        for name, heading in self._headings.items():
+            heading.setText(marked(_title(self._model, name), bool(self._groups[name].refused)))
+        self.checked.emit()
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """Why fields are marked, by their names; those of groups begin with the group's: "loss.pull_weight"."""
+        here = {name: mark.reason for name, mark in self._marks.items() if mark.reason}
+        for name, group in self._groups.items():
+            here |= {f"{name}.{field}": reason for field, reason in group.refused.items()}
+        return here
 
     def set_editable(self, is_editable: bool) -> None:
         """Let the values be changed or not; groups can be unfolded and read all the same."""
@@ -116,19 +145,65 @@ class ModelForm(QWidget):
             group = ModelForm(field.annotation, choices=self._choices, blanks=self._blanks, defaults=field.default)
             heading = folded(_title(self._model, name), group)
             heading.toggleButton().setToolTip(" ".join((field.annotation.__doc__ or "").split("\n\n")[0].split()))
-            self._groups[name] = group
+            self._groups[name], self._headings[name] = group, heading
             self._layout.addRow(heading)
             group.changed.connect(self.changed)
+            group.checked.connect(self.check)
             return
         self._editors[name] = editor = make_editor(
             field, choices=self._choices.get(name, ()), blank=self._blanks.get(name, "auto")
         )
         ignore_wheel(editor)
         editor.setObjectName(name)
-        editor.edited.connect(self.changed)
         label = QLabel(_title(self._model, name))
         label.setToolTip(field.description or "")
         self._layout.addRow(label, editor)
+        self._marks[name] = FieldMark(editor, label)
+        self._follow(editor)
+
+    def _follow(self, editor: Editor) -> None:
+        editor.edited.connect(self._on_edited)
+        for text in editor.findChildren(QLineEdit):
+            text.textEdited.connect(self._on_typed)
+        for box in (editor, *editor.findChildren(QAbstractSpinBox)):
+            if isinstance(box, QAbstractSpinBox):  # What its range does not allow goes when it loses the focus.
+                box.editingFinished.connect(self.check)
+
+    def _on_edited(self) -> None:
+        self.check()
+        self.changed.emit()
+
+    def _on_typed(self, _text: str) -> None:
+        self.check()
+
+    def _typed(self) -> tuple[dict[str, Any], dict[str, str]]:
+        """Return the values that stand in the fields, and why fields of this form, without groups, are refused."""
+        values: dict[str, Any] = {}
+        refused: dict[str, str] = {}
+        for name, editor in self._editors.items():
+            try:
+                values[name] = _typed(editor)
+            except ValueError as error:
+                refused[name] = str(error)
+        for name, group in self._groups.items():
+            inside, wrong = group._typed()
+            if not wrong:
+                values[name] = inside
+        try:
+            self._model(**values)
+        except ValidationError as error:
+            for problem in error.errors(include_url=False):
+                for name in self._blamed(problem, is_complete=not refused):
+                    refused.setdefault(name, _reason(problem))
+        return values, refused
+
+    def _blamed(self, problem: ErrorDetails, *, is_complete: bool) -> list[str]:
+        """Return the fields to mark; where a rule is between several, those that its sentence names, or else all."""
+        if problem["loc"]:
+            return [name for name in self._editors if name == problem["loc"][0]]
+        words = re.findall(r"\w+", problem["msg"])
+        named = [name for name in self._editors if name in words]
+        return (named or list(self._editors)) if is_complete else []
 
 
 def read_parameters(model: type[Model], *forms: ModelForm, **others: object) -> Model:
@@ -159,8 +234,19 @@ def _sentence(model: type[Parameters], error: ValidationError) -> str:
         titles.append(_title(model, str(name)))
         if isinstance(field.annotation, type) and issubclass(field.annotation, Parameters):
             model = field.annotation
-    message = problem["msg"].removeprefix("Input ").removeprefix("Value error, ")
-    return f"{' > '.join(titles)}: {message}, got {problem['input']!r}."
+    return f"{' > '.join(titles)}: {_reason(problem)}" if titles else _reason(problem)
+
+
+def _reason(problem: ErrorDetails) -> str:
+    message = problem["msg"].removeprefix("Input ").removeprefix("Value error, ").rstrip(".")
+    # The input of a rule between fields is all of them.
+    return f"{message}." if isinstance(problem["input"], dict) else f"{message}, got {problem['input']!r}."
+
+
+def _typed(editor: Editor) -> Any:
+    """Return the value that stands in a field, entered or not; raises ValueError where that cannot be read."""
+    box = getattr(editor, "spin", editor)
+    return box.typed() if isinstance(box, TypedNumber) else editor.value()
 
 
 def _title(model: type[Parameters], name: str) -> str:

@@ -1,6 +1,7 @@
-"""The only file that touches layers: finds, reads, creates, updates and names them, with all their transforms.
+"""Layers: finds, reads, creates, updates and names them, with all their transforms.
 
-Layers come and go at the user's will: nothing here trusts that a layer of a moment ago is still in the viewer.
+What the view shows of them is known to `layer_view`. Layers come and go at the user's will: nothing here trusts that a
+layer of a moment ago is still in the viewer.
 """
 
 from __future__ import annotations
@@ -29,10 +30,6 @@ LINK = "napari-spoco image"
 """Key of the metadata of annotations and boxes; the value is the `identity` of the image they are painted for."""
 _SLACK = 0.5
 """Pixels by which a side of a rectangle may be off its axis."""
-_SHARE = 1 / 3
-"""Of the canvas, that what is brought into view fills."""
-_LEAST_EXTENT = 8
-"""Pixels, however small it is."""
 _EPSILON = 1e-6
 """Pixels that transforms may lose."""
 
@@ -125,44 +122,6 @@ def add_accepted(viewer: napari.viewer.Viewer, reviewed: Layer, labels: NDArray[
     return layer
 
 
-def visible_box(viewer: napari.viewer.Viewer, layer: Layer, *, n_pixels: int, n_planes: int) -> tuple[slice, ...]:
-    """Return the part of a layer that is on show, in pixels: the middle of it where that is too large.
-
-    Parameters
-    ----------
-    viewer, layer
-        An Image layer of the viewer.
-    n_pixels
-        Most pixels of the box.
-    n_planes
-        Most planes of a stack around the one that is on show.
-    """
-    shape = np.array(spatial_shape(layer))
-    displayed = [axis - viewer.dims.ndim + layer.ndim for axis in viewer.dims.displayed]
-    displayed = [axis for axis in displayed if axis >= 0]
-    here = np.array(layer.world_to_data(viewer.dims.point))
-    start = np.clip(np.rint(here), 0, shape - 1).astype(int)
-    stop = start + 1
-    start[displayed] = np.clip(layer.corner_pixels[0, displayed], 0, shape[displayed] - 1)
-    stop[displayed] = np.clip(layer.corner_pixels[1, displayed] + 1, start[displayed] + 1, shape[displayed])
-    excess = (np.prod(stop - start) / n_pixels) ** (1 / len(displayed))
-    if excess > 1:
-        middle, half = (start + stop) // 2, ((stop - start) / excess / 2).astype(int)
-        start[displayed] = (middle - half)[displayed]
-        stop[displayed] = (middle + np.maximum(half, 1))[displayed]
-    n_more = min(n_planes, n_pixels // max(int(np.prod(stop - start)), 1)) // 2
-    for axis in set(range(layer.ndim)) - set(displayed):
-        start[axis], stop[axis] = max(0, start[axis] - n_more), min(shape[axis], stop[axis] + n_more)
-    return tuple(map(slice, start.tolist(), stop.tolist()))
-
-
-def pixel_under(layer: Layer, position: Sequence[float]) -> tuple[int, ...] | None:
-    """Return the pixel of a layer at a position in the world; None outside."""
-    index = np.rint(layer.world_to_data(position)).astype(int)
-    inside = (index >= 0) & (index < np.array(spatial_shape(layer)))
-    return tuple(index.tolist()) if inside.all() else None
-
-
 def add_annotations(viewer: napari.viewer.Viewer, image: Layer) -> Layer:
     """Add an empty Labels layer on the image, selected, ready to paint the first object.
 
@@ -205,21 +164,6 @@ def label_colours(labels: Layer, ids: NDArray[np.integer]) -> list[tuple[int, ..
         for label in set(ids.tolist()) - {0}
     }
     return [colours.get(label) for label in ids.tolist()]
-
-
-def bring_into_view(viewer: napari.viewer.Viewer, layer: Layer, box: Box) -> None:
-    """Bring a box of a layer's pixels into the middle of the view, in its middle plane."""
-    first, last = ([getattr(part, end) - shift for part in box] for end, shift in (("start", 0), ("stop", 1)))
-    middle = np.rint((np.array(first) + last) / 2)
-    place = np.array(layer.data_to_world(middle))
-    offset = viewer.dims.ndim - layer.ndim
-    displayed = [axis - offset for axis in viewer.dims.displayed if axis >= offset]
-    for axis in set(range(layer.ndim)) - set(displayed):
-        viewer.dims.set_point(axis + offset, place[axis])
-    camera = viewer.scene.camera
-    camera.center = (0.0,) * (3 - len(displayed)) + tuple(place[displayed].tolist())
-    extents = [max(box[axis].stop - box[axis].start, _LEAST_EXTENT) * float(layer.scale[axis]) for axis in displayed]
-    camera.zoom = _SHARE * min(viewer.canvas.size) / max(extents)
 
 
 def show_features(labels: Layer, features: Mapping[str, Any]) -> None:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_spoco._qt.train.run_folders import Run, find_run, model_in
+from napari_spoco.models.registry import shipped_path
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
     from napari_spoco._qt.worker import JobContext
     from napari_spoco.models.checkpoint import ModelCard
@@ -40,10 +42,11 @@ def load(_context: JobContext, path: str) -> Generator[None, None, LoadedModel]:
 
     yield
     file = model_in(path)
-    return LoadedModel(str(file), _summary(load_model(file).card), find_run(path))
+    return LoadedModel(str(file), _summary(file, load_model(file).card), find_run(path))
 
 
-def _summary(card: ModelCard) -> str:
+def _summary(file: Path, card: ModelCard) -> str:
     network, history = card.network, card.history
     channels = f"{network.in_channels} channel{'s' if network.in_channels > 1 else ''}"
-    return f"{network.ndim}D, {channels}, {history.steps} steps on {history.n_objects} objects"
+    name = f"{file.stem}: " if file == shipped_path(file.stem) else ""
+    return f"{name}{network.ndim}D, {channels}, {history.steps} steps on {history.n_objects} objects"

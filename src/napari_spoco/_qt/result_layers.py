@@ -1,4 +1,4 @@
-"""The layers that the plugin writes; with `layers`, all that touches layers.
+"""The layers that the plugin writes over an image.
 
 They come and go at the user's will: nothing here trusts that a layer of a moment ago is still in the viewer.
 """

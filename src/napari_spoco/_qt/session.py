@@ -120,7 +120,7 @@ def derive_controls(state: SessionState, facts: SessionFacts) -> Controls:
         start=start,
         new_annotations=_control(
             "New",
-            "Make an empty Labels layer on the image and start painting.",
+            "Make an empty layer of annotations on the image. Painted ones stay in their own layer.",
             (facts.has_image, "Choose an image first."),
         ),
         train=_control(
@@ -187,19 +187,25 @@ def next_step(state: SessionState, facts: SessionFacts, n_objects: int) -> str:
     """Say in a sentence what the user should do next; empty while there is nothing to do but to wait."""
     if state is SessionState.TRAINING:
         return "You may go on painting: the training takes it in."
+    if state is SessionState.LOADING:
+        return "One moment: the model is being loaded."
     if state.is_busy:
         return ""
     if not facts.has_image:
         return "Open an image, or try File > Open Sample > SPOCO."
+    if n_objects == 0 and facts.has_model:
+        return "Press Segment (tab Segment), or New object to paint what the model is to learn."
     if not facts.has_annotations:
-        return "Press New to start painting."
+        return "Press New object to start painting."
     if n_objects == 0:
         return "Paint over one object. Press New object for the next one, and paint that."
     if n_objects == 1:
         return "Press New object and paint a few more: five or six are a good start."
-    if facts.can_resume:
-        return "Paint more objects and press Resume, or press Segment."
-    return f"Paint more objects, or press {'Segment' if facts.has_model else 'Train'}."
+    train = _STARTS[derive_start(facts)][0]
+    if not facts.has_model:
+        return f"Paint more objects, or go to the tab Train and press {train}."
+    then = "go on to Review and Export" if facts.has_labels else "press Segment (tab Segment)"
+    return f"Paint more objects and press {train} (tab Train), or {then}."
 
 
 def _control(text: str, hint: str, *conditions: tuple[bool, str]) -> Control:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import torch
 from pydantic import Field, ValidationError
@@ -68,6 +68,7 @@ class ModelCard(Parameters):
     delta_var: float = Field(0.5, gt=0)
     delta_dist: float = Field(2.0, gt=0)
     kernel_threshold: float = Field(0.9, gt=0, lt=1)
+    background_embedding: Literal["mean", "origin"] = "mean"
     patch_shape: tuple[int, ...] = ()
     voxel_size: tuple[float, ...] | None = None
     units: tuple[str, ...] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 RUN_MODELS = ("best.safetensors", "last.safetensors")
@@ -17,6 +18,14 @@ def shipped_models() -> tuple[str, ...]:
 def shipped_path(name: str) -> Path:
     """Return where the shipped model of that name lies, or would lie."""
     return _FOLDER / f"{name}.safetensors"
+
+
+@cache
+def describe_shipped(name: str) -> str:
+    """Return what the shipped model of that name is for: the first sentence of its card, which begins "2D" or "3D"."""
+    card = shipped_path(name).with_suffix(".md").read_text(encoding="utf-8")
+    sentence = card.split("\n\n")[1].split(". ")[0]
+    return " ".join(sentence.split())
 
 
 def model_in_folder(path: Path) -> Path:

@@ -93,7 +93,7 @@ class ReviewQueue:
     measures : mapping of int to ObjectMeasures
         All objects by id.
     decisions : mapping of int to str
-        "accepted" or "rejected" by id; plain values that can be stored.
+        "accepted" or "rejected" by id; plain values that can be stored. Rejected objects may be there no longer.
     """
 
     measures: Mapping[int, ObjectMeasures]
@@ -101,10 +101,10 @@ class ReviewQueue:
 
     @classmethod
     def of(cls, measures: Iterable[ObjectMeasures], decisions: Mapping[int, Decision] | None = None) -> ReviewQueue:
-        """Make a queue; decisions about objects that are not there are dropped."""
+        """Make a queue; of objects that are not there only those are remembered that were rejected."""
         by_id = {one.instance_id: one for one in measures}
-        kept = {instance_id: made for instance_id, made in (decisions or {}).items() if instance_id in by_id}
-        return cls(by_id, kept)
+        known = (decisions or {}).items()
+        return cls(by_id, {one: made for one, made in known if one in by_id or made == "rejected"})
 
     @cached_property
     def scores(self) -> tuple[ObjectScore, ...]:
@@ -151,7 +151,9 @@ class ReviewQueue:
         others = {other: made for other, made in self.decisions.items() if other != instance_id}
         return replace(self, decisions=others if decision is None else {**others, instance_id: decision})
 
-    def after_change(self, ids: Iterable[int], measures: Iterable[ObjectMeasures]) -> ReviewQueue:
+    def after_change(
+        self, ids: Iterable[int], measures: Iterable[ObjectMeasures], *, rejected: Iterable[int] = ()
+    ) -> ReviewQueue:
         """Return the queue after a correction.
 
         Parameters
@@ -160,12 +162,15 @@ class ReviewQueue:
             Objects that were changed, made or taken away (`LabelChange.ids`); they are pending again.
         measures
             Of those of them that are there now.
+        rejected
+            Those of them that were taken away because they are no objects.
         """
         changed = {*ids}
         kept = {other: one for other, one in self.measures.items() if other not in changed}
         now = {one.instance_id: one for one in measures}
         decisions = {other: made for other, made in self.decisions.items() if other not in changed}
-        return ReviewQueue({**kept, **now}, decisions)
+        gone: dict[int, Decision] = {other: "rejected" for other in rejected if other not in now}
+        return ReviewQueue({**kept, **now}, {**decisions, **gone})
 
     def _decided(self, decision: Decision) -> frozenset[int]:
         return frozenset(instance_id for instance_id, made in self.decisions.items() if made == decision)

@@ -58,6 +58,7 @@ class ModelMaker:
                 "delta_var": loss.delta_var,
                 "delta_dist": loss.delta_dist,
                 "kernel_threshold": loss.kernel_threshold,
+                "background_embedding": loss.background_embedding,
                 "patch_shape": patch_shape,
                 "voxel_size": size,
                 "units": units,

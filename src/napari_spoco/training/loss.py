@@ -4,8 +4,8 @@ Each term is a small function of one image; `spoco_loss` weights them and averag
 al., CVPR 2022, equations named at each term; where the released code differs, `LossConfig` has the option and
 docs/method.md says why. What a term needs of every pixel comes as sums from one pass over the image
 (`pixel_sums.py`): `<term>_request` says which, `<term>` is the formula over them. Labels: instances > 0,
-`UNLABELED` = 0, `BACKGROUND` = -1 is one more cluster that is pulled together and pushed from the others, `IGNORE` = -2
-takes no part at all.
+`UNLABELED` = 0, `BACKGROUND` = -1 is one more cluster that is pulled together and pushed from the others (around its
+mean, or around zero, so that it is one cluster in all patches and images), `IGNORE` = -2 takes no part at all.
 """
 
 from __future__ import annotations
@@ -77,9 +77,12 @@ def spoco_loss(
     student, painted = take_pixels(student, [clusters.painted.pixels for clusters in images])
     terms: list[dict[str, torch.Tensor]] = []
     requests: list[dict[str, Request]] = []
+    at_origin = config.background_embedding == "origin" and any(clusters.has_background for clusters in images)
     for embeddings, clusters in zip(painted, images, strict=True):
         means = clusters.means(embeddings)
-        terms.append(mean_terms(embeddings, means, clusters, config))
+        if at_origin and clusters.has_background:
+            means = torch.cat((means[:-1], torch.zeros_like(means[-1:])))
+        terms.append(mean_terms(embeddings, means, clusters, config, at_origin=at_origin))
         requests.append(object_requests(embeddings, means, clusters, config, generator))
     if teacher is not None and config.consistency_weight and config.supervision != "dense":
         teacher = teacher.flatten(2).contiguous()
@@ -104,14 +107,18 @@ def average(terms: list[dict[str, torch.Tensor]], name: str, weight: float, zero
 
 
 def mean_terms(
-    embeddings: torch.Tensor, means: torch.Tensor, clusters: Clusters, config: LossConfig
+    embeddings: torch.Tensor, means: torch.Tensor, clusters: Clusters, config: LossConfig, *, at_origin: bool
 ) -> dict[str, torch.Tensor]:
-    """Compute the terms of one image, unweighted, that need the painted pixels (E, M) and their means (K, E) only."""
+    """Compute the terms of one image, unweighted, that need the painted pixels (E, M) and their means (K, E) only.
+
+    `at_origin` says that the embedding of the background is zero, whether or not some is painted in this image.
+    """
     terms: dict[str, torch.Tensor] = {}
     if config.pull_weight and len(means):
         terms["pull"] = pull(embeddings, means, clusters, config)
     if config.push_weight and len(means):
-        terms["push"] = push(means, config)
+        is_missing = at_origin and not clusters.has_background
+        terms["push"] = push(torch.cat((means, torch.zeros_like(means[:1]))) if is_missing else means, config)
     if config.regularizer_weight and len(means):
         terms["regularizer"] = regularizer(means)
     return terms

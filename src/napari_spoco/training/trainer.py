@@ -127,7 +127,8 @@ class Trainer:
             start_from = EmbeddingModel.create(ModelCard.model_validate_json(state["card"]))
         elif start_from is not None:
             start_from = copy.deepcopy(start_from)  # The caller's own model is not trained.
-        self.config = config = config or TrainingConfig()
+        config = config or TrainingConfig()
+        self.config = config = config if state else _as_started(config, start_from)
         normalization = start_from.card.normalization if start_from else config.normalization
         given = per_image(voxel_size, units, len(images))
         if state is None:
@@ -437,6 +438,14 @@ def train(
         if on_report is not None:
             on_report(report)
     return trainer.result()
+
+
+def _as_started(config: TrainingConfig, model: EmbeddingModel | None) -> TrainingConfig:
+    """Leave the background where the model has it: a training at a low rate does not move it."""
+    if model is None:
+        return config
+    kept = {"background_embedding": model.card.background_embedding}
+    return config.model_copy(update={"loss": config.loss.model_copy(update=kept)})
 
 
 def _draw_seed(rng: np.random.Generator) -> int:

@@ -55,7 +55,7 @@ class AnnotateTab(Tab):
         self.counting = Counting(self)
         self.image = LayerChoice(viewer, layers.image_layers, fixed=(("none", "no image"),), takes_first=True)
         self.image.setToolTip(_IMAGE_HELP)
-        self.annotations = LayerChoice(viewer, layers.labels_layers, fixed=(("none", "choose, or press New"),))
+        self.annotations = LayerChoice(viewer, layers.labels_layers, fixed=(("none", "none yet"),))
         self.annotations.setToolTip(_ANNOTATIONS_HELP)
         self.new_button = QPushButton()
         self.action_buttons = {action.name: QPushButton(action.text) for action in ACTIONS}
@@ -111,13 +111,13 @@ class AnnotateTab(Tab):
         self.column.addLayout(row(self.image, title="Image", title_width=_TITLE_WIDTH))
         self.column.addWidget(self._about_image)
         self.column.addLayout(row(self.annotations, self.new_button, title="Annotations", title_width=_TITLE_WIDTH))
-        self.column.addWidget(self._about_annotations)
         for actions in (PAINTING, TOOLS):
             self.column.addLayout(buttons(*(self.action_buttons[action.name] for action in actions)))
             if actions is PAINTING:
                 self.column.addWidget(self._about_brush)
         self.column.addWidget(self.objects)
-        self.column.addWidget(self._advice)
+        for about in (self._about_annotations, self._advice):  # Lines come and go: below the buttons, which stay.
+            self.column.addWidget(about)
         self.column.addLayout(row(self.boxes, title="Fully annotated boxes"))
         self.column.addLayout(buttons(self.draw_button, self.view_button))
         boxes = (self.action_buttons[action.name] for action in WORK_BOX)
@@ -139,7 +139,10 @@ class AnnotateTab(Tab):
         self.new_requested.emit()
 
     def _on_action_clicked(self, name: str) -> None:
-        self.action_requested.emit(name)
+        if name == "new_object" and self.annotations.layer() is None:
+            self.new_requested.emit()  # Its brush is ready for the first object.
+        else:
+            self.action_requested.emit(name)
 
     def _on_draw_clicked(self) -> None:
         self.drawing_requested.emit()

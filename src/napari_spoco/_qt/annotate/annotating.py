@@ -1,33 +1,28 @@
-"""The tools of the Annotate tab: brush, list of objects, filling, removing, importing, boxes.
-
-The cycle of a change that many pixels may take part in:
-
-1. A job finds out which pixels become what (`PixelsToPaint`); the layer is as it was. One job at a time.
-2. The event loop paints them, as one step of napari's own undo, and leaves those alone that were painted meanwhile.
-3. The layer tells of it as of every stroke, and the list follows (`Counting`).
-"""
+"""The tools of the Annotate tab: who asks for what, whether it is possible, and who does it."""
 
 from __future__ import annotations
 
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
-from napari_spoco._qt.annotate import annotation_job, annotation_layer, import_form
-from napari_spoco._qt.annotate.annotation_status import ACTIONS, BACKGROUND_BRUSH, IMPORT, AnnotationStatus
+from napari_spoco._qt.annotate import annotation_layer, import_form
+from napari_spoco._qt.annotate.annotation_status import ACTIONS, IMPORT, AnnotationStatus
 from napari_spoco._qt.annotate.box_drawing import BoxDrawing
+from napari_spoco._qt.annotate.brush import Brush
 from napari_spoco._qt.annotate.object_list import ListedObjects
+from napari_spoco._qt.annotate.pixel_changes import PixelChanges
 from napari_spoco._qt.annotate.stroke_labels import StrokeLabels
 from napari_spoco._qt.annotate.work_box import WorkBoxes
 from napari_spoco._qt.keys import KeyChoice, LayerKeys
+from napari_spoco._qt.layer_view import look_at, plane_axis
 from napari_spoco._qt.layers import labels_pixels, spatial_shape
 from napari_spoco._qt.notices import Notice
-from napari_spoco._qt.worker import SideJob
 from napari_spoco.data.annotations import BACKGROUND, IGNORE
-from napari_spoco.data.free_ids import next_object_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,8 +31,6 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
     from napari_spoco._qt.annotate.annotate_tab import AnnotateTab
-    from napari_spoco._qt.annotate.annotation_job import PixelsToPaint
-    from napari_spoco._qt.annotate.stroke_labels import Stroke
     from napari_spoco._qt.files_job import AnnotationSummary
     from napari_spoco._qt.notices import Tone
     from napari_spoco._qt.train.training_settings import TrainingSettings
@@ -70,21 +63,18 @@ class Annotating(QObject):
         super().__init__(parent)
         self._viewer, self._tab = viewer, tab
         self._strokes = StrokeLabels(settings)
+        self._brush = Brush(viewer, tab, self._strokes)
         self.keys = KeyChoice({action.name: action.key for action in ACTIONS}, parent=self)
         self._boxes, self._work_boxes = BoxDrawing(viewer, tab, parent=self), WorkBoxes(viewer, tab, parent=self)
-        for part in (self._boxes, self._work_boxes):
+        self._changes = PixelChanges(self)
+        for part in (self._boxes, self._work_boxes, self._changes):
             part.noticed.connect(self.noticed)
-        self._work_boxes.failed.connect(self._on_failed)
-        self._work_boxes.changed.connect(self._show)
+        for part in (self._work_boxes, self._changes):
+            part.failed.connect(self._on_failed)
+            part.changed.connect(self._show)
         self._layer: Labels | None = None
         self._bound: LayerKeys | None = None
-        self._brush: int | None = None  # for objects, while the one for strokes is in use
         self._may_set_labels = True
-        self._target: Labels | None = None  # of the job
-        self._job = SideJob(self)
-        self._job.returned.connect(self._on_pixels_known)
-        self._job.failed.connect(self._on_failed)
-        self._job.changed.connect(self._show)
         tab.chosen.connect(self._on_chosen)
         tab.counted.connect(self._on_counted)
         tab.action_requested.connect(self.act)
@@ -117,37 +107,26 @@ class Annotating(QObject):
         self._viewer.dims.events.order.disconnect(self._on_view_changed)
         self._release()
         self._work_boxes.end()
-        self._target = None
+        self._changes.end()
 
     # Actions
 
     def new_object(self) -> None:
         """Take the brush with the next free id."""
-        if self._refuses("new_object"):
-            return
-        layer = self._layer
-        try:
-            label = next_object_id(self._ids(), self._strokes.reserved, limit=annotation_layer.greatest_id(layer))
-        except ValueError as error:
-            self._on_failed(error)
-            return
-        self._take(label)
+        self._take_brush("new_object", self._brush.begin_object)
 
     def paint_background(self) -> None:
         """Take the brush for background; choose a free id for it first where none is set."""
-        self._paint_strokes("paint_background", "background_label")
+        self._take_brush("paint_background", partial(self._brush.take_for_strokes, "background_label"))
 
     def paint_ignore(self) -> None:
         """Take the brush for regions to ignore; choose a free id for it first where none is set."""
-        self._paint_strokes("paint_ignore", "ignore_label")
+        self._take_brush("paint_ignore", partial(self._brush.take_for_strokes, "ignore_label"))
 
     def interpolate(self) -> None:
         """Fill the object of the brush between its painted planes."""
-        if self._refuses("interpolate"):
-            return
-        layer, label = self._layer, int(self._layer.selected_label)
-        scale = [float(step) for step in layer.scale]
-        self._start(annotation_job.run_interpolation, label, annotation_layer.plane_axis(self._viewer, layer), scale)
+        if not self._refuses("interpolate"):
+            self._changes.interpolate(self._layer, plane_axis(self._viewer, self._layer))
 
     def jump_next(self) -> None:
         """Go to the next object of the list, behind the last one to the first."""
@@ -179,20 +158,16 @@ class Annotating(QObject):
             return
         objects = listed.summary.objects
         place = objects.first[row].tolist(), objects.last[row].tolist(), objects.middles[row].tolist()
-        annotation_layer.look_at(self._viewer, self._layer, *place)
+        look_at(self._viewer, self._layer, *place)
         self._tab.objects.reveal(label)
         if annotation_layer.is_paintable(self._layer):
-            self._take(label)
+            self._brush.take(label)
 
     # What the user wants
 
     def _on_removal_requested(self, ids: tuple[int, ...]) -> None:
         if not self._refuses("delete_selected"):
-            names = {
-                self._strokes.meaning.background_label: "the background",
-                self._strokes.meaning.ignore_label: "what was ignored",
-            }
-            self._start(annotation_job.run_removal, ids, [names.get(label, f"object {label}") for label in ids])
+            self._changes.remove(self._layer, ids, self._strokes.meaning)
 
     def _on_undo_requested(self) -> None:
         if self._layer is not None:
@@ -211,56 +186,22 @@ class Annotating(QObject):
 
     def _import(self, source: Any) -> None:
         if not self._refuses(IMPORT):
-            self._start(annotation_job.run_import, source, self._tab.importing.ids.text(), self._strokes.reserved)
+            self._changes.bring_in(self._layer, source, self._tab.importing.ids.text(), self._strokes.reserved)
 
-    def _paint_strokes(self, name: str, stroke: Stroke) -> None:
+    def _take_brush(self, name: str, take: Callable[[], None]) -> None:
+        """Take the brush, if that is possible now and an id is free."""
         if self._refuses(name):
             return
         try:
-            limit = annotation_layer.greatest_id(self._layer)
-            label = self._strokes.pick(self._layer, stroke, self._ids(), limit=limit)
+            take()
         except ValueError as error:
             self._on_failed(error)
-            return
-        self._take(label)
-
-    def _take(self, label: int) -> None:
-        """Take the brush with an id; that for strokes is narrow, and that for objects comes back as it was."""
-        layer, is_stroke = self._layer, label in self._strokes.reserved
-        size = None
-        if is_stroke and self._brush is None:
-            self._brush, size = layer.brush_size, BACKGROUND_BRUSH
-        elif not is_stroke and self._brush is not None:
-            self._brush, size = None, self._brush
-        annotation_layer.take_brush(self._viewer, layer, label, size=size)
-
-    def _ids(self) -> list[int]:
-        """Return the ids of objects, and that of the brush, with which something may have been painted just now."""
-        ids = self._tab.summary.objects.ids
-        label = int(self._layer.selected_label)
-        is_object = self._tab.counting.is_pending and label not in self._strokes.reserved
-        origin = annotation_layer.work_box_origin(self._layer)
-        outside = [] if origin is None else [origin.box.greatest_id]
-        return [*ids[ids > 0].tolist(), *outside, *([label] if is_object else [])]
 
     def _refuses(self, name: str) -> bool:
         reason = self._status().reason(name)
         if reason:
             self._say(reason)
         return bool(reason)
-
-    # Jobs
-
-    def _start(self, body: Callable[..., Any], *args: object) -> None:
-        self._target = self._layer
-        self._job.start(body, self._layer.data, *args)
-
-    def _on_pixels_known(self, found: PixelsToPaint) -> None:
-        if self._target is None:
-            return
-        if len(found.indices[0]):
-            annotation_layer.put_pixels(self._target, found.indices, found.before, found.after)
-        self._say(found.text, "good")
 
     def _on_failed(self, error: Exception) -> None:
         if isinstance(error, ValueError | OSError):
@@ -279,7 +220,7 @@ class Annotating(QObject):
     def _follow(self) -> None:
         self._release()
         self._layer = layer = self._tab.annotations.layer()
-        self._brush = None
+        self._brush.follow(layer)
         self._tab.objects.rows.colour_of = self._colour
         if layer is not None:
             self._bound = LayerKeys(layer, self.keys, parent=self)
@@ -295,6 +236,7 @@ class Annotating(QObject):
             self._bound.end()
             self._bound.deleteLater()
         self._layer = self._bound = None
+        self._brush.follow(None)
 
     def _on_counted(self) -> None:
         summary: AnnotationSummary = self._tab.summary
@@ -332,22 +274,23 @@ class Annotating(QObject):
     def _status(self) -> AnnotationStatus:
         layer, image = self._layer, self._tab.image.layer()
         if layer is None:
-            return AnnotationStatus(may_set_labels=self._may_set_labels)
+            return AnnotationStatus(has_image=image is not None, may_set_labels=self._may_set_labels)
         try:
             meaning = self._strokes.meaning
         except ValueError:
             meaning = None
         return AnnotationStatus(
+            has_image=image is not None,
             is_open=True,
             is_paintable=annotation_layer.is_paintable(layer),
             may_set_labels=self._may_set_labels,
-            is_working=self._job.is_running or self._work_boxes.is_working,
+            is_working=self._changes.is_working or self._work_boxes.is_working,
             is_box=annotation_layer.work_box_origin(layer) is not None,
             is_croppable=image is not None and spatial_shape(image) == spatial_shape(layer),
             summary=self._tab.summary,
             meaning=meaning,
             label=int(layer.selected_label),
-            axis=annotation_layer.plane_axis(self._viewer, layer),
+            axis=plane_axis(self._viewer, layer),
             has_selection=self._tab.objects.selectionModel().hasSelection(),
         )
 

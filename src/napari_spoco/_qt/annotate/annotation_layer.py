@@ -1,4 +1,4 @@
-"""What painting tools do with the annotations' layer in its viewer: brush, view, changes of pixels, rectangles.
+"""What painting tools do with the annotations' layer in its viewer: brush, changes of pixels, rectangles, work boxes.
 
 Everything here is on the event loop; who found out what to change did so in a thread.
 """
@@ -11,7 +11,8 @@ import numpy as np
 from napari.layers import Image, Labels, Shapes
 
 from napari_spoco._qt.annotate.stroke_labels import KEPT
-from napari_spoco._qt.layers import identity, transforms, visible_box
+from napari_spoco._qt.layer_view import displayed_axes, visible_box
+from napari_spoco._qt.layers import identity, transforms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,24 +68,6 @@ def take_brush(viewer: napari.viewer.Viewer, layer: Labels, label: int, *, size:
     layer.mode = "paint"
     if size is not None:
         layer.brush_size = size
-
-
-def look_at(
-    viewer: napari.viewer.Viewer, layer: Layer, first: Sequence[int], last: Sequence[int], middle: Sequence[int]
-) -> None:
-    """Bring a box of pixels (`first` to `last`) into the middle of the view, in the planes of the pixel `middle`."""
-    place = (np.array(first) + np.array(last)) / 2
-    displayed, hidden = _axes(viewer, layer)
-    place[hidden] = np.array(middle)[hidden]
-    world = np.array(layer.data_to_world(place))
-    for axis in hidden:
-        viewer.dims.set_point(axis + viewer.dims.ndim - layer.ndim, world[axis])
-    viewer.scene.camera.center = (0.0,) * (3 - len(displayed)) + tuple(world[displayed].tolist())
-
-
-def plane_axis(viewer: napari.viewer.Viewer, layer: Layer) -> int:
-    """Return the axis of a layer along which the view shows one plane; the first one where it shows all in 3D."""
-    return next(iter(_axes(viewer, layer)[1]), 0)
 
 
 def put_pixels(layer: Labels, indices: Sequence[NDArray[Any]], before: Any, after: Any) -> int:
@@ -164,7 +147,7 @@ def add_visible_rectangle(viewer: napari.viewer.Viewer, boxes: Shapes, annotatio
     ValueError
         The view is in 3D, or shows nothing of the annotations.
     """
-    displayed, hidden = _axes(viewer, annotations)
+    displayed, hidden = displayed_axes(viewer, annotations)
     if len(displayed) != 2:
         raise ValueError("A box is drawn in a plane: switch the view to 2D first.")
     box = visible_box(viewer, annotations, n_pixels=_PLANE, n_planes=1)
@@ -176,10 +159,3 @@ def add_visible_rectangle(viewer: napari.viewer.Viewer, boxes: Shapes, annotatio
     corners[:, displayed[1]] = [columns.start, columns.stop - 1, columns.stop - 1, columns.start]
     world = [annotations.data_to_world(corner) for corner in corners]
     boxes.add_rectangles(np.array([boxes.world_to_data(corner) for corner in world]))
-
-
-def _axes(viewer: napari.viewer.Viewer, layer: Layer) -> tuple[list[int], list[int]]:
-    """Return the axes of a layer that are on show, in the order of the view, and those that are not."""
-    offset = viewer.dims.ndim - layer.ndim
-    displayed = [axis - offset for axis in viewer.dims.displayed if axis >= offset]
-    return displayed, [axis for axis in range(layer.ndim) if axis not in displayed]

@@ -71,6 +71,8 @@ class AnnotationStatus:
 
     Attributes
     ----------
+    has_image : bool
+        Whether an image is chosen.
     is_open, is_paintable : bool
         Whether annotations are chosen; whether they lie in memory, so that they can be changed.
     may_set_labels : bool
@@ -91,6 +93,7 @@ class AnnotationStatus:
         Whether rows of the list are selected.
     """
 
+    has_image: bool = False
     is_open: bool = False
     is_paintable: bool = False
     may_set_labels: bool = True
@@ -106,7 +109,7 @@ class AnnotationStatus:
     def reason(self, name: str) -> str:
         """Say why an action is not possible; empty where it is."""
         if not self.is_open:
-            return "Choose annotations first, or press New."
+            return self._reason_while_closed(name)
         if not self.is_paintable:
             return "These annotations cannot be painted here: their pixels are not in memory. Press New for others."
         if self.meaning is None:
@@ -150,6 +153,11 @@ class AnnotationStatus:
             return ""
         whole = "volume" if len(summary.shape) == 3 else "image"
         return f"{_percent(summary.share)} of the {whole} is annotated. {advise(summary)}".rstrip()
+
+    def _reason_while_closed(self, name: str) -> str:
+        if not self.has_image:
+            return "Open or choose an image first."
+        return "" if name == "new_object" else "Press New object first, or choose annotations."
 
     def _reason_against_filling(self) -> str:
         if len(self.summary.shape) != 3:

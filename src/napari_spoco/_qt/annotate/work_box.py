@@ -55,6 +55,7 @@ class WorkBoxes(QObject):
         """Make layers of what is on show; `reserved` ids are no objects."""
         self._cropped = image, annotations = self._tab.image.layer(), self._tab.annotations.layer()
         box = annotation_layer.visible_part(self._viewer, annotations)
+        self.noticed.emit(Notice("Making layers of what is on show …"))
         self._cropping.start(annotation_job.run_crop, annotations.data, pixels_of(image), box, reserved)
 
     def write_back(self, reserved: Collection[int]) -> None:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import napari.viewer
     from napari.layers import Layer
 
+    from napari_spoco._qt.embeddings.embedding_job import EmbeddedImage
     from napari_spoco._qt.result_layers import ResultLayers
-    from napari_spoco._qt.segment.segmentation_job import EmbeddedImage
 
 
 class Picking(QObject):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_spoco._qt import layers
+from napari_spoco._qt.layer_view import pixel_under
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +71,7 @@ class Pointing(QObject):
 
     def _on_mouse_pressed(self, _viewer: Any, event: Any) -> Iterator[None]:
         """Take a click with the left button; where the mouse is dragged, it moves the image as ever."""
-        pixel = None if self._layer is None else layers.pixel_under(self._layer, event.position)
+        pixel = None if self._layer is None else pixel_under(self._layer, event.position)
         if event.button != 1 or pixel is None:
             return
         event.handled = True
@@ -85,7 +85,7 @@ class Pointing(QObject):
     def _on_timeout(self) -> None:
         if self._layer is None or self._position is None:
             return
-        pixel = layers.pixel_under(self._layer, self._position)
+        pixel = pixel_under(self._layer, self._position)
         if pixel is None:
             self.left.emit()
         else:

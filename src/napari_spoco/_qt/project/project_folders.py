@@ -30,7 +30,7 @@ _OFFERED = ".offered"
 
 @dataclass(frozen=True)
 class Untitled:
-    """What was painted without a project: where it is kept, when it was saved last, into how many images.
+    """What was painted or reviewed without a project: where it is kept, when it was saved last, in how many images.
 
     `is_news` says that it was never offered, and comes from a window that is gone.
     """
@@ -118,9 +118,10 @@ def _describe(folder: Path) -> Untitled | None:
     """Return what there is in a folder; None where nothing was painted, or it cannot be read."""
     try:
         images = Project.open(folder).images
-        painted = [folder / image.annotation_file for image in images if image.annotation_file]
-        time = datetime.fromtimestamp(max(path.stat().st_mtime for path in painted))
+        kept = [image for image in images if image.annotation_file or image.result_file]
+        files = [folder / file for image in kept for file in (image.annotation_file, image.result_file) if file]
+        time = datetime.fromtimestamp(max(path.stat().st_mtime for path in files))
     except (OSError, ValueError):
         return None
     is_own = last_holder(folder) == (os.getpid(), socket.gethostname())
-    return Untitled(folder, time, len(painted), is_news=not is_own and not (folder / _OFFERED).exists())
+    return Untitled(folder, time, len(kept), is_news=not is_own and not (folder / _OFFERED).exists())

@@ -10,6 +10,7 @@ from napari.layers import Image, Labels, Layer, Shapes
 
 from napari_spoco._qt import layers
 from napari_spoco._qt.project.project_session import KeptImage
+from napari_spoco._qt.review.review_notes import note, noted
 from napari_spoco.project_file import Placement
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class KeptLayers:
             annotations=_pixels(self.annotations, changed),
             boxes=self._read_boxes(),
             result=_pixels(self.result, changed),
+            review=None if self.result is None else noted(self.result),
         )
 
     def _read_boxes(self) -> Any:
@@ -133,6 +135,7 @@ def _show_labels(viewer: napari.viewer.Viewer, image: Layer, item: OpenedImage) 
     if item.result is not None:
         metadata = {layers.MAKER: layers.identity(image)}
         result = viewer.add_layer(Labels(item.result, name=f"{image.name} objects", metadata=metadata, **place))
+        note(result, item.entry.review)
     metadata = {layers.LINK: layers.identity(image)}
     if item.annotations is not None:
         annotations = Labels(item.annotations, name=f"{image.name} annotations", metadata=metadata, **place)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_spoco.config import AnnotationConfig
-    from napari_spoco.project_file import Placement
+    from napari_spoco.project_file import Placement, ReviewDecisions
     from napari_spoco.training.process import Box
 
 
@@ -20,7 +20,8 @@ class KeptImage:
 
     `key` is what the pair is known by as long as its layers live, and `image_key` the image. `pixels`, (*spatial) or
     (C, *spatial), `annotations` and `result`, (*spatial), are the layers' own, or None where they have not changed;
-    `holder` is the object that is replaced when the image is. `file` is where the image was read from, if anywhere.
+    `review` is that of the result, None where there was none; `holder` is the object that is replaced when the image
+    is. `file` is where the image was read from, if anywhere.
     """
 
     key: str
@@ -34,6 +35,7 @@ class KeptImage:
     annotations: Any = None
     boxes: tuple[Box, ...] | None = None
     result: Any = None
+    review: ReviewDecisions | None = None
 
 
 @dataclass(frozen=True, eq=False)

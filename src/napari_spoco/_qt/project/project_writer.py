@@ -1,6 +1,7 @@
 """Writes what is on show into a project, as far as it has changed. No Qt, no napari; for one thread at a time.
 
-A project without a name of its own is made when there is something to keep in it: the first painted pixel.
+A project without a name of its own is made when there is something to keep in it: the first painted pixel, or a
+review.
 """
 
 from __future__ import annotations
@@ -140,8 +141,8 @@ class ProjectWriter:
 
     def _write(self, session: KeptSession) -> Saved:
         begin = datetime.now()
-        is_painted = any(_has_pixels(image.annotations) for image in session.images)
-        if self._is_closed or (self._project is None and not is_painted):
+        is_worth = any(image.review is not None or _has_pixels(image.annotations) for image in session.images)
+        if self._is_closed or (self._project is None and not is_worth):
             return Saved(None, (), 0.0)
         project = self._begin()
         problems = [problem for image in session.images for problem in self._write_image(project, image, session)]
@@ -174,9 +175,7 @@ class ProjectWriter:
             name = self._names[image.key]
             project.change_image(name, title=image.title, placement=image.placement)
             self._write_annotations(project, name, image, session.meaning)
-            if image.result is not None:
-                result = np.array(image.result)
-                self._write_once(name, "result", _digest(result), lambda: project.set_result(name, result))
+            self._write_result(project, name, image)
         except (ValueError, OSError) as error:
             problems.append(f"“{image.title}” could not be saved: {error}")
         return problems
@@ -190,6 +189,14 @@ class ProjectWriter:
         digest = _digest(painted, boxes, meaning)
         write = partial(project.set_annotations, name, painted, boxes=boxes, meaning=meaning)
         self._write_once(name, "annotations", digest, write)
+
+    def _write_result(self, project: Project, name: str, image: KeptImage) -> None:
+        if image.result is not None:
+            result = np.array(image.result)
+            write = partial(project.set_result, name, result, image.review)
+            self._write_once(name, "result", _digest(result), write)
+        if image.review is not None:
+            project.change_image(name, review=image.review)
 
     def _write_once(self, name: str, kind: str, digest: bytes, write: Callable[[], None]) -> None:
         if self._digests.get((name, kind)) != digest:

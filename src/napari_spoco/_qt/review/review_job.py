@@ -13,13 +13,15 @@ import numpy as np
 from napari_spoco.review.queue import ReviewQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Sequence
+    from collections.abc import Collection, Generator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from napari_spoco._qt.segment.segmentation_job import EmbeddedImage
     from napari_spoco._qt.worker import JobContext
     from napari_spoco.data.label_change import LabelChange
+    from napari_spoco.review.measures import ObjectMeasures
+    from napari_spoco.review.queue import Decision
 
 Tool = Literal["merge", "delete", "fill_holes", "smooth", "grow"]
 
@@ -77,40 +79,27 @@ class AcceptedObjects:
 
 
 def run_measuring(
-    job: JobContext, subject: Subject, queue: ReviewQueue | None = None, ids: Sequence[int] = ()
+    job: JobContext, subject: Subject, decisions: Mapping[int, Decision] | None = None
 ) -> Generator[MeasuringProgress, None, ReviewQueue | None]:
-    """Measure all objects, or, with a queue, those that have changed; None where nobody waits for it any more.
+    """Measure all objects, about which there may be decisions; None where nobody waits for it any more.
 
     Raises
     ------
     TypeError, ValueError
         The labels are no objects.
     """
-    from napari_spoco.review.measures import MeasuringStopped, measure_objects
-
     yield MeasuringProgress(0, 0)
+    measures = _measure(job, subject, None)
+    return None if measures is None else _in_order(ReviewQueue.of(measures, decisions))
 
-    def report(n_done: int, n_objects: int) -> None:
-        if n_done * _N_REPORTS // n_objects > (n_done - 1) * _N_REPORTS // n_objects:
-            job.report(MeasuringProgress(n_done, n_objects))
 
-    try:
-        measures = measure_objects(
-            subject.labels,
-            None if queue is None else ids,
-            embeddings=subject.embeddings,
-            teacher_embeddings=subject.teacher_embeddings,
-            scale=subject.scale,
-            delta_var=subject.delta_var,
-            kernel_threshold=subject.kernel_threshold,
-            stop=job.is_cancelled,
-            on_progress=report,
-        )
-    except MeasuringStopped:
-        return None
-    measured = ReviewQueue.of(measures) if queue is None else queue.after_change(ids, measures)
-    _ = measured.pending  # Ordered here, it is not ordered on the event loop.
-    return measured
+def run_measuring_again(
+    job: JobContext, subject: Subject, queue: ReviewQueue, ids: Sequence[int], rejected: Sequence[int]
+) -> Generator[None, None, ReviewQueue | None]:
+    """Measure objects that have changed, some of which were rejected; else as `run_measuring`."""
+    yield
+    measures = _measure(job, subject, ids)
+    return None if measures is None else _in_order(queue.after_change(ids, measures, rejected=rejected))
 
 
 def run_edit(
@@ -161,3 +150,32 @@ def run_keeping(_job: JobContext, labels: NDArray[Any], ids: Collection[int]) ->
     yield
     kept = tuple(sorted(ids))
     return AcceptedObjects(np.where(np.isin(labels, kept), labels, labels.dtype.type(0)), kept)
+
+
+def _measure(job: JobContext, subject: Subject, ids: Sequence[int] | None) -> tuple[ObjectMeasures, ...] | None:
+    from napari_spoco.review.measures import MeasuringStopped, measure_objects
+
+    def report(n_done: int, n_objects: int) -> None:
+        if n_done * _N_REPORTS // n_objects > (n_done - 1) * _N_REPORTS // n_objects:
+            job.report(MeasuringProgress(n_done, n_objects))
+
+    try:
+        return measure_objects(
+            subject.labels,
+            ids,
+            embeddings=subject.embeddings,
+            teacher_embeddings=subject.teacher_embeddings,
+            scale=subject.scale,
+            delta_var=subject.delta_var,
+            kernel_threshold=subject.kernel_threshold,
+            stop=job.is_cancelled,
+            on_progress=report,
+        )
+    except MeasuringStopped:
+        return None
+
+
+def _in_order(queue: ReviewQueue) -> ReviewQueue:
+    """Order a queue here, so that it is not ordered on the event loop."""
+    _ = queue.pending
+    return queue

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from napari_spoco._qt.notices import Notice
+from napari_spoco.review.editing import LockedError
 
 if TYPE_CHECKING:
     from napari_spoco._qt.review.review_job import MeasuringProgress
@@ -83,11 +87,13 @@ class ReviewStatus:
             n_objects = self.progress.n_objects if self.progress else 0
             measured = f": {self.progress.n_done} of {n_objects}" if self.progress and n_objects else " …"
             return f"Looking at the objects{measured}" if self.is_open else ""
-        n_objects, n_accepted = len(self.queue.measures), len(self.queue.accepted)
+        n_objects, n_rejected = len(self.queue.measures), len(self.queue.rejected)
+        rejected = f"{n_rejected} rejected, " if n_rejected else ""
         if not n_objects:
-            return "There are no objects."
+            return f"There are no objects{f' ({n_rejected} rejected)' if n_rejected else ''}."
         left = f"{len(self.queue.pending)} to look at" if self.queue.pending else "all are reviewed"
-        return f"{n_objects} {'object' if n_objects == 1 else 'objects'}: {n_accepted} accepted, {left}."
+        objects = f"{n_objects} {'object' if n_objects == 1 else 'objects'}"
+        return f"{objects}: {len(self.queue.accepted)} accepted, {rejected}{left}."
 
     @property
     def about(self) -> str:
@@ -122,3 +128,12 @@ def locked(ids: tuple[int, ...]) -> str:
     one = len(ids) == 1
     which = ", ".join(map(str, ids))
     return f"{'Object' if one else 'Objects'} {which} {'is' if one else 'are'} accepted: unlock with Accept first."
+
+
+def failure(error: Exception) -> Notice:
+    """Say why something was not done."""
+    if isinstance(error, LockedError):
+        return Notice(locked(error.ids), "bad")
+    if isinstance(error, ValueError):
+        return Notice(str(error), "bad")
+    return Notice(f"{type(error).__name__}: {error}", "bad", "".join(traceback.format_exception(error)))

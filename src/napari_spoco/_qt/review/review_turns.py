@@ -62,7 +62,7 @@ class Turns(QObject):
         self._wishes.clear()
         if self._job is not None:
             self._job.cancel()
-        self._job = None
+        self._job, self._on_result = None, _ignore
 
     def _go_on(self) -> None:
         try:

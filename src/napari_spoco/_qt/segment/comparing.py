@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 
 from napari_spoco._qt import layers
+from napari_spoco._qt.layer_view import bring_into_view
 from napari_spoco._qt.segment.comparison_job import run_comparison
 from napari_spoco._qt.worker import SideJob
 
@@ -83,7 +84,7 @@ class Comparing(QObject):
 
     def _on_mistake_chosen(self, index: int) -> None:
         if self._comparison is not None and self._layers and self._layers[1] in self._viewer.layers:
-            layers.bring_into_view(self._viewer, self._layers[1], self._comparison.boxes[index])
+            bring_into_view(self._viewer, self._layers[1], self._comparison.boxes[index])
 
     def _forget(self) -> None:
         for layer in self._layers:

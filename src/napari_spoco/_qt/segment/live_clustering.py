@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_spoco._qt.segment.segmentation_job import EmbeddedImage, ViewResult, run_view
+from napari_spoco._qt.segment.segmentation_job import ViewResult, run_view
 from napari_spoco._qt.worker import Job
 
 if TYPE_CHECKING:
+    from napari_spoco._qt.embeddings.embedding_job import EmbeddedImage
     from napari_spoco.config import SegmentationConfig
 
     Wish = tuple[EmbeddedImage, SegmentationConfig, tuple[slice, ...]]

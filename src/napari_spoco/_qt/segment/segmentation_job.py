@@ -1,21 +1,15 @@
-"""The bodies of the jobs that embed an image and find its objects. No Qt; torch is imported in the job's thread.
+"""The bodies of the jobs that find the objects of an image. No Qt; torch is imported in the job's thread.
 
-An image is embedded once (`EmbeddedImage`); after that its objects are found again under other settings, of the whole
-image or of the part that is on show, and only what depends on a change is computed.
+The image is embedded first (`embedding_job`); then its objects are found as a whole, or in the part that is on show.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_spoco._qt.embeddings.embedding_store import EmbeddingStore, digest
-from napari_spoco.config import AnnotationConfig
-from napari_spoco.data.annotations import SparseAnnotations
-from napari_spoco.data.images import as_channels_first
 from napari_spoco.data.objects import object_columns
 
 if TYPE_CHECKING:
@@ -23,83 +17,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_spoco._qt.sources import Geometry, ImageSource
+    from napari_spoco._qt.embeddings.embedding_job import EmbeddedImage, Embedder, EmbeddingInputs, PredictionProgress
+    from napari_spoco._qt.sources import Geometry
     from napari_spoco._qt.worker import JobContext
     from napari_spoco.config import SegmentationConfig
     from napari_spoco.data.resampling import Resampling
-    from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard
-    from napari_spoco.segmentation.reclustering import Reclustering
-    from napari_spoco.segmentation.view import ReadoutContext
 
     Box = tuple[slice, ...]
-    Network = Literal["student", "teacher"]
-
-_DOTS = 3000
-"""Of the scatter plot: at most so many pixels of the image, and as many annotated ones."""
-
-
-@dataclass(frozen=True, eq=False)
-class SegmentationInputs:
-    """What the user has chosen; `mask` and `annotations` (*spatial) are copies that no painting reaches.
-
-    `meaning` says what the values of the annotations state, `background_pixel` (Z)YX what was clicked as background,
-    `network` which one embeds, where the model has both; consistency clustering looks at the student first in any case.
-    """
-
-    image: ImageSource
-    model_path: str
-    config: SegmentationConfig
-    device: str = "auto"
-    mask: NDArray[Any] | None = None
-    annotations: NDArray[Any] | None = None
-    meaning: AnnotationConfig = field(default_factory=AnnotationConfig)
-    background_pixel: tuple[int, ...] | None = None
-    network: Network = "teacher"
-
-
-@dataclass(frozen=True)
-class PredictionProgress:
-    """Tiles done, and in all."""
-
-    n_done: int
-    n_tiles: int
-
-
-@dataclass(frozen=True, eq=False)
-class EmbeddedImage:
-    """An image under a model, ready to be read out.
-
-    Attributes
-    ----------
-    key : str
-        Tells images, models and networks apart.
-    card : ModelCard
-        Of the model.
-    resampling : Resampling
-        Between the user's grid and that of the embeddings.
-    embeddings : ndarray
-        (E, *spatial) float16 on the model's grid, to be read only.
-    reclustering : Reclustering
-        Finds the objects.
-    context : ReadoutContext
-        What is known beside, on the model's grid.
-    rgb : ndarray
-        Principal components, uint8 (*spatial, 3) on the user's grid.
-    basis : ndarray
-        (E, 3), the components.
-    dots : tuple of ndarray
-        Pixels by their first two components (N, 2), and their annotated ids; 0 = not annotated.
-    """
-
-    key: str
-    card: ModelCard
-    resampling: Resampling
-    embeddings: NDArray[np.float16]
-    reclustering: Reclustering
-    context: ReadoutContext
-    rgb: NDArray[np.uint8]
-    basis: NDArray[np.float64]
-    dots: tuple[NDArray[np.float32], NDArray[np.int32]] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,124 +47,8 @@ class ViewResult:
     start: tuple[int, ...]
 
 
-class Embedder:
-    """Embeds images; keeps the last one at hand, and the embeddings of earlier ones on disk."""
-
-    def __init__(self, folder: Path) -> None:
-        self._store = EmbeddingStore(folder)
-        self._last: EmbeddedImage | None = None
-
-    @property
-    def last(self) -> EmbeddedImage | None:
-        """The image that was embedded last."""
-        return self._last
-
-    def embed(self, job: JobContext, inputs: SegmentationInputs) -> Generator[PredictionProgress, None, EmbeddedImage]:
-        """Return the image with all that is known now; what has not changed is not computed again."""
-        from napari_spoco.models.checkpoint import load_model
-        from napari_spoco.whole_image import check_method
-
-        yield PredictionProgress(0, 0)
-        pixels = as_channels_first(np.asarray(inputs.image.data), ndim=inputs.image.ndim)
-        model = load_model(inputs.model_path)
-        check_method(model, inputs.config)
-        file = Path(inputs.model_path)
-        geometry = inputs.image.geometry
-        name = digest(pixels, str(file.resolve()), file.stat().st_mtime_ns, geometry.scale, geometry.units)
-        # Consistency clustering compares the student's embeddings with the teacher's.
-        needs_both = inputs.config.method == "consistency"
-        network: Network = "student" if needs_both or model.teacher is None else inputs.network
-        last = self._last
-        if last is None or last.key != f"{name}-{network}":
-            last = self._begin(job, inputs, name, network, pixels, model)
-        context = self._context(inputs, pixels, last)
-        if needs_both and context.teacher_embeddings is None and model.teacher is not None:
-            teacher = self._predict(job, inputs, f"{name}-teacher", context.image, model)
-            context = replace(context, teacher_embeddings=teacher)
-        last.reclustering.set_context(context)
-        self._last = last = replace(last, context=context, dots=_sample_dots(last, context.annotations))
-        return last
-
-    def _begin(
-        self,
-        job: JobContext,
-        inputs: SegmentationInputs,
-        name: str,
-        network: Network,
-        pixels: NDArray[Any],
-        model: EmbeddingModel,
-    ) -> EmbeddedImage:
-        from napari_spoco.segmentation.projection import PcaProjection
-        from napari_spoco.segmentation.reclustering import Reclustering
-        from napari_spoco.segmentation.view import ReadoutContext
-
-        geometry = inputs.image.geometry
-        resampling = model.card.resampling(pixels.shape[1:], geometry.scale, geometry.units)
-        image = resampling.image(pixels)
-        key = f"{name}-{network}"
-        embeddings = self._predict(job, inputs, key, image, model)
-        projection = PcaProjection()
-        rgb, _ = resampling.picture(projection.fit_transform(np.asarray(embeddings, np.float32)))
-        context = ReadoutContext(image=image, scale=geometry.scale if resampling.is_identity else None)
-        reclustering = Reclustering(embeddings, model.card, context)
-        basis = projection.basis
-        assert basis is not None
-        return EmbeddedImage(key, model.card, resampling, embeddings, reclustering, context, rgb, basis)
-
-    def _predict(
-        self, job: JobContext, inputs: SegmentationInputs, key: str, image: Any, model: EmbeddingModel
-    ) -> NDArray[np.float16]:
-        from napari_spoco.segmentation.prediction import predict_embeddings
-        from napari_spoco.training.devices import choose_device
-
-        def predict(out: NDArray[np.float16]) -> None:
-            predict_embeddings(
-                model.to(choose_device(inputs.device)),
-                image,
-                teacher=key.endswith("teacher"),
-                out=out,
-                stop=job.is_cancelled,
-                on_progress=lambda n_done, n_tiles: job.report(PredictionProgress(n_done, n_tiles)),
-            )
-
-        return self._store.get(key, (model.config.embedding_dim, *image.shape[1:]), predict)
-
-    def _context(self, inputs: SegmentationInputs, pixels: NDArray[Any], image: EmbeddedImage) -> ReadoutContext:
-        """Say what is known beside the embeddings; an array that holds what it held before stays the same one."""
-        shape, resampling, known = pixels.shape[1:], image.resampling, image.context
-        mask, clicked = inputs.mask, inputs.background_pixel
-        if mask is not None and mask.shape != shape:
-            raise ValueError(f"foreground: expected the image's shape {shape}, got {mask.shape}.")
-        annotations = inputs.annotations
-        if annotations is not None and annotations.shape != shape:
-            annotations = None  # Of another image: of no use here, and no error.
-        if annotations is not None:  # Strokes of background are no objects.
-            meaning = inputs.meaning.model_copy(update={"painted_in_planes": False})
-            labels = SparseAnnotations.from_labels(np.array(annotations), config=meaning).labels
-            annotations = _kept(known.annotations, resampling.annotations(labels))
-        return replace(
-            known,
-            mask=None if mask is None else _kept(known.mask, resampling.mask(np.asarray(mask))),
-            annotations=annotations,
-            background_pixel=None if clicked is None else resampling.model_pixel(clicked),
-        )
-
-
-def run_embedding(
-    job: JobContext, inputs: SegmentationInputs, embedder: Embedder
-) -> Generator[PredictionProgress, None, EmbeddedImage]:
-    """Embed the image unless it is embedded.
-
-    Raises
-    ------
-    ValueError, OSError
-        The image, the model or the mask do not suit; nothing was changed.
-    """
-    return (yield from embedder.embed(job, inputs))
-
-
 def run_segmentation(
-    job: JobContext, inputs: SegmentationInputs, embedder: Embedder
+    job: JobContext, inputs: EmbeddingInputs, embedder: Embedder
 ) -> Generator[PredictionProgress | EmbeddedImage, None, SegmentationResult]:
     """Embed the image unless it is embedded, then find its objects; raises as `run_embedding`."""
     image = yield from embedder.embed(job, inputs)
@@ -289,24 +97,6 @@ def measure_features(labels: NDArray[np.uint32], geometry: Geometry) -> dict[str
     names = {"label": "index", "n_pixels": "pixels", size: f"{size} ({unit}{power})"}
     names |= {f"centroid_{axis}": f"{axis} ({unit})" for axis in "zyx"[-labels.ndim :]}
     return {shown: np.array(columns[name]) for name, shown in names.items()}
-
-
-def _sample_dots(
-    image: EmbeddedImage, annotations: NDArray[np.int32] | None
-) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Return `EmbeddedImage.dots`; the embeddings may lie on disk, so this belongs in the job's thread."""
-    flat = image.embeddings.reshape(len(image.embeddings), -1)
-    n_pixels = flat.shape[1]
-    ids = np.zeros(n_pixels, np.int32) if annotations is None else annotations.ravel()
-    painted = np.flatnonzero(ids > 0)
-    every, some = (np.linspace(0, max(n - 1, 0), min(n, _DOTS)).astype(np.intp) for n in (n_pixels, len(painted)))
-    pixels = np.union1d(every, painted[some])
-    return flat[:, pixels].T.astype(np.float32) @ image.basis[:, :2].astype(np.float32), ids[pixels]
-
-
-def _kept(known: Any, new: NDArray[Any]) -> NDArray[Any]:
-    """Return what was known where it is equal, so that nothing that depends on it is computed again."""
-    return known if known is not None and np.array_equal(known, new) else new
 
 
 def _model_box(box: Box, resampling: Resampling) -> Box:

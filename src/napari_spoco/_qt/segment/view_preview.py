@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_spoco._qt import layers
+from napari_spoco._qt.layer_view import visible_box
 from napari_spoco._qt.segment.live_clustering import LiveClustering
 
 if TYPE_CHECKING:
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     import napari.viewer
     from napari.layers import Layer
 
+    from napari_spoco._qt.embeddings.embedding_job import EmbeddedImage
     from napari_spoco._qt.result_layers import ResultLayers
-    from napari_spoco._qt.segment.segmentation_job import EmbeddedImage, ViewResult
+    from napari_spoco._qt.segment.segmentation_job import ViewResult
     from napari_spoco.config import SegmentationConfig
 
 _MILLISECONDS = 30
@@ -102,7 +103,7 @@ class ViewPreview(QObject):
             config = self._read_config()
         except ValueError:
             return
-        box = layers.visible_box(self._viewer, self._layer, n_pixels=_MOST_PIXELS, n_planes=_MOST_PLANES)
+        box = visible_box(self._viewer, self._layer, n_pixels=_MOST_PIXELS, n_planes=_MOST_PLANES)
         self.clustering.request(self._image, config, box)
 
     def _on_found(self, result: ViewResult) -> None:

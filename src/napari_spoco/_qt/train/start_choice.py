@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox
 
 from napari_spoco._qt.editors import ignore_wheel
 from napari_spoco._qt.session import Start
-from napari_spoco.models.registry import shipped_models
+from napari_spoco.models.registry import describe_shipped, shipped_models
 
 _TEXTS = {
     Start.NEW: "a new model",
@@ -15,6 +15,27 @@ _TEXTS = {
     Start.RESUME: "the last run",
 }
 _OTHER = "another run …"
+
+
+def advise_start(start: Start, model_summary: str, ndim: int | None) -> str:
+    """Say what is started from; of a new model, which shipped one may know such an image already.
+
+    Parameters
+    ----------
+    start
+        What is chosen.
+    model_summary
+        What the current model is called; empty without one.
+    ndim
+        Number of spatial axes of an image of one channel; None for other images, which no shipped model knows.
+    """
+    if start is Start.FINE_TUNE:
+        return f"The current model: {model_summary}."
+    known = [name for name in shipped_models() if describe_shipped(name).startswith(f"{ndim}D")]
+    if start is Start.RESUME or not known:
+        return ""
+    models = "; ".join(f"{name} ({describe_shipped(name)})" for name in known)
+    return f"A new model knows nothing yet. If your image is alike, start from {models}: less to paint, less to wait."
 
 
 class StartChoice(QComboBox):
@@ -30,8 +51,8 @@ class StartChoice(QComboBox):
         self._start = Start.NEW
         self.setToolTip(
             "A new model knows nothing. The current model, or one that ships with the plugin, is fine-tuned at a lower "
-            "rate; it never gets worse by that. A run that was stopped, or "
-            "killed, is resumed where it was last saved; its folder tells an earlier one."
+            "rate; it never gets worse by that. A run that was stopped, or killed, is resumed where it was last saved. "
+            "“another run …” asks for the folder of an earlier one."
         )
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(8)
@@ -48,6 +69,8 @@ class StartChoice(QComboBox):
         if starts != self._starts:
             self.clear()
             self.addItems([*(_TEXTS[offered] for offered in starts), *shipped_models(), _OTHER])
+            for name in shipped_models():
+                self.setItemData(self.findText(name), describe_shipped(name), Qt.ItemDataRole.ToolTipRole)
         self._starts, self._start = starts, start
         self.setCurrentIndex(starts.index(start))
 

@@ -13,7 +13,8 @@ from napari_spoco._qt.parts import buttons, sentence, show_control
 from napari_spoco._qt.tabs import Tab
 from napari_spoco._qt.train.log_drawer import LogDrawer
 from napari_spoco._qt.train.loss_plot import LossPlot
-from napari_spoco._qt.train.start_choice import StartChoice
+from napari_spoco._qt.train.start_choice import StartChoice, advise_start
+from napari_spoco._qt.train.train_on import TrainOnChoice
 from napari_spoco._qt.train.training_settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -35,14 +36,17 @@ class TrainTab(Tab):
 
     def __init__(self) -> None:
         super().__init__("Train")
-        self.start, self.settings = StartChoice(), TrainingSettings()
+        self.train_on, self.start, self.settings = TrainOnChoice(), StartChoice(), TrainingSettings()
         self.settings.quick.put_first("Start from", self.start)
+        self.settings.quick.put_first("Train on", self.train_on)
         self.train_button, self.stop_button = QPushButton(), QPushButton()
-        self.memory = sentence()
+        self.about_start, self.memory = sentence(), sentence()
+        self.about_start.hide()
         self.memory.setToolTip(_MEMORY_HELP)
         self.memory.hide()
         self.plot, self.score, self.log = LossPlot(), sentence(), LogDrawer()
         self.column.addWidget(self.settings)
+        self.column.addWidget(self.about_start)
         self.column.addWidget(self.memory)
         self.column.addLayout(buttons(self.train_button, self.stop_button))
         for widget in (self.plot, self.score):
@@ -59,6 +63,12 @@ class TrainTab(Tab):
         self.settings.set_editable(controls.inputs)
         self.start.setEnabled(controls.inputs)
         self.start.offer(controls.starts, controls.start)
+
+    def show_start(self, model_summary: str, ndim: int | None) -> None:
+        """Say what is started from, see `advise_start`."""
+        text = advise_start(self.start.start, model_summary, ndim)
+        self.about_start.setText(text)
+        self.about_start.setVisible(bool(text))
 
     def show_memory(self, notice: Notice | None) -> None:
         """Show how much memory a training will take; None where it cannot be said."""

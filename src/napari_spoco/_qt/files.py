@@ -1,0 +1,75 @@
+"""Loads and saves what the user points to: models, packages, labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject
+
+from napari_spoco._qt import paths
+from napari_spoco._qt.train.run_folders import model_name
+from napari_spoco.models.registry import shipped_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_spoco._qt.controller import SessionController
+    from napari_spoco._qt.export_tab import ExportTab
+    from napari_spoco._qt.segment.segment_tab import SegmentTab
+    from napari_spoco._qt.train.start_choice import StartChoice
+
+
+class Files(QObject):
+    """Asks for paths, and hands them to the session.
+
+    Parameters
+    ----------
+    start, segment, export
+        Where the user says what is to be loaded or saved.
+    session
+        Has the model in use; reads and writes.
+    models_folder
+        Where to look for a model first.
+    """
+
+    def __init__(
+        self,
+        start: StartChoice,
+        segment: SegmentTab,
+        export: ExportTab,
+        session: SessionController,
+        models_folder: Path,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._segment, self._export = segment, export
+        self._session, self._models_folder = session, models_folder
+        start.shipped_requested.connect(self._on_shipped_requested)
+        segment.shipped_requested.connect(self._on_shipped_requested)
+        segment.load_requested.connect(self._on_load_requested)
+        segment.save_requested.connect(self._on_save_model_requested)
+        export.save_requested.connect(self._on_save_labels_requested)
+        export.model_requested.connect(self._on_save_model_requested)
+        export.package_requested.connect(self._on_save_package_requested)
+
+    def _on_shipped_requested(self, name: str) -> None:
+        self._session.load_model(str(shipped_path(name)))
+
+    def _on_load_requested(self) -> None:
+        if path := paths.ask_model_to_load(self._segment, self._models_folder):
+            self._session.load_model(path)
+
+    def _on_save_model_requested(self) -> None:
+        if path := paths.ask_model_to_save(self._export, model_name(self._session.model_path or "model")):
+            self._session.save_model(path)
+
+    def _on_save_package_requested(self) -> None:
+        if path := paths.ask_package_to_save(self._export, model_name(self._session.model_path or "model")):
+            self._session.save_package(path)
+
+    def _on_save_labels_requested(self) -> None:
+        layer, labels = self._export.labels.layer(), self._export.labels_to_write()
+        if layer is None or labels is None:
+            return
+        if path := paths.ask_labels_to_save(self._export, layer.name, str(self._export.format.value())):
+            self._session.save_labels(labels, path)

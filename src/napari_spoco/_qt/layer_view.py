@@ -1,0 +1,98 @@
+"""What the view shows of a layer, and what brings a part of a layer into view."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_spoco._qt.layers import spatial_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import napari.viewer
+    from napari.layers import Layer
+
+    from napari_spoco.training.process import Box
+
+_SHARE = 1 / 3
+"""Of the canvas, that what is brought into view fills."""
+_LEAST_EXTENT = 8
+"""Pixels, however small it is."""
+
+
+def displayed_axes(viewer: napari.viewer.Viewer, layer: Layer) -> tuple[list[int], list[int]]:
+    """Return the axes of a layer that are on show, in the order of the view, and those that are not."""
+    offset = viewer.dims.ndim - layer.ndim
+    displayed = [axis - offset for axis in viewer.dims.displayed if axis >= offset]
+    return displayed, [axis for axis in range(layer.ndim) if axis not in displayed]
+
+
+def look_at(
+    viewer: napari.viewer.Viewer, layer: Layer, first: Sequence[int], last: Sequence[int], middle: Sequence[int]
+) -> None:
+    """Bring a box of pixels (`first` to `last`) into the middle of the view, in the planes of the pixel `middle`."""
+    place = (np.array(first) + np.array(last)) / 2
+    displayed, hidden = displayed_axes(viewer, layer)
+    place[hidden] = np.array(middle)[hidden]
+    world = np.array(layer.data_to_world(place))
+    for axis in hidden:
+        viewer.dims.set_point(axis + viewer.dims.ndim - layer.ndim, world[axis])
+    viewer.scene.camera.center = (0.0,) * (3 - len(displayed)) + tuple(world[displayed].tolist())
+
+
+def plane_axis(viewer: napari.viewer.Viewer, layer: Layer) -> int:
+    """Return the axis of a layer along which the view shows one plane; the first one where it shows all in 3D."""
+    return next(iter(displayed_axes(viewer, layer)[1]), 0)
+
+
+def visible_box(viewer: napari.viewer.Viewer, layer: Layer, *, n_pixels: int, n_planes: int) -> tuple[slice, ...]:
+    """Return the part of a layer that is on show, in pixels: the middle of it where that is too large.
+
+    Parameters
+    ----------
+    viewer, layer
+        An Image layer of the viewer.
+    n_pixels
+        Most pixels of the box.
+    n_planes
+        Most planes of a stack around the one that is on show.
+    """
+    shape = np.array(spatial_shape(layer))
+    displayed, hidden = displayed_axes(viewer, layer)
+    here = np.array(layer.world_to_data(viewer.dims.point))
+    start = np.clip(np.rint(here), 0, shape - 1).astype(int)
+    stop = start + 1
+    start[displayed] = np.clip(layer.corner_pixels[0, displayed], 0, shape[displayed] - 1)
+    stop[displayed] = np.clip(layer.corner_pixels[1, displayed] + 1, start[displayed] + 1, shape[displayed])
+    excess = (np.prod(stop - start) / n_pixels) ** (1 / len(displayed))
+    if excess > 1:
+        middle, half = (start + stop) // 2, ((stop - start) / excess / 2).astype(int)
+        start[displayed] = (middle - half)[displayed]
+        stop[displayed] = (middle + np.maximum(half, 1))[displayed]
+    n_more = min(n_planes, n_pixels // max(int(np.prod(stop - start)), 1)) // 2
+    for axis in hidden:
+        start[axis], stop[axis] = max(0, start[axis] - n_more), min(shape[axis], stop[axis] + n_more)
+    return tuple(map(slice, start.tolist(), stop.tolist()))
+
+
+def pixel_under(layer: Layer, position: Sequence[float]) -> tuple[int, ...] | None:
+    """Return the pixel of a layer at a position in the world; None outside."""
+    index = np.rint(layer.world_to_data(position)).astype(int)
+    inside = (index >= 0) & (index < np.array(spatial_shape(layer)))
+    return tuple(index.tolist()) if inside.all() else None
+
+
+def bring_into_view(viewer: napari.viewer.Viewer, layer: Layer, box: Box) -> None:
+    """Bring a box of a layer's pixels into the middle of the view, in its middle plane."""
+    first, last = ([getattr(part, end) - shift for part in box] for end, shift in (("start", 0), ("stop", 1)))
+    middle = np.rint((np.array(first) + last) / 2)
+    place = np.array(layer.data_to_world(middle))
+    displayed, hidden = displayed_axes(viewer, layer)
+    for axis in hidden:
+        viewer.dims.set_point(axis + viewer.dims.ndim - layer.ndim, place[axis])
+    camera = viewer.scene.camera
+    camera.center = (0.0,) * (3 - len(displayed)) + tuple(place[displayed].tolist())
+    extents = [max(box[axis].stop - box[axis].start, _LEAST_EXTENT) * float(layer.scale[axis]) for axis in displayed]
+    camera.zoom = _SHARE * min(viewer.canvas.size) / max(extents)

@@ -1,0 +1,49 @@
+"""How far a layer's review has come, noted at the layer, so that it can go on later; the project keeps it from there.
+
+A note holds for the array that was reviewed: whatever else comes into the layer has other objects.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING
+
+from napari_spoco.project_file import ReviewDecisions
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+
+    from napari_spoco.review.queue import Decision, ReviewQueue
+
+_KEY = "napari-spoco review"
+"""Of the layer's metadata."""
+
+
+def note(layer: Layer, decisions: ReviewDecisions) -> bool:
+    """Note how far the review has come; return whether that is news."""
+    is_news = noted(layer) != decisions
+    if is_news:
+        layer.metadata[_KEY] = (weakref.ref(layer.data), decisions)
+    return is_news
+
+
+def noted(layer: Layer) -> ReviewDecisions | None:
+    """Return how far the review of what the layer shows has come; None where there was none."""
+    pixels, decisions = layer.metadata.get(_KEY, (_nothing, None))
+    return decisions if pixels() is layer.data else None
+
+
+def decisions_of(queue: ReviewQueue, current: int | None) -> ReviewDecisions:
+    """Return what is to be noted of a queue, and the object that is looked at."""
+    accepted, rejected = (tuple(sorted(ids)) for ids in (queue.accepted, queue.rejected))
+    return ReviewDecisions(accepted=accepted, rejected=rejected, current=current)
+
+
+def by_id(decisions: ReviewDecisions) -> dict[int, Decision]:
+    """Return decisions as a queue takes them."""
+    accepted: dict[int, Decision] = dict.fromkeys(decisions.accepted, "accepted")
+    return accepted | dict.fromkeys(decisions.rejected, "rejected")
+
+
+def _nothing() -> None:
+    return None

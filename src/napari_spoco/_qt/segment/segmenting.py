@@ -1,0 +1,121 @@
+"""Embeds the chosen image and finds its objects, under the model in use, and shows both over the image.
+
+One job at a time: what the session brings belongs to the image for which the last one was begun.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_spoco._qt import layers
+from napari_spoco._qt.embeddings.embedding_job import EmbeddingInputs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari.layers import Layer
+
+    from napari_spoco._qt.annotate.annotate_tab import AnnotateTab
+    from napari_spoco._qt.controller import SessionController
+    from napari_spoco._qt.embeddings.embedding_job import EmbeddedImage
+    from napari_spoco._qt.embeddings.embedding_views import EmbeddingViews
+    from napari_spoco._qt.embeddings.embeddings_tab import EmbeddingsTab
+    from napari_spoco._qt.result_layers import ResultLayers
+    from napari_spoco._qt.segment.segment_tab import SegmentTab
+    from napari_spoco._qt.segment.segmentation_job import SegmentationResult
+    from napari_spoco._qt.train.training_settings import TrainingSettings
+
+
+class Segmenting(QObject):
+    """Between the tabs Embeddings and Segment and the session.
+
+    Parameters
+    ----------
+    session
+        Has the model in use; embeds and segments.
+    results, views
+        What shows embeddings and objects, and what follows the mouse over them.
+    tabs
+        What is segmented, and how.
+    settings
+        Of the training; they say which device computes, and what annotations mean.
+    """
+
+    embedded = Signal(object)  # Layer of the image
+    segmented = Signal(object)  # Layer of the objects
+
+    def __init__(
+        self,
+        session: SessionController,
+        results: ResultLayers,
+        views: EmbeddingViews,
+        tabs: tuple[AnnotateTab, EmbeddingsTab, SegmentTab],
+        settings: TrainingSettings,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._session, self._results, self._views, self._settings = session, results, views, settings
+        self._annotate, self._embeddings, self._segment = tabs
+        self._image: Layer | None = None  # of the last job
+        self._segment.segment_requested.connect(self.segment)
+        self._segment.cancel_requested.connect(session.cancel)
+        self._embeddings.embed_requested.connect(self.embed)
+        views.embedding_wanted.connect(self.embed)
+        session.embedded.connect(self._on_embedded)
+        session.segmented.connect(self._on_segmented)
+
+    def segment(self) -> None:
+        """Find the objects of the chosen image."""
+        self._begin(self._session.segment)
+
+    def embed(self) -> None:
+        """Compute the embeddings of the chosen image."""
+        self._begin(self._session.embed)
+
+    def _begin(self, begin: Callable[[EmbeddingInputs], None]) -> None:
+        image, model_path = self._annotate.image.layer(), self._session.model_path
+        if image is None or model_path is None:
+            return
+        try:
+            inputs = self._inputs(image, model_path)
+        except ValueError as error:
+            self._session.refuse(error)
+            return
+        self._image = image
+        self._results.begin()
+        begin(inputs)
+
+    def _inputs(self, image: Layer, model_path: str) -> EmbeddingInputs:
+        """Return what the user has chosen; raises ValueError with a sentence for the user."""
+        annotations = self._annotate.annotations.layer()
+        return EmbeddingInputs(
+            image=layers.read_image(image),
+            model_path=model_path,
+            config=self._segment.config(),
+            device=self._settings.device,
+            mask=self._segment.mask(),
+            annotations=None if annotations is None else layers.labels_pixels(annotations),
+            meaning=self._settings.annotations(),
+            background_pixel=self._views.background_pixel(image),
+            network=self._embeddings.network.value(),
+        )
+
+    def _on_embedded(self, embedded: EmbeddedImage) -> None:
+        if self._image is None:
+            return
+        self._results.show_embeddings(self._image, embedded.rgb)
+        if embedded.dots is not None:
+            points, ids = embedded.dots
+            annotations = self._annotate.annotations.layer()
+            colours = [None] * len(ids) if annotations is None else layers.label_colours(annotations, ids)
+            self._embeddings.show_points(points, colours)
+        self._views.begin(self._image)
+        self.embedded.emit(self._image)
+
+    def _on_segmented(self, result: SegmentationResult) -> None:
+        if self._image is not None:
+            layer = self._results.show_objects(self._image, result.labels)
+            layers.show_features(layer, result.features)
+            self.segmented.emit(layer)

@@ -1,0 +1,161 @@
+"""Trainings: what they are made on, what they start from, and what the window shows of them.
+
+The cycle of a training:
+
+1. Train takes pairs of image and annotations, the chosen ones or those of the run to resume, and the session trains.
+2. The job says which of the pairs have objects (`TrainedImages`); from here on, images are counted among these.
+3. Once the training has started, what is painted on them is handed on (`LivePainting`) until the session is done.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_spoco._qt import paths
+from napari_spoco._qt.session import SessionState, Start
+from napari_spoco._qt.train.live_painting import LivePainting
+from napari_spoco._qt.train.memory_view import MemoryView
+from napari_spoco._qt.train.training_job import TrainedImages, TrainingInputs
+from napari_spoco._qt.train.training_log import TrainingLog
+from napari_spoco.training.reports import Preview, ScoreReport, StepReport, TrainingStarted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from napari_spoco._qt.annotate.annotate_tab import AnnotateTab
+    from napari_spoco._qt.annotate.annotated_images import AnnotatedImage, AnnotatedImages
+    from napari_spoco._qt.controller import SessionController
+    from napari_spoco._qt.result_layers import ResultLayers
+    from napari_spoco._qt.session import Controls
+    from napari_spoco._qt.train.run_folders import Run
+    from napari_spoco._qt.train.train_tab import TrainTab
+    from napari_spoco.training.reports import TrainingMessage
+
+
+class Training(QObject):
+    """Between the Train tab and the session.
+
+    Parameters
+    ----------
+    tab, annotate
+        The tab that asks for a training, and the one that chooses what it is made on.
+    images
+        What is annotated.
+    session
+        Trains.
+    results
+        Where the embeddings of the model in training are shown.
+    new_run_folder
+        Returns the folder for a training on an image of this name; raises OSError.
+    models_folder
+        Where to look for another run first.
+    """
+
+    stepped = Signal(object)  # StepReport
+
+    def __init__(
+        self,
+        tab: TrainTab,
+        annotate: AnnotateTab,
+        images: AnnotatedImages,
+        session: SessionController,
+        results: ResultLayers,
+        new_run_folder: Callable[[str], str],
+        models_folder: Path,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._tab, self._annotate, self._images = tab, annotate, images
+        self._session, self._results = session, results
+        self._new_run_folder, self._models_folder = new_run_folder, models_folder
+        self._pairs: list[AnnotatedImage] = []  # that are trained on
+        self.painting = LivePainting(session.send_painted, parent=self)
+        self.log = TrainingLog(session, tab.log, parent=self)
+        self.memory = MemoryView(annotate, tab, session, parent=self)
+        images.changed.connect(self._on_images_changed)
+        tab.train_requested.connect(self._on_train_requested)
+        tab.stop_requested.connect(session.stop)
+        tab.start.chosen.connect(self._on_start_chosen)
+        tab.start.other_requested.connect(self._on_other_run_requested)
+        session.training_reported.connect(self._on_training_reported)
+        session.run_opened.connect(self._on_run_opened)
+
+    def show_controls(self, controls: Controls) -> None:
+        """Show what may be pressed, and how much memory it would take; a training that has ended is not painted for."""
+        self._tab.show_controls(controls)
+        image = self._annotate.image.layer()
+        self._tab.show_start(self._session.model_summary, None if image is None or image.rgb else image.ndim)
+        if self._session.state is not SessionState.TRAINING:
+            self.painting.end()
+        self.memory.refresh()
+
+    def end(self) -> None:
+        """Let go of layers."""
+        self.painting.end()
+
+    # What the user wants
+
+    def _on_images_changed(self) -> None:
+        self._tab.train_on.offer(len(self._images.one_each()))
+
+    def _on_start_chosen(self, start: Start) -> None:
+        self._session.choose_start(start)
+        if start is Start.RESUME and self._session.resumable is not None:
+            self._tab.settings.show_config(self._session.resumable.config)
+
+    def _on_other_run_requested(self) -> None:
+        if folder := paths.ask_run_to_resume(self._tab, self._models_folder):
+            self._session.load_model(folder, to_resume=True)
+
+    def _on_train_requested(self) -> None:
+        resumed = self._session.resumable if self._tab.start.start is Start.RESUME else None
+        try:
+            pairs = self._images.to_resume(resumed.folder) if resumed else self._pairs_to_train_on()
+            if not pairs:
+                return
+            inputs = self._inputs(pairs, resumed)
+        except (ValueError, OSError) as error:
+            self._session.refuse(error)
+            return
+        self._pairs = pairs
+        self._results.begin()
+        self.log.begin(inputs.config, inputs.folder, is_resumed=inputs.resume)
+        self._session.train(inputs)
+
+    def _pairs_to_train_on(self) -> list[AnnotatedImage]:
+        current = self._images.current()
+        return self._images.one_each() if self._tab.train_on.wants_all else [current] if current else []
+
+    def _inputs(self, pairs: list[AnnotatedImage], resumed: Run | None) -> TrainingInputs:
+        """Return what to train on and how; raises ValueError or OSError with a sentence for the user."""
+        return TrainingInputs(
+            images=tuple(pair.source() for pair in pairs),
+            config=self._tab.settings.config(),
+            folder=resumed.folder if resumed else self._new_run_folder(pairs[0].image.name),
+            resume=resumed is not None,
+            start_from=self._session.model_path if self._tab.start.start is Start.FINE_TUNE else None,
+        )
+
+    # What the session says
+
+    def _on_training_reported(self, message: TrainingMessage | TrainedImages) -> None:
+        match message:
+            case TrainedImages(indices):
+                self._pairs = [self._pairs[index] for index in indices]
+            case TrainingStarted():
+                self._tab.begin(message.first_step)
+                self.painting.begin([pair.annotations for pair in self._pairs])
+            case ScoreReport():
+                self._tab.show_score(message)
+            case StepReport():
+                self._tab.show_step(message)
+                self.stepped.emit(message)
+            case Preview():
+                self._results.show_embeddings(self._pairs[message.image_index].image, message.rgb, message.start)
+
+    def _on_run_opened(self, run: Run) -> None:
+        self._tab.plot.clear()
+        self._tab.settings.show_config(run.config)

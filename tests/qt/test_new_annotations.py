@@ -1,0 +1,78 @@
+"""Annotations that are no brush strokes: an empty layer, a picked object, accepted objects."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+
+from napari_spoco._qt.annotate.annotate_tab import AnnotateTab
+from napari_spoco._qt.annotate.new_annotations import NewAnnotations
+from napari_spoco._qt.embeddings.picking_job import Picked
+
+PICKED = Picked(np.ones((2, 3), bool), (4, 5))
+
+
+@pytest.fixture
+def made(qtbot):
+    viewer = ViewerModel()
+    tab = AnnotateTab(viewer)
+    qtbot.addWidget(tab)
+    new = NewAnnotations(viewer, tab)
+    said: list[str] = []
+    new.noticed.connect(lambda notice: said.append(notice.text))
+    new.failed.connect(lambda error: said.append(str(error)))
+    yield SimpleNamespace(viewer=viewer, tab=tab, new=new, said=said)
+    tab.release()
+
+
+def test_without_an_image_nothing_begins(made) -> None:
+    made.new.begin()
+    assert not made.viewer.layers
+    assert not made.said
+
+
+def test_an_image_with_too_many_axes_is_refused(made) -> None:
+    made.viewer.add_image(np.zeros((2, 3, 4, 5)))
+    made.new.begin()
+    assert len(made.viewer.layers) == 1
+    assert "2 or 3 axes" in made.said[-1]
+
+
+def test_a_picked_object_begins_annotations_and_is_painted_once(made) -> None:
+    made.viewer.add_image(np.zeros((20, 30)), name="cells")
+    made.new.add_picked(PICKED)
+    layer = made.tab.annotations.layer()
+    assert layer.name == "cells annotations"
+    assert (layer.data[4:6, 5:8] == 1).all()
+    assert layer.data.sum() == PICKED.mask.size
+    made.new.add_picked(PICKED)
+    assert layer.data.max() == 1
+    first, second = made.said
+    assert "Annotated as object 1" in first
+    assert "annotated already" in second
+
+
+def test_a_picked_object_belongs_to_the_chosen_image_whatever_its_shape(made) -> None:
+    small, large = (made.viewer.add_image(np.zeros(shape)) for shape in ((20, 30), (40, 50)))
+    for image in (large, small):
+        made.tab.image.choose(image)
+        made.new.begin()
+    made.new.add_picked(PICKED)
+    assert made.tab.annotations.layer().data.max() == 1
+    made.tab.image.choose(large)
+    made.new.add_picked(PICKED)
+    assert made.said[-1] == "annotations: expected a Labels layer of the image's shape."
+
+
+def test_accepted_objects_lie_where_those_do_that_were_reviewed(made) -> None:
+    made.viewer.add_image(np.zeros((20, 30)))
+    reviewed = made.viewer.add_labels(np.eye(20, 30, dtype=np.uint32), name="found", scale=(2, 3), translate=(1, 0))
+    made.new.add_accepted(reviewed, SimpleNamespace(labels=reviewed.data))
+    layer = made.tab.annotations.layer()
+    assert layer.name == "found accepted"
+    assert layer.data.dtype == np.int32
+    np.testing.assert_array_equal(layer.data, reviewed.data)
+    np.testing.assert_array_equal(layer.data_to_world((3, 4)), reviewed.data_to_world((3, 4)))
