@@ -14,7 +14,7 @@ from napari_spoco._qt import notices
 from napari_spoco._qt.session import SessionState, Start
 from napari_spoco._qt.train import memory_view
 from napari_spoco._qt.train.start_choice import advise_start
-from napari_spoco.config import LossConfig, NetworkConfig, TrainingConfig
+from napari_spoco.config import NetworkConfig, TrainingConfig
 from napari_spoco.training.reports import ScoreReport, TrainingFailed, TrainingNotice
 
 
@@ -89,7 +89,7 @@ def test_the_score_has_a_curve_at_the_steps_where_it_was_taken(training, process
 
 def test_the_log_keeps_what_was_said(ready, processes, until, qtbot, opened) -> None:
     settings = ready.train.settings
-    loss = LossConfig(consistency_weight=2.5)
+    loss = settings.config().loss.model_copy(update={"consistency_weight": 2.5})
     settings.show_config(settings.config().model_copy(update={"max_steps": 70, "loss": loss}))
     log = ready.train.log
     assert log.text == ""
@@ -167,8 +167,8 @@ def test_what_a_training_starts_from_is_said(start, ndim, expected) -> None:
     assert bool(expected) == bool(advice)
 
 
-def test_the_advice_follows_image_and_model(ready, rest, choose_start) -> None:
+def test_the_advice_follows_image_and_model(ready, until, choose_start) -> None:
     assert "nuclei-small" in ready.train.about_start.text()
     choose_start("nuclei-small")
-    rest()
+    until(lambda: ready.session.model_path is not None and not ready.session.state.is_busy)
     assert ready.train.about_start.text().startswith("The current model: nuclei-small: 2D, 1 channel")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_spoco._qt.segment.segmentation_job import EmbeddedImage
+    from napari_spoco._qt.embeddings.embedding_job import EmbeddedImage
     from napari_spoco._qt.worker import JobContext
     from napari_spoco.data.label_change import LabelChange
     from napari_spoco.review.measures import ObjectMeasures
