@@ -51,7 +51,8 @@ class Variant:
 VARIANTS = {
     "sparse": Variant(),
     "sparse-full": Variant(),
-    "mean-background": Variant({"background_embedding": "mean"}),
+    "no-rim": Variant(training={"background_rim": 0}),
+    "mean-background": Variant({"background_embedding": "mean"}, {"background_rim": 0}),
     "sparse-ball": Variant({"unlabeled_push_over": "ball"}),
     "no-consistency": Variant({"consistency_weight": 0.0}),
     "no-push": Variant({"unlabeled_push_weight": 0.0}),

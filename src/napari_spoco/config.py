@@ -193,7 +193,7 @@ class TrainingConfig(Parameters):
 
     The defaults are for a run of minutes: a higher rate than the paper's, more weight on the agreement with the
     teacher, without which the background falls into several clusters (benchmarks/demo_settings.py), and strokes of
-    background that are pulled to one embedding (docs/benchmarks.md).
+    background that are pulled to one embedding, with a rim around objects (docs/benchmarks.md).
     `TRAINING_PRESETS` has others, the paper's among them.
     """
 
@@ -218,6 +218,14 @@ class TrainingConfig(Parameters):
         "Voxel size",
         "What images are resampled to, (Z)YX; that of the model it starts from or of the first image if empty.",
         unit="µm",
+    )
+    background_rim: int = setting(
+        2,
+        "Background around objects",
+        "So many pixels of the plane around a painted object are background too, in images in which some background is "
+        "painted; pixels of other painted objects stay theirs. Set it to 0 where objects lie wall to wall.",
+        unit="pixels",
+        ge=0,
     )
     weight_decay: float = setting(1e-5, "Weight decay", "Of Adam.", ge=0)
     schedule: Literal["cosine", "constant", "plateau"] = setting(
@@ -267,6 +275,7 @@ PAPER_TRAINING = TrainingConfig(
     learning_rate=2e-4,
     schedule="plateau",
     momentum_ramp=False,
+    background_rim=0,
     loss=LossConfig(),
     validation=ValidationConfig(every=1000),
 )

@@ -63,7 +63,22 @@ def test_objects_left_out_are_unlabeled(discs: Discs) -> None:
     assert set(np.unique(image.annotations.labels[discs[1] == 2])) == {UNLABELED}
     assert image.annotations.instance_ids == (1, 3, 4)
     assert pool.n_objects == 4
-    assert pool.without(()) is pool.images
+    assert all(shown is image for shown, image in zip(pool.without(()), pool.images, strict=True))
+
+
+def test_objects_that_are_shown_have_a_rim_and_those_left_out_have_none() -> None:
+    image = np.random.default_rng(0).random((32, 32)).astype(np.float32)
+    labels = np.zeros((32, 32), np.int32)
+    labels[4:9, 4:9], labels[20:25, 20:25], labels[15] = 1, 2, 9
+    config = TrainingConfig(annotations=AnnotationConfig(background_label=9), background_rim=2)
+    pool = TrainingPool([image], [labels], config.normalization, config)
+    (shown,) = pool.without((frozenset({2}),))
+    assert (shown.annotations.labels[2:4, 4:9] == BACKGROUND).all()
+    assert not shown.annotations.labels[18:28, 18:28].any()
+    assert pool.without((frozenset({2}),))[0] is shown
+    (everything,) = pool.without(())
+    assert (everything.annotations.labels[18:20, 20:25] == BACKGROUND).all()
+    assert not pool.images[0].annotations.labels[2:4].any()
 
 
 def test_a_run_goes_on_with_what_was_painted(discs: Discs, tiny_config: TrainingConfig) -> None:

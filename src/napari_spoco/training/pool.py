@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from napari_spoco.data.annotations import AnnotationStore
+from napari_spoco.data.rim import with_rim
 from napari_spoco.training.inputs import at_scale, prepare_images
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class TrainingPool:
     normalization
         Of the images.
     config
-        What the values of painted labels state.
+        What the values of painted labels state, and how much of what is around an object is background.
     scale
         To which voxel size images and annotations are resampled; stores keep the user's pixels.
 
@@ -52,6 +53,8 @@ class TrainingPool:
             images, annotations, normalization, config=config.annotations, dense=self._is_dense, scale=scale
         )
         self._versions = [image.annotations.version for image in self.images]
+        self._rim = 0 if self._is_dense else config.background_rim
+        self._shown: dict[int, tuple[TrainingImage, frozenset[int], TrainingImage]] = {}
 
     @property
     def n_objects(self) -> int:
@@ -74,11 +77,21 @@ class TrainingPool:
         return True
 
     def without(self, left_out: Sequence[frozenset[int]]) -> list[TrainingImage]:
-        """Return the images with some objects of each unlabeled; an empty sequence leaves none out."""
-        if not left_out:
-            return self.images
-        pairs = zip(self.images, left_out, strict=True)
-        return [replace(image, annotations=image.annotations.without(ids)) if ids else image for image, ids in pairs]
+        """Return the images to train on, with some objects of each unlabeled; an empty sequence leaves none out.
+
+        Objects that are shown have their rim of background, others have none that would tell of them.
+        """
+        ids = left_out or [frozenset[int]()] * len(self.images)
+        return [self._show(index, image, out) for index, (image, out) in enumerate(zip(self.images, ids, strict=True))]
+
+    def _show(self, index: int, image: TrainingImage, left_out: frozenset[int]) -> TrainingImage:
+        before, out, shown = self._shown.get(index, (None, None, image))
+        if before is not image or out != left_out:
+            annotations = image.annotations.without(left_out) if left_out else image.annotations
+            annotations = with_rim(annotations, self._rim)
+            shown = image if annotations is image.annotations else replace(image, annotations=annotations)
+            self._shown[index] = image, left_out, shown
+        return shown
 
     def _newest(self, index: int) -> TrainingImage:
         image, store = self.images[index], self._stores[index]
