@@ -7,6 +7,7 @@ Run on a machine with a display, or under `xvfb-run -a -s "-screen 0 1600x1200x2
 from __future__ import annotations
 
 import argparse
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import napari
 import numpy as np
 from qtpy.QtWidgets import QApplication
+
+from napari_spoco._qt import paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -119,7 +122,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=IMAGES, help="folder for the pictures")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    make_window_pictures(arguments.out, arguments.minutes, arguments.themes)
+    with tempfile.TemporaryDirectory() as folder:  # of one's own there may be a session to be restored
+        paths.data_folder = lambda: Path(folder)
+        make_window_pictures(arguments.out, arguments.minutes, arguments.themes)
     print(f"made {arguments.out}")
 
 

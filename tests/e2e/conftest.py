@@ -122,7 +122,7 @@ class Person:
 @pytest.fixture
 def person(make_napari_viewer: Callable, qtbot: object, tmp_path: Path, monkeypatch: object) -> Iterator[Person]:
     """Return a person in front of the plugin's dock, opened by its name; models go into the test's own folder."""
-    monkeypatch.setattr(paths, "models_folder", lambda: tmp_path / "models")
+    monkeypatch.setattr(paths, "data_folder", lambda: tmp_path)
     viewer = make_napari_viewer(show=True, strict_qt="raise")
     _, widget = viewer.window.add_plugin_dock_widget("napari-spoco", "SPOCO")
     yield Person(viewer, widget, qtbot, tmp_path, monkeypatch)
