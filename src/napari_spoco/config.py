@@ -219,11 +219,12 @@ class TrainingConfig(Parameters):
         "What images are resampled to, (Z)YX; that of the model it starts from or of the first image if empty.",
         unit="µm",
     )
-    background_rim: int = setting(
-        2,
+    background_rim: int | None = setting(
+        None,
         "Background around objects",
         "So many pixels of the plane around a painted object are background too, in images in which some background is "
-        "painted; pixels of other painted objects stay theirs. Set it to 0 where objects lie wall to wall.",
+        "painted; pixels of other painted objects stay theirs. If empty 2 in planes and none in stacks, where cells "
+        "often lie wall to wall.",
         unit="pixels",
         ge=0,
     )

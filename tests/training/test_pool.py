@@ -70,7 +70,7 @@ def test_objects_that_are_shown_have_a_rim_and_those_left_out_have_none() -> Non
     image = np.random.default_rng(0).random((32, 32)).astype(np.float32)
     labels = np.zeros((32, 32), np.int32)
     labels[4:9, 4:9], labels[20:25, 20:25], labels[15] = 1, 2, 9
-    config = TrainingConfig(annotations=AnnotationConfig(background_label=9), background_rim=2)
+    config = TrainingConfig(annotations=AnnotationConfig(background_label=9))
     pool = TrainingPool([image], [labels], config.normalization, config)
     (shown,) = pool.without((frozenset({2}),))
     assert (shown.annotations.labels[2:4, 4:9] == BACKGROUND).all()
@@ -79,6 +79,17 @@ def test_objects_that_are_shown_have_a_rim_and_those_left_out_have_none() -> Non
     (everything,) = pool.without(())
     assert (everything.annotations.labels[18:20, 20:25] == BACKGROUND).all()
     assert not pool.images[0].annotations.labels[2:4].any()
+
+
+def test_cells_of_a_stack_may_lie_wall_to_wall() -> None:
+    stack = np.random.default_rng(0).random((8, 32, 32)).astype(np.float32)
+    labels = np.zeros(stack.shape, np.int32)
+    labels[:, 4:9, 4:9], labels[:, 15] = 1, 9
+    config = TrainingConfig(annotations=AnnotationConfig(background_label=9))
+    for width, n_more in ((None, 0), (1, 8 * 4 * 5)):
+        settings = config.model_copy(update={"background_rim": width})
+        (shown,) = TrainingPool([stack], [labels], config.normalization, settings).without(())
+        assert (shown.annotations.labels == BACKGROUND).sum() == (labels == 9).sum() + n_more
 
 
 def test_a_run_goes_on_with_what_was_painted(discs: Discs, tiny_config: TrainingConfig) -> None:

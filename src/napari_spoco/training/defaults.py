@@ -1,4 +1,4 @@
-"""What is chosen for the data where the settings leave it open: network, patch and batch. Needs no torch."""
+"""What is chosen for the data where the settings leave it open: network, patch, batch, rim. Needs no torch."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ _MAPS = (16, 32, 64, 128)
 _PATCH: dict[int, tuple[int, ...]] = {2: (128, 128), 3: (24, 64, 64)}
 _BATCH = {2: 4, 3: 2}
 _NORM = {2: "batch", 3: "group"}
+_RIM = {2: 2, 3: 0}
 
 
 def choose_network(config: TrainingConfig, ndim: int, n_channels: int) -> NetworkConfig:
@@ -31,3 +32,8 @@ def choose_network(config: TrainingConfig, ndim: int, n_channels: int) -> Networ
 def choose_batch(config: TrainingConfig, ndim: int) -> tuple[tuple[int, ...], int]:
     """Return the patch shape and the batch size to begin with."""
     return config.patch_shape or _PATCH[ndim], config.batch_size or _BATCH[ndim]
+
+
+def choose_rim(config: TrainingConfig, ndim: int) -> int:
+    """Return the width of the rim of background around painted objects, in pixels; measured in 2D alone."""
+    return _RIM[ndim] if config.background_rim is None else config.background_rim

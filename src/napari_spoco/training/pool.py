@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_spoco.data.annotations import AnnotationStore
 from napari_spoco.data.rim import with_rim
+from napari_spoco.training.defaults import choose_rim
 from napari_spoco.training.inputs import at_scale, prepare_images
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class TrainingPool:
             images, annotations, normalization, config=config.annotations, dense=self._is_dense, scale=scale
         )
         self._versions = [image.annotations.version for image in self.images]
-        self._rim = 0 if self._is_dense else config.background_rim
+        self._rim = 0 if self._is_dense else choose_rim(config, self.images[0].image.ndim - 1)
         self._shown: dict[int, tuple[TrainingImage, frozenset[int], TrainingImage]] = {}
 
     @property
