@@ -1,4 +1,4 @@
-"""How the settings of the demo were chosen: variants of the loss, scored on the training images alone.
+"""How the loss of a short training from scratch was chosen: variants of it, scored on the training images of the demo.
 
 Each variant trains on the masks of a tenth of the objects of the 24 training images; all labels of those images serve
 to score it, the 8 evaluation images of the demo are never read. Run `python benchmarks/demo_settings.py --steps 800`;

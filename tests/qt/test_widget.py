@@ -262,6 +262,14 @@ def test_bad_input_is_refused_with_a_sentence(ready, viewer, processes, until, c
     assert ready.train.train_button.isEnabled()
 
 
+def test_what_nobody_expected_comes_with_its_traceback(ready) -> None:
+    ready.batching.failed.emit(ValueError("inputs: expected files, got none"))
+    assert (ready.footer.text, ready.footer.details) == ("inputs: expected files, got none", "")
+    ready.batching.failed.emit(ZeroDivisionError("division by zero"))
+    assert ready.footer.text == "ZeroDivisionError: division by zero"
+    assert "ZeroDivisionError: division by zero" in ready.footer.details
+
+
 def test_a_wrong_setting_is_refused_with_a_sentence(ready, processes) -> None:
     ready.train.settings.advanced.editor("patch_shape").setText("many")
     ready.train.train_button.click()

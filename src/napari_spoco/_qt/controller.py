@@ -12,7 +12,6 @@ may run beside it. The cycle of a job:
 
 from __future__ import annotations
 
-import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -42,9 +41,6 @@ if TYPE_CHECKING:
     from napari_spoco._qt.notices import Tone
     from napari_spoco.training.process import TrainingRequest
     from napari_spoco.training.reports import TrainingMessage
-
-_EXPECTED = (ValueError, OSError)
-"""What input and files can be blamed for: a sentence is enough. Anything else comes with its traceback."""
 
 
 class SessionController(QObject):
@@ -83,8 +79,8 @@ class SessionController(QObject):
         self._saving, self._painting = SideJob(self), SideJob(self)
         self._saving.changed.connect(self.state_changed)
         self._saving.returned.connect(self._on_saved)
-        self._saving.failed.connect(self._notice_error)
-        self._painting.failed.connect(self._notice_error)
+        self._saving.failed.connect(self.refuse)
+        self._painting.failed.connect(self.refuse)
         self._rest = SessionState.IDLE
         self._handles: list[training_job.ProcessHandle] = []
         self._embedder = embedding_job.Embedder(embeddings_folder)
@@ -200,7 +196,7 @@ class SessionController(QObject):
 
     def refuse(self, error: Exception) -> None:
         """Say why a wish cannot be followed; nothing changes."""
-        self._notice(str(error), "bad")
+        self.noticed.emit(notices.failure(error))
 
     def process_killer(self) -> Callable[[], None]:
         """Return a function that ends the training process even when this object is gone."""
@@ -238,8 +234,8 @@ class SessionController(QObject):
 
     def _on_job_failed(self, generation: int, error: Exception) -> None:
         if generation == self._generation:
-            self._notice_error(error)
-            self._come_to_rest(SessionState.IDLE if isinstance(error, _EXPECTED) else SessionState.FAILED)
+            self.refuse(error)
+            self._come_to_rest(SessionState.IDLE if isinstance(error, notices.EXPECTED) else SessionState.FAILED)
 
     def _come_to_rest(self, state: SessionState) -> None:
         """End a job; a training that has not come to its own end may be resumed."""
@@ -308,11 +304,6 @@ class SessionController(QObject):
 
     def _notice(self, text: str, tone: Tone = "plain", details: str = "") -> None:
         self.noticed.emit(Notice(text, tone, details))
-
-    def _notice_error(self, error: Exception) -> None:
-        expected = isinstance(error, _EXPECTED)
-        details = "" if expected else "".join(traceback.format_exception(error))
-        self._notice(str(error) if expected else f"{type(error).__name__}: {error}", "bad", details)
 
 
 def _kill_all(handles: list[training_job.ProcessHandle]) -> None:

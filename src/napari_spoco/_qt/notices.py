@@ -1,7 +1,8 @@
-"""What the window says about a training, in sentences. Pure; knows neither Qt nor napari."""
+"""What the window says, in sentences. Pure; knows neither Qt nor napari."""
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from napari_spoco.training.reports import ScoreReport, StepReport, TrainingFinished, TrainingStarted
 
 Tone = Literal["plain", "good", "bad"]
+
+EXPECTED = (ValueError, OSError)
+"""What input and files can be blamed for: a sentence is enough. Anything else comes with its traceback."""
 
 TONES: dict[Tone, str] = {"plain": "", "good": "#3aa65a", "bad": "#e8604c"}
 """Colours that both themes show; empty = that of other text."""
@@ -33,6 +37,13 @@ class Notice:
     tone: Tone = "plain"
     details: str = ""
     folder: str = ""
+
+
+def failure(error: Exception) -> Notice:
+    """Say why something was not done."""
+    if isinstance(error, EXPECTED):
+        return Notice(str(error), "bad")
+    return Notice(f"{type(error).__name__}: {error}", "bad", "".join(traceback.format_exception(error)))
 
 
 def started(message: TrainingStarted) -> Notice:

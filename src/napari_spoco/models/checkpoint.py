@@ -18,6 +18,7 @@ from safetensors.torch import save
 from napari_spoco.config import Method, NetworkConfig, Normalization, Parameters
 from napari_spoco.data.resampling import plan_resampling
 from napari_spoco.data.writers import atomic_path
+from napari_spoco.models.header import METADATA_KEY
 from napari_spoco.models.network import UNet
 from napari_spoco.models.registry import model_in_folder, shipped_models, shipped_path
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_spoco.data.resampling import Resampling
-
-_METADATA_KEY = "napari_spoco"
 
 
 class TrainingHistory(Parameters):
@@ -139,7 +138,7 @@ def save_model(model: EmbeddingModel, path: str | os.PathLike[str]) -> Path:
         tensors |= {f"teacher.{name}": value for name, value in model.teacher.state_dict().items()}
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     with atomic_path(path) as temporary:
-        temporary.write_bytes(save(tensors, {_METADATA_KEY: model.card.model_dump_json()}))
+        temporary.write_bytes(save(tensors, {METADATA_KEY: model.card.model_dump_json()}))
     return path
 
 
@@ -169,10 +168,10 @@ def load_model(path: str | os.PathLike[str]) -> EmbeddingModel:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, OSError) as error:
         raise ValueError(f"path: {path} is truncated or not a model file ({error}).") from error
-    if _METADATA_KEY not in metadata:
+    if METADATA_KEY not in metadata:
         raise ValueError(f"path: {path} is a safetensors file, but not a napari-spoco model: it has no model card.")
     try:
-        card = ModelCard.model_validate_json(metadata[_METADATA_KEY])
+        card = ModelCard.model_validate_json(metadata[METADATA_KEY])
     except ValidationError as error:
         raise ValueError(f"path: the model card in {path} cannot be read ({error}).") from error
     student = _load_network(card, tensors, "student.", path)

@@ -13,7 +13,8 @@ from napari_spoco.models.registry import model_in_folder
 if TYPE_CHECKING:
     import os
 
-_METADATA_KEY = "napari_spoco"
+METADATA_KEY = "napari_spoco"
+"""Of the safetensors header; its value is the card, as JSON."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def read_header(path: str | os.PathLike[str]) -> ModelHeader:
     try:
         with safe_open(path, framework="numpy") as file:
             metadata, names = file.metadata() or {}, [*file.keys()]
-        network = NetworkConfig(**json.loads(metadata[_METADATA_KEY])["network"])
+        network = NetworkConfig(**json.loads(metadata[METADATA_KEY])["network"])
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise ValueError(f"path: {path} is not a model file ({error}).") from error
     return ModelHeader(network, any(name.startswith("teacher.") for name in names))

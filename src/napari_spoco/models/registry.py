@@ -10,6 +10,7 @@ RUN_MODELS = ("best.safetensors", "last.safetensors")
 _FOLDER = Path(__file__).parent / "shipped"
 
 
+@cache
 def shipped_models() -> tuple[str, ...]:
     """Return the names of the shipped models."""
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.safetensors")))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ from napari_spoco._qt.annotate.work_box import WorkBoxes
 from napari_spoco._qt.keys import KeyChoice, LayerKeys
 from napari_spoco._qt.layer_view import look_at, plane_axis
 from napari_spoco._qt.layers import labels_pixels, spatial_shape
-from napari_spoco._qt.notices import Notice
+from napari_spoco._qt.notices import Notice, failure
 from napari_spoco.data.annotations import BACKGROUND, IGNORE
 
 if TYPE_CHECKING:
@@ -204,10 +203,7 @@ class Annotating(QObject):
         return bool(reason)
 
     def _on_failed(self, error: Exception) -> None:
-        if isinstance(error, ValueError | OSError):
-            self._say(str(error), "bad")
-        else:
-            self._say(f"{type(error).__name__}: {error}", "bad", "".join(traceback.format_exception(error)))
+        self.noticed.emit(failure(error))
 
     # What is on show
 
@@ -297,5 +293,5 @@ class Annotating(QObject):
     def _show(self) -> None:
         self._tab.show_status(self._status(), self.keys.key)
 
-    def _say(self, text: str, tone: Tone = "plain", details: str = "") -> None:
-        self.noticed.emit(Notice(text, tone, details))
+    def _say(self, text: str, tone: Tone = "plain") -> None:
+        self.noticed.emit(Notice(text, tone))

@@ -8,6 +8,7 @@ import pyqtgraph as pg
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_spoco._qt.parts import sentence
+from napari_spoco._qt.plot_colours import colour_axes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,8 +53,4 @@ class ScatterPlot(QWidget):
 
     def set_colours(self, *, text: str, background: str) -> None:
         """Draw axes in the theme's text colour, on its background."""
-        self._plot.setBackground(background)
-        for side in ("left", "bottom"):
-            axis = self._plot.getAxis(side)
-            axis.setPen(pg.mkPen(text, width=1))
-            axis.setTextPen(pg.mkPen(text))
+        colour_axes(self._plot, text=text, background=background)

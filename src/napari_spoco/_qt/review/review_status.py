@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_spoco._qt.notices import Notice
+from napari_spoco._qt.notices import Notice, failure
 from napari_spoco.review.editing import LockedError
 
 if TYPE_CHECKING:
@@ -130,10 +129,6 @@ def locked(ids: tuple[int, ...]) -> str:
     return f"{'Object' if one else 'Objects'} {which} {'is' if one else 'are'} accepted: unlock with Accept first."
 
 
-def failure(error: Exception) -> Notice:
+def refusal(error: Exception) -> Notice:
     """Say why something was not done."""
-    if isinstance(error, LockedError):
-        return Notice(locked(error.ids), "bad")
-    if isinstance(error, ValueError):
-        return Notice(str(error), "bad")
-    return Notice(f"{type(error).__name__}: {error}", "bad", "".join(traceback.format_exception(error)))
+    return Notice(locked(error.ids), "bad") if isinstance(error, LockedError) else failure(error)

@@ -12,7 +12,7 @@ from napari_spoco._qt.notices import Notice
 from napari_spoco._qt.review.review import Review
 from napari_spoco._qt.review.review_job import Subject
 from napari_spoco._qt.review.review_layer import ReviewedLayer
-from napari_spoco._qt.review.review_status import ACTIONS, ReviewStatus, failure
+from napari_spoco._qt.review.review_status import ACTIONS, ReviewStatus, refusal
 from napari_spoco._qt.review.review_turns import Turns
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ class Reviewing(QObject):
             self._show()
 
     def _on_failed(self, error: Exception) -> None:
-        self.noticed.emit(failure(error))
+        self.noticed.emit(refusal(error))
         if self.queue is None:
             self.end()
         else:

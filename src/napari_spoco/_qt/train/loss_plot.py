@@ -15,6 +15,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_spoco._qt.parts import sentence
+from napari_spoco._qt.plot_colours import colour_axes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -109,11 +110,7 @@ class LossPlot(QWidget):
 
     def set_colours(self, *, text: str, background: str) -> None:
         """Draw axes and the sum in the theme's text colour, on its background."""
-        self._plot.setBackground(background)
-        for side in ("left", "bottom"):
-            axis = self._plot.getAxis(side)
-            axis.setPen(pg.mkPen(text, width=1))
-            axis.setTextPen(pg.mkPen(text))
+        colour_axes(self._plot, text=text, background=background)
         self._curves["total"].setPen(pg.mkPen(text, width=2))
         self._dots.setSymbolBrush(pg.mkBrush(text))
 
