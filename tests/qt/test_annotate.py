@@ -58,8 +58,8 @@ def test_the_list_says_what_is_painted(spoco, stack) -> None:
     rows = spoco.annotate.objects.rows
     assert rows.listed.headings == ("Object", "Pixels", "µm³", "Planes")
     assert cells(spoco) == [["1", "200", "100", "2-6 (2)"], ["2", "150", "75.0", "3-5"]]
-    colour = rows.data(rows.index(1, 0), Qt.ItemDataRole.DecorationRole)
-    assert colour.getRgb() == tuple(int(255 * part) for part in stack.get_color(2))
+    swatch = rows.data(rows.index(1, 0), Qt.ItemDataRole.DecorationRole).pixmap(12, 12).toImage()
+    assert swatch.pixelColor(6, 6).getRgb() == tuple(int(255 * part) for part in stack.get_color(2))
 
 
 def test_without_a_unit_and_in_2d_there_is_less_to_say(ready) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
+from skimage.color import rgb2lab
 
+from napari_spoco._qt.layers import label_colours, labels_layers
 from napari_spoco._qt.segment.comparison_job import find_boxes, run_comparison
+from napari_spoco._qt.segment.mistake_layer import COLOURS
 from napari_spoco._qt.segment.segmentation_job import measure_features
 from napari_spoco._qt.sources import Geometry
 from napari_spoco._qt.worker import JobContext
@@ -80,6 +83,96 @@ def test_another_choice_forgets_the_result(compared, viewer) -> None:
     viewer.layers.remove("truth")
     assert compared.scores.isHidden()
     assert not compared.button.isEnabled()
+    assert "objects mistakes" not in viewer.layers
+
+
+# The mistakes in the image
+
+
+def colours(layer, *places: tuple[int, int, int]) -> list[tuple[int, ...] | None]:
+    return label_colours(layer, np.array([layer.data[place] for place in places]))
+
+
+MISSED, MERGED, ALSO_MERGED, EXTRA, FOUND = (1, 10, 50), (1, 10, 26), (1, 10, 38), (1, 26, 5), (1, 10, 14)
+
+
+def test_mistakes_are_a_layer_above_both(compared, viewer) -> None:
+    layer = viewer.layers["objects mistakes"]
+    assert [one.name for one in viewer.layers] == ["truth", "objects", "objects mistakes"]
+    assert viewer.layers.selection.active.name == "objects"
+    assert layer.scale.tolist() == [2.0, 0.5, 0.5]
+    assert layer.data[FOUND] == 0
+    for place, kind in ((MISSED, "missed"), (MERGED, "merged"), (ALSO_MERGED, "merged"), (EXTRA, "extra")):
+        colour = colours(layer, place)[0]
+        assert f"#{bytes(colour[:3]).hex()}" == COLOURS[kind]
+        assert colour[3] < 128
+    assert "Merged: 2, 3 in object 5" in layer.get_status((2.0, 5, 13), world=True)["coordinates"]
+
+
+def test_the_list_has_the_colours_of_the_layer(compared) -> None:
+    for row, kind in enumerate(("missed", "merged", "extra")):
+        picture = compared.list.item(row).icon().pixmap(12, 12).toImage()
+        assert picture.pixelColor(6, 6).name() == COLOURS[kind]
+
+
+def test_the_chosen_mistake_stands_out(compared, viewer, qtbot) -> None:
+    layer = viewer.layers["objects mistakes"]
+    layer.visible = False
+    places = (MISSED, MERGED, ALSO_MERGED, EXTRA)
+    compared.list.setFocus()
+    for _ in range(2):
+        qtbot.keyClick(compared.list, Qt.Key.Key_Down)
+    opacities = [colour[3] for colour in colours(layer, *places)]
+    assert min(opacities[1:3]) > 200 > 128 > max(opacities[0], opacities[3])
+    assert layer.visible
+    assert layer.selected_label == layer.data[MERGED]
+    qtbot.keyClick(compared.list, Qt.Key.Key_Down)
+    assert [colour[3] > 128 for colour in colours(layer, *places)] == [False, False, False, True]
+
+
+def test_mistakes_are_nothing_to_work_on(compared, viewer) -> None:
+    assert viewer.layers["objects mistakes"] not in labels_layers(viewer)
+
+
+def test_the_next_comparison_brings_its_own_mistakes(spoco, compared, viewer, until, qtbot) -> None:
+    viewer.layers.remove("objects mistakes")
+    qtbot.keyClick(compared.list, Qt.Key.Key_Down)  # What the user has removed stays away.
+    assert "objects mistakes" not in viewer.layers
+    viewer.layers["objects"].data = np.where(make_truth(3) == 4, 0, make_truth(3)).astype(np.uint32)
+    qtbot.mouseClick(compared.button, Qt.MouseButton.LeftButton)
+    until(lambda: compared.list.count() == 1)
+    layer = viewer.layers["objects mistakes"]
+    assert [colour is None for colour in colours(layer, MISSED, MERGED)] == [False, True]
+    spoco.release()
+    assert "objects mistakes" not in viewer.layers
+
+
+def test_without_mistakes_there_is_no_layer(spoco, viewer, until, qtbot) -> None:
+    form = spoco.segment.comparison
+    for choice, name in ((form.objects, "objects"), (form.truth, "truth")):
+        choice.choose(viewer.add_labels(make_truth(), name=name))
+    qtbot.mouseClick(form.button, Qt.MouseButton.LeftButton)
+    until(lambda: spoco.comparing.comparison is not None)
+    assert len(viewer.layers) == 2
+
+
+COLOUR_BLIND = {
+    "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritan": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+"""Severity 1 of Machado, Oliveira and Fernandes 2009, on linear RGB."""
+
+
+@pytest.mark.parametrize("eyes", ["normal", *COLOUR_BLIND])
+def test_kinds_are_told_apart_by_all_eyes(eyes) -> None:
+    shown = np.array([list(bytes.fromhex(colour[1:])) for colour in COLOURS.values()]) / 255
+    linear = np.where(shown <= 0.04045, shown / 12.92, ((shown + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(linear @ np.array(COLOUR_BLIND.get(eyes, np.eye(3))).T, 0, 1)
+    seen = np.where(seen <= 0.0031308, 12.92 * seen, 1.055 * seen ** (1 / 2.4) - 0.055)
+    lab = rgb2lab(seen[np.newaxis])[0]
+    distances = np.linalg.norm(lab[:, np.newaxis] - lab, axis=-1)
+    assert distances[np.triu_indices(4, 1)].min() > 30  # 2.3 is the least that one sees
 
 
 def test_other_shapes_are_refused_in_words(spoco, viewer, until, qtbot) -> None:

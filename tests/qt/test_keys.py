@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from napari.layers import Labels
+from app_model import Application
+from napari._app_model import get_app_model
+from napari._app_model._app import APP_NAME
+from napari.components import ViewerModel
+from napari.layers import Image, Labels
+from napari.settings import get_settings
+from napari.utils.action_manager import action_manager
+from napari.utils.key_bindings import coerce_keybinding
 from npe2 import PluginManifest
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_spoco._qt.annotate import annotation_status
 from napari_spoco._qt.help_links import docs_folder
@@ -13,6 +22,10 @@ from napari_spoco._qt.keys import KeyChoice, LayerKeys, napari_keys, normalize
 from napari_spoco._qt.review import review_status
 
 GROUPS = {"annotate_keys": annotation_status.ACTIONS, "review_keys": review_status.ACTIONS}
+
+
+def canvas() -> QWidget:
+    return next(widget for widget in QApplication.allWidgets() if type(widget).__name__ == "CanvasBackendDesktop")
 
 
 @pytest.fixture
@@ -40,6 +53,51 @@ def test_no_key_is_one_of_naparis_or_another_of_ours(viewer) -> None:
     assert ours == [normalize(key) for key in ours]
 
 
+@pytest.fixture
+def menus(viewer, monkeypatch) -> set[str]:
+    """Return the keys in napari's menus; in tests its application goes by another name."""
+    assert APP_NAME == "napari"
+    application = get_app_model()
+    monkeypatch.setattr(Application, "get_app", {APP_NAME: application}.get)
+    return named(entry.keybinding for entry in application.keybindings)
+
+
+def named(entries: object) -> set[str]:
+    return {str(coerce_keybinding(str(entry))) for entry in entries}
+
+
+def test_no_key_is_in_naparis_list_of_shortcuts(menus) -> None:
+    """The list of napari's Preferences, for what can be selected while ours are at work: Labels, the viewer, menus."""
+    owners = {name: action.keymapprovider for name, action in action_manager._actions.items()}
+    listed = {
+        str(key): name
+        for name, keys in get_settings().shortcuts.shortcuts.items()
+        for key in keys
+        if owners[name] in (Labels, ViewerModel)
+    }
+    assert listed["P"] == "napari:activate_labels_paint_mode"
+    assert listed["V"] == "napari:toggle_selected_visibility"
+    assert {*named(listed)} <= napari_keys()
+    ours = {action.key for actions in GROUPS.values() for action in actions if action.key}
+    assert not ours & named(listed)
+    assert {"Ctrl+S", "Ctrl+O"} <= menus <= napari_keys()
+    assert not ours & menus
+
+
+def test_the_keys_of_an_image_are_at_work_only_while_it_is_selected(ready, viewer, qtbot) -> None:
+    """Some of ours are letters that napari has for Image layers, as it has Z for both: the selected layer decides."""
+    ours = {action.key for actions in GROUPS.values() for action in actions}
+    of_images = {str(key) for key in vars(Image)["class_keymap"]}
+    assert ours & of_images == {"O", "Y"}
+    assert not {action.key for action in GROUPS["annotate_keys"]} & of_images
+    layer = viewer.layers["cells annotations"]
+    for selected, label in ((viewer.layers["cells"], 1), (layer, 4)):
+        viewer.layers.selection.active = selected
+        layer.selected_label = 1
+        qtbot.keyClick(canvas(), Qt.Key.Key_D)
+        assert layer.selected_label == label
+
+
 @pytest.mark.parametrize(("text", "key"), [("q", "Q"), ("shift-q", "Shift+Q"), ("F5", "F5"), ("Ctrl+Q", "Ctrl+Q")])
 def test_keys_are_written_as_people_do(text, key) -> None:
     assert normalize(text) == key
@@ -62,11 +120,12 @@ def test_other_keys_are_taken_and_may_be_swapped(choice, qtbot) -> None:
     [
         ({"accept": "nonsense"}, "Accept stays A: “nonsense” is not a key: expected such as A, F5 or Shift+A."),
         ({"accept": "m"}, "Accept stays A: M is one of napari's own keys."),
+        ({"accept": "ctrl-s"}, "Accept stays A: Ctrl+S is one of napari's own keys."),
         ({"accept": "R"}, "Reject has no key: R is the key of another action."),
         ({"plain": "A"}, "Plain has no key: A is the key of another action."),
     ],
 )
-def test_what_cannot_be_had_is_said(choice, wished, sentence) -> None:
+def test_what_cannot_be_had_is_said(choice, menus, wished, sentence) -> None:
     assert choice.wish(wished) == [sentence]
 
 

@@ -231,8 +231,8 @@ def test_other_axes_are_refused(viewer, shape) -> None:
 @pytest.mark.parametrize(
     ("layer", "text"),
     [
-        pytest.param(Image(np.zeros((40, 30))), "2D, 40 \u00d7 30 pixels", id="2D"),
-        pytest.param(Image(np.zeros((40, 30, 3)), rgb=True), "2D, colour, 40 \u00d7 30 pixels", id="colour"),
+        pytest.param(Image(np.zeros((40, 30))), "Y 40, X 30", id="2D"),
+        pytest.param(Image(np.zeros((40, 30, 3)), rgb=True), "Y 40, X 30, colours 3", id="colour"),
         pytest.param(
             Image(np.zeros((8, 40, 30)), scale=(2, 0.5, 0.25), units=("micrometer",) * 3),
             "3D, 8 \u00d7 40 \u00d7 30 pixels of 2 \u00d7 0.5 \u00d7 0.25 µm",

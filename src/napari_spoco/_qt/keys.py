@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from app_model import Application
 from napari.components import ViewerModel
 from napari.layers import Labels
 from napari.utils.key_bindings import coerce_keybinding
@@ -20,8 +21,14 @@ if TYPE_CHECKING:
 
 
 def napari_keys() -> set[str]:
-    """Return the keys that napari has itself while a Labels layer is selected."""
-    return {str(key) for provider in (Labels, ViewerModel) for kind in provider.__mro__ for key in _keymap(kind)}
+    """Return the keys that napari has itself while a Labels layer is selected, those of its menus too.
+
+    Other kinds of layers have keys of their own, which do nothing then; ours do nothing while one of them is selected.
+    """
+    on_layers = {str(key) for provider in (Labels, ViewerModel) for kind in provider.__mro__ for key in _keymap(kind)}
+    application = Application.get_app("napari")
+    menus = () if application is None else application.keybindings
+    return on_layers | {str(coerce_keybinding(str(entry.keybinding))) for entry in menus}
 
 
 def normalize(key: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import (
     QFormLayout,
     QFrame,
@@ -20,8 +20,12 @@ from qtpy.QtWidgets import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_NARROW = "QTabBar::tab { padding: 3px 2px; }"
-"""All titles are in sight; what they need is the least width of the dock."""
+    from qtpy.QtGui import QResizeEvent
+
+_TIGHT = "QTabBar::tab { padding: 3px 1px; }"
+"""The tabs share what room there is; this is the least."""
+_SHORT = {"Embeddings": "Embed"}
+"""Titles for a dock that is too narrow for the full ones."""
 
 
 class Tab(QWidget):
@@ -35,24 +39,40 @@ class Tab(QWidget):
         self.column.setSpacing(6)
 
 
+class _Column(QScrollArea):
+    """Scrolls a tab up and down; it is never narrower than the tab."""
+
+    def __init__(self, tab: Tab) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidget(tab)
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the width at which nothing in the tab is cut off."""
+        width = self.widget().minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width()
+        return QSize(width, super().minimumSizeHint().height())
+
+
 class Tabs(QTabWidget):
-    """Shows one tab at a time."""
+    """Shows one tab at a time; all titles are always in sight.
+
+    What the tabs hold decides how narrow the dock may be. Where letters are so wide that not even the short titles fit
+    then, they are elided.
+    """
 
     def __init__(self, *tabs: Tab) -> None:
         super().__init__()
         self._tabs = tabs
         self.setDocumentMode(True)
         self.setUsesScrollButtons(False)
-        self.tabBar().setElideMode(Qt.TextElideMode.ElideNone)
-        self.tabBar().setStyleSheet(_NARROW)
+        self.tabBar().setExpanding(True)
+        self.tabBar().setElideMode(Qt.TextElideMode.ElideRight)
+        self.tabBar().setStyleSheet(_TIGHT)
         for tab in tabs:
             tab.column.addStretch(1)
-            scroll = QScrollArea()
-            scroll.setWidgetResizable(True)
-            scroll.setFrameShape(QFrame.Shape.NoFrame)
-            scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-            scroll.setWidget(tab)
-            self.addTab(scroll, tab.title)
+            self.addTab(_Column(tab), tab.title)
             for before, after in pairwise(dict.fromkeys(_in_reading_order(tab))):
                 QWidget.setTabOrder(before, after)
 
@@ -60,6 +80,19 @@ class Tabs(QTabWidget):
     def current_title(self) -> str:
         """Title of the tab on show."""
         return self._tabs[self.currentIndex()].title
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Show the full titles where there is room for them, else the short ones."""
+        super().resizeEvent(event)
+        bar, titles = self.tabBar(), [tab.title for tab in self._tabs]
+        shown = [bar.tabText(index) for index in range(bar.count())]
+        full, now = (sum(map(bar.fontMetrics().horizontalAdvance, texts)) for texts in (titles, shown))
+        fits = bar.sizeHint().width() + full - now <= self.width()
+        for index, title in enumerate(titles):
+            text = title if fits else _SHORT.get(title, title)
+            if text != shown[index]:
+                bar.setTabText(index, text)
+            bar.setTabToolTip(index, "" if fits else title)
 
     def reveal(self, widget: QWidget) -> None:
         """Show the tab in which a widget is, scrolled so that it is in sight."""

@@ -71,7 +71,12 @@ def choose_ids(text: str, present: NDArray[Any]) -> NDArray[Any]:
 
 
 def import_objects(
-    labels: NDArray[Any], other: NDArray[Any], text: str = ALL, *, reserved: Collection[int] = ()
+    labels: NDArray[Any],
+    other: NDArray[Any],
+    text: str = ALL,
+    *,
+    reserved: Collection[int] = (),
+    name: str = "labels",
 ) -> LabelImport:
     """Find out what it takes to have objects of other labels among the annotations.
 
@@ -85,6 +90,8 @@ def import_objects(
         Ids to take, see `choose_ids`.
     reserved
         Ids that no object may get, such as that of background.
+    name
+        What errors call the other labels, such as the name of their file.
 
     Returns
     -------
@@ -98,13 +105,13 @@ def import_objects(
         Other shapes, not integers, no objects, ids that `choose_ids` refuses, or more objects than the type has ids.
     """
     if other.shape != labels.shape:
-        raise ValueError(f"labels: expected the annotations' shape {labels.shape}, got {other.shape}.")
+        raise ValueError(f"{name}: expected the annotations' shape {labels.shape}, got {other.shape}.")
     if other.dtype.kind not in "iu":
-        raise ValueError(f"labels: expected integers, got {other.dtype}.")
+        raise ValueError(f"{name}: expected integers, got {other.dtype}.")
     present = np.unique(other)
     present = present[present > 0]
     if not len(present):
-        raise ValueError("labels: expected objects (ids from 1), got none.")
+        raise ValueError(f"{name}: expected objects (ids from 1), got none.")
     chosen = choose_ids(text, present)
     new_ids = _new_ids(chosen, labels, reserved)
     rows = np.minimum(np.searchsorted(chosen, other), len(chosen) - 1)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_spoco.data.images import read_labels
 from napari_spoco.data.interpolation import interpolate_planes
+from napari_spoco.data.label_files import read_label_file
 from napari_spoco.data.label_import import import_objects
 from napari_spoco.data.work_box import WorkBox
 
@@ -89,8 +89,10 @@ def run_import(
         The labels cannot be read, or do not fit; a sentence for the user.
     """
     yield
-    source = read_labels(other) if isinstance(other, str | Path) else np.asarray(other)
-    result = import_objects(labels, source, text, reserved=reserved)
+    is_file = isinstance(other, str | Path)
+    source = read_label_file(other) if is_file else np.asarray(other)
+    name = Path(other).name if is_file else "labels"
+    result = import_objects(labels, source, text, reserved=reserved, name=name)
     said = [f"{result.n_objects} object{'' if result.n_objects == 1 else 's'} imported"]
     if result.renamed:
         said.append(f"{len(result.renamed)} with a new label, as theirs is in use ({_pairs(result.renamed)})")

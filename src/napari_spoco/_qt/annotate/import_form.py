@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDialog, QFileDialog, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from napari_spoco._qt import layers
 from napari_spoco._qt.layer_choice import LayerChoice
 from napari_spoco._qt.parts import buttons, row
+from napari_spoco.data.label_files import ZARR_SUFFIX
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -19,13 +21,38 @@ _LAYER_HELP = (
     "A Labels layer of the shape of the annotations, such as a segmentation; it is taken pixel by pixel. What is "
     "painted already stays, and objects whose label is in use get a new one."
 )
-_FILE_FILTER = "Labels (*.tif *.tiff)"
+_FILE_HELP = (
+    "Paint objects of a file of labels into the annotations: TIFF, PNG, NumPy (.npy) or OME-Zarr. Of a .zarr folder, "
+    "choose the folder itself and press Open."
+)
+_FILE_FILTER = "Labels (*.tif *.tiff *.png *.npy *.zarr zarr.json)"
 _TITLE_WIDTH = 50
 
 
 def ask_labels_to_import(parent: QWidget) -> str:
-    """Ask for a file of labels; empty where the user thinks better of it."""
-    return QFileDialog.getOpenFileName(parent, "Import objects", "", _FILE_FILTER)[0]
+    """Ask for a file or a zarr folder of labels; empty where the user thinks better of it."""
+    dialog = LabelFileDialog(parent)
+    try:
+        return dialog.selectedFiles()[0] if dialog.exec() else ""
+    finally:
+        dialog.deleteLater()
+
+
+class LabelFileDialog(QFileDialog):
+    """Asks for one file, or for a folder that ends in .zarr, which no dialog of the system would let one open."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent, "Import objects", "", _FILE_FILTER)
+        self.setOption(QFileDialog.Option.DontUseNativeDialog)
+        self.setFileMode(QFileDialog.FileMode.ExistingFile)
+
+    def accept(self) -> None:
+        """Take a zarr folder as it is; other folders are entered."""
+        chosen = [Path(path) for path in self.selectedFiles()]
+        if len(chosen) == 1 and chosen[0].suffix.lower() == ZARR_SUFFIX and chosen[0].is_dir():
+            self.done(int(QDialog.DialogCode.Accepted))
+        else:
+            super().accept()
 
 
 class ImportForm(QWidget):
@@ -43,7 +70,7 @@ class ImportForm(QWidget):
         self.ids.setToolTip(_IDS_HELP)
         self.layer_button, self.file_button = QPushButton("Import from layer"), QPushButton("From file…")
         self.layer_button.setToolTip("Paint the chosen objects of the layer into the annotations.")
-        self.file_button.setToolTip("Paint objects of a TIFF file of labels into the annotations.")
+        self.file_button.setToolTip(_FILE_HELP)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QAbstractTableModel, QItemSelection, QItemSelectionModel, QModelIndex, Qt, Signal
-from qtpy.QtGui import QColor, QKeySequence
+from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 from napari_spoco._qt.files_job import AnnotationSummary
+from napari_spoco._qt.swatches import swatch
 from napari_spoco.data.annotations import BACKGROUND, IGNORE
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class ObjectRows(QAbstractTableModel):
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         if role == Qt.ItemDataRole.DecorationRole and heading == "Object":
             colour = self.colour_of(self.listed.label(index.row()))
-            return None if colour is None else QColor(*colour)
+            return None if colour is None else swatch(colour)
         if role == Qt.ItemDataRole.ToolTipRole and heading == "Planes":
             return f"Painted in {self.listed.summary.objects.n_planes[index.row()]} planes: {index.data()}."
         return None

@@ -6,8 +6,10 @@ that it comes back with the layer, and in another layer, where it may be an obje
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Literal
 
+from napari_spoco._qt.annotate.stroke_colours import StrokeColours
 from napari_spoco.data.annotations import BACKGROUND, IGNORE
 from napari_spoco.data.free_ids import free_stroke_id
 
@@ -31,7 +33,7 @@ KEPT = "napari-spoco strokes"
 
 
 class StrokeLabels:
-    """Reads and sets the ids in the settings.
+    """Reads and sets the ids in the settings, and shows them in the colours of strokes.
 
     Parameters
     ----------
@@ -42,7 +44,10 @@ class StrokeLabels:
     def __init__(self, settings: TrainingSettings) -> None:
         self._settings = settings
         self._picked: dict[Stroke, int] = {}
+        self._layer: Layer | None = None
         self._unchecked: Layer | None = None
+        self._colours = StrokeColours()
+        settings.changed.connect(self._show)
 
     @property
     def meaning(self) -> AnnotationConfig:
@@ -73,10 +78,15 @@ class StrokeLabels:
 
     def follow(self, layer: Layer | None) -> None:
         """Mean by ids what they mean in this layer, where that was once said."""
-        self._unchecked = layer
+        if self._layer is not None:
+            self._layer.events.colormap.disconnect(self._show)
+        self._layer = self._unchecked = layer
+        if layer is not None:
+            layer.events.colormap.connect(self._show)
         kept: dict[Stroke, int] = {} if layer is None else layer.metadata.get(KEPT, {})
         self._picked |= kept
         self._set(kept)
+        self._show()
 
     def check(self, layer: Layer, summary: AnnotationSummary) -> str:
         """Look once at what is painted in a layer that is new here.
@@ -102,6 +112,14 @@ class StrokeLabels:
         self._set(dict.fromkeys(clashing))
         said = " and ".join(f"{label} ({STROKES[stroke][0]} elsewhere)" for stroke, label in clashing.items())
         return f"In “{layer.name}” label {said} is an object and stays one. Do not train on both layers together."
+
+    def _show(self, _event: Any = None) -> None:
+        """Show strokes in their colours; in others as long as the settings are wrong."""
+        if self._layer is None:
+            return
+        with suppress(ValueError):
+            meaning = self.meaning
+            self._colours.show(self._layer, {stroke: getattr(meaning, stroke) for stroke in STROKES})
 
     def _set(self, labels: dict[Stroke, int | None]) -> None:
         new = self.meaning.model_copy(update=labels)

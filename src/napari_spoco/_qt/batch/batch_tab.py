@@ -158,7 +158,7 @@ class BatchTab(Tab):
         self.column.addLayout(buttons(self.files_button, self.folder_button, self.clear_button))
         self.column.addLayout(row(self.model, self.model_button, title=titles["model"], title_width=_TITLE_WIDTH))
         self.column.addLayout(row(self.out, self.out_button, title=titles["out"], title_width=_TITLE_WIDTH))
-        self.column.addLayout(row(self.formats, title=titles["formats"], title_width=_TITLE_WIDTH))
+        self._add_below(titles["formats"], self.formats)
         self.column.addWidget(self.form)
         self.column.addLayout(buttons(self.run_button, self.stop_button))
         self.column.addWidget(self.table)

@@ -1,4 +1,4 @@
-"""Compares two Labels layers when the user presses Compare, in a thread, and goes to the mistakes."""
+"""Compares two Labels layers when the user presses Compare, in a thread; shows the mistakes, and goes to them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_spoco._qt import layers
 from napari_spoco._qt.layer_view import bring_into_view
 from napari_spoco._qt.segment.comparison_job import run_comparison
+from napari_spoco._qt.segment.mistake_layer import MistakeLayer
 from napari_spoco._qt.worker import SideJob
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Comparing(QObject):
         self._viewer, self._form = viewer, form
         self._layers: tuple[Layer, ...] = ()  # that were compared: objects and truth
         self._comparison: Comparison | None = None
+        self._marks = MistakeLayer(viewer)
         self._has_changed = False
         self._job = SideJob(self)
         self._job.changed.connect(self._show_button)
@@ -64,6 +66,7 @@ class Comparing(QObject):
             return
         self._comparison = comparison
         self._form.show_result(comparison)
+        self._marks.show(self._layers, comparison)
         if self._has_changed:
             self._form.show_stale()
 
@@ -85,6 +88,7 @@ class Comparing(QObject):
     def _on_mistake_chosen(self, index: int) -> None:
         if self._comparison is not None and self._layers and self._layers[1] in self._viewer.layers:
             bring_into_view(self._viewer, self._layers[1], self._comparison.boxes[index])
+            self._marks.choose(index)
 
     def _forget(self) -> None:
         for layer in self._layers:
@@ -92,6 +96,7 @@ class Comparing(QObject):
                 event.disconnect(self._on_layer_changed)
         self._layers, self._comparison, self._has_changed = (), None, False
         self._form.show_result(None)
+        self._marks.drop()
 
     def _show_button(self) -> None:
         self._form.show_button(is_running=self._job.is_running)

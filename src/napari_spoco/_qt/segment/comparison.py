@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QListWidget, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QListWidget, QListWidgetItem, QPushButton, QVBoxLayout, QWidget
 
 from napari_spoco._qt import layers
 from napari_spoco._qt.layer_choice import LayerChoice
 from napari_spoco._qt.parts import folded, row, sentence
+from napari_spoco._qt.segment.mistake_layer import COLOURS
+from napari_spoco._qt.swatches import swatch
 
 if TYPE_CHECKING:
     import napari.viewer
 
     from napari_spoco._qt.segment.comparison_job import Comparison
-    from napari_spoco.segmentation.mistakes import Mistake, Mistakes
+    from napari_spoco.segmentation.mistakes import Mistakes
 
 _SCORES = {
     "arand_error": ("ARand", "adapted Rand error: how many objects are merged or split, by pixels; 0 is perfect."),
@@ -28,6 +30,11 @@ _SCORES_NOTE = "An object is found if it shares more than half of all pixels of 
 _COUNTS_HELP = (
     "Of the true objects, each is counted once. Missed: not found, or with a poor outline. Merged: lost to an object "
     "that holds another one too. Split: in several pieces. Extra: found where the truth has nothing."
+)
+_LIST_HELP = (
+    "Choose a line: the view goes there, and the mistake stands out. The layer “… mistakes” shows all of them, in the "
+    "colours of this list; point at one, and the status bar says what it is. Gaps within it are where true objects "
+    "touch that were merged, and where one was cut that was split."
 )
 _STALE = " <i>(of before the last change)</i>"
 _TITLE_WIDTH = 56
@@ -54,7 +61,7 @@ class ComparisonForm(QWidget):
         self.scores, self.counts = sentence(), sentence()
         self.list = QListWidget()
         self.list.setFixedHeight(_N_LINES * (self.list.fontMetrics().lineSpacing() + 4))
-        self.list.setToolTip("Choose a line, and the view goes there.")
+        self.list.setToolTip(_LIST_HELP)
         self._mistakes = folded("Mistakes", self.list)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -90,7 +97,9 @@ class ComparisonForm(QWidget):
             self.scores.setToolTip(_score_help())
             self.counts.setText(_count_line(comparison.mistakes))
             self.counts.setToolTip(_COUNTS_HELP)
-            self.list.addItems([_mistake_line(one) for one in comparison.mistakes.rows[:_MOST_ROWS]])
+            icons = {kind: swatch(colour) for kind, colour in COLOURS.items()}
+            for mistake, text in zip(comparison.mistakes.rows[:_MOST_ROWS], comparison.lines, strict=False):
+                self.list.addItem(QListWidgetItem(icons[mistake.kind], text))
         self._mistakes.setVisible(self.list.count() > 0)
         self.list.blockSignals(False)
 
@@ -135,13 +144,3 @@ def _count_line(mistakes: Mistakes) -> str:
         f"{mistakes.n_right} of {mistakes.n_true} objects found, {mistakes.n_missed} missed, {mistakes.n_merged} "
         f"merged, {mistakes.n_split} split; {mistakes.n_extra} extra."
     )
-
-
-def _mistake_line(mistake: Mistake) -> str:
-    true, found = (", ".join(map(str, ids)) for ids in (mistake.true_ids, mistake.found_ids))
-    return {
-        "missed": f"Missed: {true}",
-        "merged": f"Merged: {true} in object {found}",
-        "split": f"Split: {true} into objects {found}",
-        "extra": f"Extra: object {found}",
-    }[mistake.kind]

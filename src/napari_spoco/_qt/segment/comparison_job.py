@@ -14,19 +14,33 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_spoco._qt.worker import JobContext
-    from napari_spoco.segmentation.mistakes import Mistakes
+    from napari_spoco.segmentation.mistakes import Mistake, Mistakes
 
     Box = tuple[slice, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """How objects agree with the truth: `evaluate_segmentation`'s scores, the mistakes, and a box around each."""
+    """How objects agree with the truth.
+
+    Attributes
+    ----------
+    ndim : int
+        Number of axes.
+    scores : dict of str to float
+        Of `evaluate_segmentation`.
+    mistakes : Mistakes
+        What is wrong; `lines` say so, and `boxes` are around it, one for each row.
+    marks : ndarray
+        uint16 (*spatial), see `mark_mistakes`.
+    """
 
     ndim: int
     scores: dict[str, float]
     mistakes: Mistakes
+    lines: tuple[str, ...]
     boxes: tuple[Box, ...]
+    marks: NDArray[np.uint16]
 
 
 def run_comparison(_context: JobContext, labels: Any, truth: Any) -> Generator[None, None, Comparison]:
@@ -38,6 +52,7 @@ def run_comparison(_context: JobContext, labels: Any, truth: Any) -> Generator[N
         The shapes differ, or ids are negative.
     """
     from napari_spoco.segmentation.metrics import evaluate_segmentation
+    from napari_spoco.segmentation.mistake_marks import mark_mistakes
     from napari_spoco.segmentation.mistakes import find_mistakes
 
     yield
@@ -51,7 +66,20 @@ def run_comparison(_context: JobContext, labels: Any, truth: Any) -> Generator[N
         _around([of_truth[one] for one in row.true_ids] or [of_found[one] for one in row.found_ids])
         for row in mistakes.rows
     ]
-    return Comparison(labels.ndim, scores, mistakes, tuple(boxes))
+    lines = tuple(map(describe_mistake, mistakes.rows))
+    marks = mark_mistakes(mistakes, labels, truth)
+    return Comparison(labels.ndim, scores, mistakes, lines, tuple(boxes), marks)
+
+
+def describe_mistake(mistake: Mistake) -> str:
+    """Say what is wrong, and with which objects."""
+    true, found = (", ".join(map(str, ids)) for ids in (mistake.true_ids, mistake.found_ids))
+    return {
+        "missed": f"Missed: {true}",
+        "merged": f"Merged: {true} in object {found}",
+        "split": f"Split: {true} into objects {found}",
+        "extra": f"Extra: object {found}",
+    }[mistake.kind]
 
 
 def find_boxes(labels: NDArray[np.integer[Any]], ids: Iterable[int]) -> dict[int, Box]:
