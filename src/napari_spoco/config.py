@@ -193,7 +193,8 @@ class TrainingConfig(Parameters):
 
     The defaults are for a run of minutes: a higher rate than the paper's, more weight on the agreement with the
     teacher, without which the background falls into several clusters (benchmarks/demo_settings.py), and strokes of
-    background that are pulled to one embedding, with a rim around objects (docs/benchmarks.md).
+    background that are pulled to one embedding, with a rim around objects, and pixels that are classified beside
+    (docs/benchmarks.md).
     `TRAINING_PRESETS` has others, the paper's among them.
     """
 

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from napari_spoco.data import writers
 from napari_spoco.data.images import read_image, read_labels
 from napari_spoco.data.writers import WriteError, atomic_path, write_labels, write_objects_csv, write_rgb
 
@@ -272,6 +273,39 @@ def test_an_atomic_path_keeps_the_suffix_and_stays_in_its_folder(tmp_path: Path)
 def rows_of(path: Path) -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize(
+    ("size", "flush", "expected"),
+    [
+        pytest.param(100, True, ["fsync", "replace"], id="small"),
+        pytest.param(101, True, ["replace"], id="large: it can be made again"),
+        pytest.param(100, False, ["replace"], id="not wanted"),
+    ],
+)
+def test_a_small_file_is_on_the_disk_before_it_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, flush: bool, expected: list[str]
+) -> None:
+    calls = []
+    for name in ("fsync", "replace"):
+        call = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *args, call=call, name=name: (calls.append(name), call(*args)))
+    monkeypatch.setattr(writers, "_FLUSH_LIMIT", 100)
+    with atomic_path(tmp_path / "file", flush=flush) as temporary:
+        temporary.write_bytes(b"x" * size)
+    assert calls == expected
+    assert (tmp_path / "file").stat().st_size == size
+
+
+def test_a_disk_that_does_not_take_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "file").write_text("old")
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(WriteError, match="No space left on device"), atomic_path(tmp_path / "file") as temporary:
+        temporary.write_text("new")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
 
 
 def test_an_object_has_a_row_in_physical_units(tmp_path: Path) -> None:

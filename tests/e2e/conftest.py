@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from npe2 import PluginManifest
 from qtpy.compat import isalive
 from qtpy.QtCore import QPoint, Qt, QTimer
 from superqt.utils import GeneratorWorker
@@ -120,7 +121,15 @@ class Person:
 
 
 @pytest.fixture
-def person(make_napari_viewer: Callable, qtbot: object, tmp_path: Path, monkeypatch: object) -> Iterator[Person]:
+def own_preferences(plugin_settings: object, npe2pm: object) -> None:
+    """Let napari know this plugin only, and keep its Preferences in the test's own folder, as they are at first."""
+    npe2pm.register(PluginManifest.from_distribution("napari-spoco"))
+
+
+@pytest.fixture
+def person(
+    own_preferences: None, make_napari_viewer: Callable, qtbot: object, tmp_path: Path, monkeypatch: object
+) -> Iterator[Person]:
     """Return a person in front of the plugin's dock, opened by its name; models go into the test's own folder."""
     monkeypatch.setattr(paths, "data_folder", lambda: tmp_path)
     viewer = make_napari_viewer(show=True, strict_qt="raise")

@@ -13,7 +13,7 @@ from superqt.utils import GeneratorWorker
 
 from napari_spoco._qt.session import SessionState
 from napari_spoco._qt.widget import SpocoWidget
-from napari_spoco.training.process import AnnotationUpdate, TrainingRequest
+from napari_spoco.training.process import AnnotationUpdate, TrainingRequest, ViewUpdate
 from napari_spoco.training.reports import (
     LossTerms,
     Preview,
@@ -35,6 +35,7 @@ class FakeProcess:
         self.request = request
         self.is_started = self.is_stopping = self.is_killed = False
         self.updates: list[AnnotationUpdate] = []
+        self.views: list[ViewUpdate] = []
         self._queue: queue.Queue[TrainingMessage] = queue.Queue()
 
     def start(self) -> None:
@@ -57,6 +58,10 @@ class FakeProcess:
 
     def update_annotations(self, update: AnnotationUpdate) -> bool:
         self.updates.append(update)
+        return True
+
+    def update_view(self, update: ViewUpdate) -> bool:
+        self.views.append(update)
         return True
 
     def request_stop(self) -> None:

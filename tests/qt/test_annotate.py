@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tifffile
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QApplication, QWidget
+from qtpy.QtCore import QModelIndex, Qt
+from qtpy.QtWidgets import QApplication, QDialog, QDialogButtonBox, QListView, QWidget
 
 from napari_spoco._qt.annotate import annotation_job, import_form
 from napari_spoco._qt.annotate.annotation_status import ACTIONS, AnnotationStatus, advise
@@ -15,6 +17,7 @@ from napari_spoco._qt.files_job import summarize
 from napari_spoco._qt.keys import napari_keys
 from napari_spoco._qt.review.review_status import ACTIONS as REVIEW_ACTIONS
 from napari_spoco.config import AnnotationConfig
+from napari_spoco.data.ome_zarr import write_ome_zarr_labels
 
 SCALE = (2.0, 0.5, 0.5)
 
@@ -402,14 +405,64 @@ def test_import_from_a_layer(ready, viewer, until) -> None:
     np.testing.assert_array_equal(layer.data, before)
 
 
-def test_import_from_a_file(ready, viewer, tmp_path, monkeypatch, until) -> None:
-    theirs = np.zeros((64, 64), np.uint16)
+def write_theirs(path: Path, shape: tuple[int, int] = (64, 64)) -> None:
+    theirs = np.zeros(shape, np.uint16)
     theirs[40:50, 40:50] = 12
-    tifffile.imwrite(tmp_path / "theirs.tif", theirs)
-    monkeypatch.setattr(import_form, "ask_labels_to_import", lambda _parent: str(tmp_path / "theirs.tif"))
+    writers = {".tif": tifffile.imwrite, ".npy": np.save, ".zarr": write_ome_zarr_labels}
+    writers[path.suffix](path, theirs)
+
+
+@pytest.mark.parametrize("name", ["theirs.tif", "theirs.npy", "theirs.zarr"])
+def test_import_from_a_file(ready, viewer, tmp_path, monkeypatch, until, name) -> None:
+    write_theirs(tmp_path / name)
+    monkeypatch.setattr(import_form, "ask_labels_to_import", lambda _parent: str(tmp_path / name))
     ready.annotate.importing.file_button.click()
     until(lambda: "1 object imported" in ready.footer.text)
     assert (viewer.layers["cells annotations"].data[40:50, 40:50] == 12).all()
+
+
+def test_a_file_that_does_not_fit_is_named(ready, tmp_path, monkeypatch, until) -> None:
+    write_theirs(tmp_path / "theirs.npy", (60, 64))
+    monkeypatch.setattr(import_form, "ask_labels_to_import", lambda _parent: str(tmp_path / "theirs.npy"))
+    ready.annotate.importing.file_button.click()
+    until(lambda: "theirs.npy: expected the annotations' shape (64, 64), got (60, 64)" in ready.footer.text)
+
+
+@pytest.mark.parametrize("name", ["theirs.tif", "theirs.zarr"])
+def test_the_dialog_lists_files_and_takes_zarr_folders(tmp_path, qtbot, name) -> None:
+    write_theirs(tmp_path / name)
+    write_theirs(tmp_path / "other.npy")
+    (tmp_path / "notes.txt").write_text("not listed")
+    dialog = import_form.LabelFileDialog()
+    qtbot.addWidget(dialog)
+    dialog.setDirectory(str(tmp_path))
+    dialog.open()
+    view = dialog.findChild(QListView, "listView")
+
+    def listed() -> dict[str, QModelIndex]:
+        top, model = view.rootIndex(), view.model()
+        return {one.data(): one for one in (model.index(row, 0, top) for row in range(model.rowCount(top)))}
+
+    qtbot.waitUntil(lambda: {*listed()} == {name, "other.npy"})
+    place = view.visualRect(listed()[name]).center()
+    qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    button = dialog.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Open)
+    qtbot.waitUntil(button.isEnabled)
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert dialog.result() == QDialog.DialogCode.Accepted
+    assert dialog.selectedFiles() == [str(tmp_path / name)]
+
+
+def test_the_dialog_enters_other_folders(tmp_path, qtbot) -> None:
+    (tmp_path / "plain").mkdir()
+    dialog = import_form.LabelFileDialog()
+    qtbot.addWidget(dialog)
+    dialog.setDirectory(str(tmp_path))
+    dialog.open()
+    dialog.selectFile(str(tmp_path / "plain"))
+    dialog.accept()
+    assert dialog.isVisible()
+    assert dialog.directory().path() == str(tmp_path / "plain")
 
 
 def test_what_does_not_fit_is_a_sentence(ready, viewer, until) -> None:

@@ -218,7 +218,7 @@ def test_the_finest_level_of_a_pyramid_is_read() -> None:
     assert layers.spatial_shape(layer) == (40, 30)
 
 
-@pytest.mark.parametrize("shape", [(2, 3, 40, 30), (2, 2, 3, 40, 30)])
+@pytest.mark.parametrize("shape", [(2, 2, 3, 40, 30), (2, 2, 2, 3, 40, 30)])
 def test_other_axes_are_refused(viewer, shape) -> None:
     layer = Image(np.zeros(shape))
     with pytest.raises(ValueError, match="expected 2 or 3 axes"):
@@ -235,7 +235,7 @@ def test_other_axes_are_refused(viewer, shape) -> None:
         pytest.param(Image(np.zeros((40, 30, 3)), rgb=True), "Y 40, X 30, colours 3", id="colour"),
         pytest.param(
             Image(np.zeros((8, 40, 30)), scale=(2, 0.5, 0.25), units=("micrometer",) * 3),
-            "3D, 8 \u00d7 40 \u00d7 30 pixels of 2 \u00d7 0.5 \u00d7 0.25 µm",
+            "Z 8, Y 40, X 30; pixels of 2 \u00d7 0.5 \u00d7 0.25 µm",
             id="3D with units",
         ),
     ],

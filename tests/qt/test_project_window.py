@@ -37,7 +37,11 @@ def start(viewer, processes, tmp_path, qtbot):
     def open_dock() -> SpocoWidget:
         viewer.layers.clear()
         widget = SpocoWidget(
-            viewer, make_process=processes, models_folder=tmp_path / "models", warm_up=lambda on_end: on_end("ready")
+            viewer,
+            make_process=processes,
+            models_folder=tmp_path / "models",
+            warm_up=lambda on_end: on_end("ready"),
+            find_page=lambda: None,
         )
         viewer.window.add_dock_widget(widget, name="SPOCO again")
         opened.append(widget)
@@ -337,7 +341,7 @@ def test_what_is_painted_is_offered_at_the_next_start(ready, viewer, tmp_path, u
     again = start()
     bar = again.projects.bar
     until(lambda: bar.is_offering)
-    assert bar.about_offer.text().endswith("(1 image)?")
+    assert bar.about_offer.text().endswith("(1 image)? What is open now stays, too.")
     bar.restore_button.click()
     until(lambda: "restored" in again.footer.text)
     assert not bar.is_offering
@@ -372,6 +376,97 @@ def test_it_is_offered_once_and_stays_in_the_menu(ready, tmp_path, until, start)
     assert not folders.untitled()[0].is_news
     again.projects.bar.menu_opened.emit()
     assert folders.untitled()[0].title in [action.text() for action in again.projects.bar.menu.actions()]
+
+
+@pytest.fixture
+def left(ready, tmp_path, until) -> Path:
+    """Return the folder of what an earlier window left, which is on offer at the next start."""
+    until(lambda: untitled(tmp_path) and kept(untitled(tmp_path)[0]).any())
+    (folder,) = untitled(tmp_path)
+    leave(ready, folder, until)
+    is_of_another_window(folder)
+    return folder
+
+
+def is_of_another_window(folder: Path) -> None:
+    (folder / ".holder.json").write_text('{"pid": 1, "host": "here"}')
+
+
+def paint_anew(widget, viewer, tmp_path, until) -> Path:
+    """Paint label 7 into a new image while something is on offer, and return where it is kept."""
+    until(lambda: widget.projects.bar.is_offering)
+    before = set(untitled(tmp_path))
+    viewer.add_image(np.random.default_rng(1).random((40, 40)), name="others")
+    widget.annotate.image.choose(viewer.layers["others"])
+    widget.annotate.new_button.click()
+    viewer.layers["others annotations"].data_setitem(tuple(np.mgrid[5:9, 5:9].reshape(2, -1)), 7)
+    until(lambda: set(untitled(tmp_path)) - before)
+    (folder,) = set(untitled(tmp_path)) - before
+    until(lambda: (kept(folder, "others") == 7).any())
+    return folder
+
+
+def test_an_offer_stays_until_it_is_answered(left, viewer, tmp_path, until, start) -> None:
+    again = start()
+    newer = paint_anew(again, viewer, tmp_path, until)
+    assert again.projects.bar.is_offering
+    leave(again, newer, until)
+    is_of_another_window(newer)
+    assert [item.is_news for item in ProjectFolders(tmp_path).untitled()] == [True, True]
+    third = start()
+    until(lambda: third.projects.bar.is_offering)
+    third.projects.bar.dismiss_button.click()
+    assert {item.folder: item.is_news for item in ProjectFolders(tmp_path).untitled()} == {newer: False, left: True}
+
+
+def test_who_paints_and_restores_has_both(left, viewer, tmp_path, until, start) -> None:
+    again = start()
+    newer = paint_anew(again, viewer, tmp_path, until)
+    again.projects.bar.restore_button.click()
+    until(lambda: "restored" in again.footer.text)
+    assert {"cells annotations", "others annotations"} <= {layer.name for layer in viewer.layers}
+    assert (viewer.layers["others annotations"].data == 7).any()
+    # Without a further stroke: a crash would lose neither.
+    until(lambda: (kept(left, "others") == 7).any())
+    assert (kept(left, "cells") == 3).any()
+    until((newer / ".answered").exists)
+    assert (kept(newer, "others") == 7).any()
+    leave(again, left, until)
+    is_of_another_window(left)
+    assert [item.folder for item in ProjectFolders(tmp_path).untitled() if item.is_news] == [left]
+
+
+def test_what_is_restored_from_the_menu_is_offered_again(left, tmp_path, until, start) -> None:
+    again = start()
+    until(lambda: again.projects.bar.is_offering)
+    again.projects.bar.dismiss_button.click()
+    again.projects.bar.restore_requested.emit(left)
+    until(lambda: "restored" in again.footer.text)
+    leave(again, left, until)
+    is_of_another_window(left)
+    assert ProjectFolders(tmp_path).untitled()[0].is_news
+
+
+def test_an_offer_comes_back_when_it_cannot_be_followed(left, viewer, processes, tmp_path, until, start) -> None:
+    again = start()
+    paint_anew(again, viewer, tmp_path, until)
+    bar = again.projects.bar
+    again.annotate.count()
+    again.train.train_button.click()
+    until(lambda: processes.made and processes.last.is_started)
+    bar.restore_button.click()
+    assert "stop the training first" in again.footer.text
+    assert bar.is_offering
+    processes.last.finish()
+    until(lambda: again.session.state is SessionState.IDLE)
+    whole = (left / "project.toml").read_text()
+    (left / "project.toml").write_text("nonsense")
+    bar.restore_button.click()
+    assert not bar.is_offering
+    until(lambda: bar.is_offering)
+    (left / "project.toml").write_text(whole)
+    bar.restore_button.click()
+    until(lambda: "restored" in again.footer.text)
 
 
 # Whatever happens to layers and window

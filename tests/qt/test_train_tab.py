@@ -136,6 +136,83 @@ def test_the_next_run_goes_below(trained, processes, until) -> None:
     assert not trained.footer._folded.isHidden()
 
 
+def on_disk(folder: str) -> str:
+    """Return the log in the folder of a run without its dates, as the drawer has it."""
+    path = Path(folder) / "log.txt"
+    return re.sub(r"^\d{4}-\d\d-\d\d ", "", path.read_text(), flags=re.MULTILINE) if path.exists() else ""
+
+
+def test_the_log_is_on_disk_as_it_happens(training, processes, until) -> None:
+    folder, log = processes.last.request.folder, training.train.log
+    assert not Path(folder).exists()  # The training makes it.
+    processes.last.save()
+    processes.last.say(TrainingNotice("Something was made smaller."))
+    until(lambda: "Something was made smaller." in on_disk(folder))
+    assert on_disk(folder) == log.text + "\n"
+    assert log._folder.text() == f"Kept in {Path(folder) / 'log.txt'}"
+    processes.last.finish()
+    until(lambda: "The model is" in on_disk(folder))
+    until(lambda: on_disk(folder) == log.text + "\n")
+
+
+@pytest.mark.parametrize("has_folder", [True, False], ids=["after a while", "before there is a folder"])
+def test_why_a_training_broke_is_on_disk(training, processes, until, has_folder) -> None:
+    folder = processes.last.request.folder
+    if has_folder:
+        processes.last.save()
+    processes.last.say(TrainingFailed("It broke.", "Traceback\n  here"))
+    until(lambda: on_disk(folder).endswith("It broke.\n    Traceback\n      here\n"))
+    assert on_disk(folder).splitlines()[0].endswith(f"New run in {folder}")
+
+
+def test_of_a_training_that_kept_nothing_no_log_is_left(training, processes, until) -> None:
+    folder = Path(processes.last.request.folder)
+    folder.mkdir(parents=True)
+    processes.last.say(TrainingNotice("Something was made smaller."))
+    until((folder / "log.txt").exists)
+    training.train.stop_button.click()
+    training.train.stop_button.click()
+    until(lambda: training.session.state is SessionState.IDLE)
+    until(lambda: not folder.exists())
+
+
+def save_tiny_model(folder: str) -> None:
+    from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, save_model
+
+    card = ModelCard(network=NetworkConfig(feature_maps=(2, 4)))
+    save_model(EmbeddingModel.create(card), f"{folder}/last.safetensors")
+
+
+def test_an_earlier_run_shows_its_log_and_goes_on_with_it(trained, processes, until, tmp_path) -> None:
+    folder = processes.last.request.folder
+    save_tiny_model(folder)
+    until(lambda: "The model is" in on_disk(folder))
+    before, log = (Path(folder) / "log.txt").read_text(), trained.train.log
+    trained.session.load_model(folder, to_resume=True)
+    until(lambda: log.text == before.rstrip())
+    assert log._folder.text() == f"Kept in {Path(folder) / 'log.txt'}"
+    trained.train.train_button.click()
+    until(lambda: len(processes.made) == 2 and f"Resumed run in {folder}" in on_disk(folder))
+    assert (Path(folder) / "log.txt").read_text().startswith(before)
+
+
+def test_an_earlier_run_may_have_no_log(trained, processes, until) -> None:
+    folder = processes.last.request.folder
+    save_tiny_model(folder)
+    until(lambda: "The model is" in on_disk(folder))
+    (Path(folder) / "log.txt").unlink()
+    trained.session.load_model(folder, to_resume=True)
+    until(lambda: trained.train.log.text == "This run has no log.")
+
+
+def test_a_log_that_cannot_be_written_ends_no_training(training, processes, until, caplog) -> None:
+    folder = Path(processes.last.request.folder)
+    (folder / "log.txt").mkdir(parents=True)
+    processes.last.say(TrainingNotice("Something was made smaller."))
+    until(lambda: "cannot be written" in caplog.text)
+    assert training.session.state is SessionState.TRAINING
+
+
 def test_defaults_are_said_in_a_word() -> None:
     assert notices.settings_line(TrainingConfig()) == "Settings: the defaults."
 

@@ -1,7 +1,7 @@
 """The session: its state, its jobs, its model. Knows neither widgets nor layers; says all by signals.
 
-One job at a time (train, load, segment); saving a file, and sending what is painted to a training, are side jobs that
-may run beside it. The cycle of a job:
+One job at a time (train, load, segment); saving a file, and telling a training what is painted and what is on show, are
+side jobs that may run beside it. The cycle of a job:
 
 1. A method (`train`, `segment`, `load_model`) raises the generation, sets the state, starts the job.
 2. What the job reports comes with its generation; a stale one is dropped.
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_spoco._qt.notices import Tone
-    from napari_spoco.training.process import TrainingRequest
+    from napari_spoco.training.process import TrainingRequest, ViewUpdate
     from napari_spoco.training.reports import TrainingMessage
 
 
@@ -76,11 +76,11 @@ class SessionController(QObject):
         self._job: Job | None = None
         self._on_report: Callable[[Any], None] = _ignore
         self._on_result: Callable[[Any], None] = _ignore
-        self._saving, self._painting = SideJob(self), SideJob(self)
+        self._saving, self._telling = SideJob(self), SideJob(self)
         self._saving.changed.connect(self.state_changed)
         self._saving.returned.connect(self._on_saved)
         self._saving.failed.connect(self.refuse)
-        self._painting.failed.connect(self.refuse)
+        self._telling.failed.connect(self.refuse)
         self._rest = SessionState.IDLE
         self._handles: list[training_job.ProcessHandle] = []
         self._embedder = embedding_job.Embedder(embeddings_folder)
@@ -142,7 +142,12 @@ class SessionController(QObject):
     def send_painted(self, pixels: dict[int, Any]) -> bool:
         """Send the training what has been painted, by the index of the image; returns False if this is no moment."""
         is_training = self._state is SessionState.TRAINING
-        return is_training and self._painting.start(training_job.send_painted, pixels, self._handles[0])
+        return is_training and self._telling.start(training_job.send_painted, pixels, self._handles[0])
+
+    def send_view(self, view: ViewUpdate) -> bool:
+        """Tell the training what is on show, for its next preview; returns False if this is no moment."""
+        is_training = self._state is SessionState.TRAINING
+        return is_training and self._telling.start(training_job.send_view, view, self._handles[0])
 
     def stop(self) -> None:
         """Ask the training to save and end; the second time, end it at once."""

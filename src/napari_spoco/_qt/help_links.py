@@ -88,7 +88,7 @@ def open_help(tab: str) -> None:
     cache = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.GenericCacheLocation)
     path = Path(cache) / "napari-spoco" / f"{place.page}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as temporary:
+    with atomic_path(path, flush=False) as temporary:
         temporary.write_text(render(docs_folder() / f"{place.page}.md"), encoding="utf-8")
     url = QUrl.fromLocalFile(str(path))
     url.setFragment(anchor(place.heading))

@@ -26,7 +26,7 @@ def displayed_axes(viewer: napari.viewer.Viewer, layer: Layer) -> tuple[list[int
     """Return the axes of a layer that are on show, in the order of the view, and those that are not."""
     offset = viewer.dims.ndim - layer.ndim
     displayed = [axis - offset for axis in viewer.dims.displayed if axis >= offset]
-    return displayed, [axis for axis in range(layer.ndim) if axis not in displayed]
+    return displayed, [axis for axis in range(ndim) if axis not in displayed]
 
 
 def look_at(
@@ -64,8 +64,8 @@ def visible_box(viewer: napari.viewer.Viewer, layer: Layer, *, n_pixels: int, n_
     here = np.array(layer.world_to_data(viewer.dims.point))
     start = np.clip(np.rint(here), 0, shape - 1).astype(int)
     stop = start + 1
-    start[displayed] = np.clip(layer.corner_pixels[0, displayed], 0, shape[displayed] - 1)
-    stop[displayed] = np.clip(layer.corner_pixels[1, displayed] + 1, start[displayed] + 1, shape[displayed])
+    start[displayed] = np.clip(corners[0, displayed], 0, shape[displayed] - 1)
+    stop[displayed] = np.clip(corners[1, displayed] + 1, start[displayed] + 1, shape[displayed])
     excess = (np.prod(stop - start) / n_pixels) ** (1 / len(displayed))
     if excess > 1:
         middle, half = (start + stop) // 2, ((stop - start) / excess / 2).astype(int)

@@ -197,10 +197,6 @@ def _layers(viewer: napari.viewer.Viewer) -> list[Layer]:
     return [layer for layer in viewer.layers if isinstance(layer, Layer)][::-1]
 
 
-def pixels_of(layer: Layer) -> Any:
-    return layer.data[0] if layer.multiscale else layer.data
-
-
 def _geometry(layer: Layer) -> Geometry:
     scale = tuple(float(step) for step in layer.scale)
     return Geometry(scale, tuple(str(unit) for unit in layer.units), tuple(layer.axis_labels))

@@ -26,15 +26,15 @@ class ResultLayers:
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         self._viewer = viewer
-        self._picture: Callable[[], Layer | None] = lambda: None
+        self._pictures: dict[str, Callable[[], Layer | None]] = {}  # by the identity of their images
+        self._dismissed: set[str] = set()
         self._objects: Callable[[], Layer | None] = lambda: None
         self._passing: dict[str, Callable[[], Layer | None]] = {}
         self._is_edited = False
-        self._is_dismissed = False
 
     def begin(self) -> None:
         """Begin a run: a picture that the user has deleted may come back."""
-        self._is_dismissed = False
+        self._dismissed.clear()
 
     def show_embeddings(self, image: Layer, rgb: NDArray[np.uint8], start: Sequence[int] | None = None) -> None:
         """Show a picture of the embeddings over the image, in place; once deleted, it stays so for this run.
@@ -49,20 +49,21 @@ class ResultLayers:
             First pixel of the box in the image.
         """
         name = f"{image.name} embeddings"
-        picture = self._picture()
+        key = identity(image)
+        picture = self._pictures.get(key, _nothing)()
         if picture is not None and picture not in self._viewer.layers:
-            self._is_dismissed = picture.metadata[MAKER] == identity(image)
-            self._picture, picture = (lambda: None), None
-        if self._is_dismissed:
+            self._dismissed.add(key)
+            del self._pictures[key]
+        if key in self._dismissed:
             return
         placed = transforms(image, start)
-        if picture is not None and picture.metadata[MAKER] == identity(image):
+        if picture is not None:
             picture.data = rgb
             picture.translate = placed["translate"]
             return
-        picture = Image(rgb, rgb=True, name=name, opacity=0.7, metadata={MAKER: identity(image)}, **placed)
+        picture = Image(rgb, rgb=True, name=name, opacity=0.7, metadata={MAKER: key}, **placed)
         insert_above(self._viewer, image, picture)
-        self._picture = weakref.ref(picture)
+        self._pictures[key] = weakref.ref(picture)
 
     def show_objects(self, image: Layer, labels: NDArray[np.uint32]) -> Layer:
         """Show found objects over the image; the last result is replaced unless the user has edited it.
@@ -114,7 +115,7 @@ class ResultLayers:
         self._drop_passing(name)
         metadata = {MAKER: identity(image), PASSING: True}
         layer = Labels(labels, name=f"{image.name} {name}", opacity=0.5, metadata=metadata, **placed)
-        picture = self._picture()
+        picture = self._pictures.get(identity(image), _nothing)()
         insert_above(self._viewer, image if picture is None else picture, layer)
         self._passing[name] = weakref.ref(layer)
 

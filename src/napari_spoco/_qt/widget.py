@@ -112,6 +112,7 @@ class SpocoWidget(QWidget):
         self.training = Training(
             self.train,
             self.annotate,
+            napari_viewer,
             self.images,
             self.session,
             self._results,

@@ -49,7 +49,6 @@ def batch(
     from napari_spoco.config_files import change_config, set_values, write_yaml
 
     options: dict[str, Any] = {"model": model, "inputs": images, "out": out, "formats": formats}
-    changes = given({**options, "overwrite": overwrite, "device": device})
     with sentences():
         config = BatchConfig() if file is None else read_batch_config(file)
         if changes or values or not show:  # a template to be filled in may be empty

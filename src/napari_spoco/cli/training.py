@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -96,7 +96,7 @@ def train(
         "ignore_label": ignore_label,
         "painted_in_planes": painted_in_planes,
     }
-    options = {
+    options: dict[str, Any] = {
         "max_steps": steps,
         "max_minutes": minutes,
         "learning_rate": learning_rate,

@@ -17,6 +17,8 @@ from napari_spoco.data.tiff import TiffSeries, read_series
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+    from collections.abc import Sequence
+
 
     from napari_spoco.config import Normalization
 

@@ -27,16 +27,28 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
+_FLUSH_LIMIT = 2**26
+"""Bytes; what is larger was made by a machine, and can be made again."""
+
+
 class WriteError(OSError):
     """A file could not be written; nothing was left behind, and an older file of that name is untouched."""
 
 
 @contextmanager
-def atomic_path(path: str | Path) -> Iterator[Path]:
+def atomic_path(path: str | Path, *, flush: bool = True) -> Iterator[Path]:
     """Yield the path of a temporary file that replaces `path` when the block ends well.
 
     The temporary file lies in the same folder, keeps the suffix, and is created before the block runs, so a
     folder that cannot be written is found before any work is done.
+
+    Parameters
+    ----------
+    path
+        File to write or to replace.
+    flush
+        Whether a file of up to 64 MiB is on the disk itself before it takes its place: after a power cut there is the
+        old one or the new one. That may take as long as the disk is busy: not for an event loop.
 
     Raises
     ------
@@ -55,11 +67,18 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         raise WriteError(f"cannot write {path}: {reason}") from error
     try:
         yield temporary
+        if flush and temporary.stat().st_size <= _FLUSH_LIMIT:
+            _flush(temporary)
         os.replace(temporary, path)
     except OSError as error:
         raise WriteError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
 
 
 @contextmanager

@@ -6,9 +6,9 @@ Nothing in a model file is ever executed. Format: the metadata key `napari_spoco
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import torch
 from pydantic import Field, ValidationError
@@ -19,7 +19,7 @@ from napari_spoco.config import Method, NetworkConfig, Normalization, Parameters
 from napari_spoco.data.resampling import plan_resampling
 from napari_spoco.data.writers import atomic_path
 from napari_spoco.models.header import METADATA_KEY
-from napari_spoco.models.network import UNet
+from napari_spoco.models.network import UNet, make_teacher
 from napari_spoco.models.registry import model_in_folder, shipped_models, shipped_path
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_spoco.data.resampling import Resampling
+    from numpy.typing import NDArray
+
 
 
 class TrainingHistory(Parameters):

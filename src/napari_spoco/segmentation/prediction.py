@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from napari_spoco.config import NetworkConfig
-    from napari_spoco.models.checkpoint import EmbeddingModel
+    from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard
 
 _TILE_2D = 512
 _MAX_HALO = {2: 128, 3: 32}
@@ -63,7 +63,7 @@ def predict_embeddings(
         Context in pixels on each side of a tile, per spatial axis; rounded up to the stride. None = the reach of the
         network (`receptive_reach`), at most 128 in 2D and 32 in 3D, beyond which weights are close to nothing.
     out
-        Takes the result by slice assignment, for instance a zarr array of shape (E, *spatial).
+        Takes the result by slice assignment, for instance a zarr array of the shape of the result.
     teacher
         Predict with the teacher instead of the student.
     stop

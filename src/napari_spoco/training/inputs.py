@@ -122,7 +122,7 @@ def _as_snapshot(given: Annotations, config: AnnotationConfig, name: str) -> Spa
 
 
 def _prepare(
-    image: NDArray[Any], snapshot: SparseAnnotations, normalization: Normalization, scale: TrainingScale, index: int
+    pixels: NDArray[Any], snapshot: SparseAnnotations, normalization: Normalization, scale: TrainingScale, index: int
 ) -> TrainingImage:
     pixels = as_channels_first(image, ndim=snapshot.labels.ndim, name=f"images[{index}]")
     shape = pixels.shape[1:]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from napari_spoco.training.reports import TrainingFailed, TrainingFinished, TrainingMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.synchronize import Event
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.2
-_END_SECONDS = 5.0
+_END_SECONDS = 30.0
 
 Box = tuple[slice, ...]
 
@@ -62,6 +62,14 @@ class AnnotationUpdate:
     image_index: int
     start: tuple[int, ...]
     labels: NDArray[np.integer]
+
+
+@dataclass(frozen=True)
+class ViewUpdate:
+    """What is on show: a box of image `image_index` in its own pixels; a plane of a stack is one pixel thick."""
+
+    image_index: int
+    box: Box
 
 
 class TrainingProcess:
@@ -108,13 +116,14 @@ class TrainingProcess:
     def update_annotations(self, update: AnnotationUpdate) -> bool:
         """Send what has been painted; it is trained on from the next step. Returns whether the child still listens.
 
-        Large boxes take as long as their way through a pipe: not to be called from an event loop.
+        Large boxes take as long as their way through a pipe: not to be called from an event loop. As for
+        `update_view`, one thread at a time may call it.
         """
-        try:
-            self._update_sender.send(update)
-        except OSError:
-            return False
-        return True
+        return self._send(update)
+
+    def update_view(self, update: ViewUpdate) -> bool:
+        """Say what is on show: the next preview is of that. Returns whether the child still listens."""
+        return self._send(update)
 
     def request_stop(self) -> None:
         """Ask the child to finish its step, save the run and end."""
@@ -129,6 +138,13 @@ class TrainingProcess:
     def is_alive(self) -> bool:
         """Say whether the child is running."""
         return self._process.is_alive()
+
+    def _send(self, update: AnnotationUpdate | ViewUpdate) -> bool:
+        try:
+            self._update_sender.send(update)
+        except OSError:
+            return False
+        return True
 
 
 def _run_child(request: TrainingRequest, sender: Connection, updates: Connection, stop: Event) -> None:
@@ -171,23 +187,27 @@ def _train(request: TrainingRequest, updates: Connection, stop: Event) -> Iterat
         folder=request.folder,
         resume=request.resume,
     )
-    threading.Thread(target=_take_updates, args=(updates, stores), name="spoco-painting", daemon=True).start()
+    listening = (updates, stores, trainer.look_at)
+    threading.Thread(target=_take_updates, args=listening, name="spoco-updates", daemon=True).start()
     yield from trainer.run(stop.is_set)
     result = trainer.result()
     yield TrainingFinished(str(result.path), len(result.reports), result.stopped, result.best_step)
 
 
-def _take_updates(updates: Connection, stores: Sequence[AnnotationStore]) -> None:
-    """Put what arrives into the stores until the window is gone."""
+def _take_updates(updates: Connection, stores: Sequence[AnnotationStore], look_at: Callable[[int, Box], None]) -> None:
+    """Hand on what arrives, painted pixels to the stores, until the window is gone."""
     while True:
         try:
-            update: AnnotationUpdate = updates.recv()
+            update: AnnotationUpdate | ViewUpdate = updates.recv()
         except (EOFError, OSError):
             return
         try:
-            stores[update.image_index].update_box(update.start, update.labels)
+            if isinstance(update, ViewUpdate):
+                look_at(update.image_index, update.box)
+            else:
+                stores[update.image_index].update_box(update.start, update.labels)
         except ValueError:
-            logger.exception("What was painted cannot be read; the training goes on with what there was")
+            logger.exception("What the window says cannot be read; the training goes on with what there was")
 
 
 def _lower_priority() -> None:

@@ -5,6 +5,7 @@
     last.safetensors     the model as it was at the end
     config.json          the settings, readable by `napari-spoco train --config`
     log.csv, scores.csv  a row per step and a row per score
+    log.txt              what the window said of it, if there was one (`_qt/train/run_log.py`)
 
 Every file but the logs appears complete or not at all, so a run that is killed goes on from its last autosave. The
 state holds tensors, numbers and text alone and is read without running any code.

@@ -128,7 +128,7 @@ class Trainer:
         elif start_from is not None:
             start_from = copy.deepcopy(start_from)  # The caller's own model is not trained.
         config = config or TrainingConfig()
-        self.config = config = config if state else _as_started(config, start_from)
+        self.config = config = _as_started(config, start_from, is_resumed=state is not None)
         normalization = start_from.card.normalization if start_from else config.normalization
         given = per_image(voxel_size, units, len(images))
         if state is None:
@@ -227,6 +227,10 @@ class Trainer:
 
     def save(self) -> None:
         """Keep the run as it is now, to be resumed; without a folder do nothing."""
+    def look_at(self, image_index: int, box: tuple[slice, ...]) -> None:
+        """Make the next previews of this box of an image; see `Previewer.look_at`, which any thread may call."""
+        self._previewer.look_at(image_index, box)
+
         if self._folder is None or not self._is_first_process:
             return
         self._folder.log_steps(self._history.reports[self._n_logged :])

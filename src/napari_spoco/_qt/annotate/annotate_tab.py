@@ -13,13 +13,13 @@ from napari_spoco._qt.annotate.annotation_status import ACTIONS, IMPORT, PAINTIN
 from napari_spoco._qt.annotate.counting import Counting
 from napari_spoco._qt.annotate.import_form import ImportForm
 from napari_spoco._qt.annotate.object_list import ObjectList
-from napari_spoco._qt.files_job import AnnotationSummary
 from napari_spoco._qt.annotate.stroke_colours import COLOURS, STROKE_ACTIONS
 from napari_spoco._qt.layer_choice import LayerChoice
+from napari_spoco._qt.files_job import AnnotationSummary
 from napari_spoco._qt.parts import buttons, folded, row, sentence
-from napari_spoco._qt.tabs import Tab
 from napari_spoco._qt.swatches import underline
 from napari_spoco.config import AnnotationConfig
+from napari_spoco._qt.tabs import Tab
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +73,6 @@ class AnnotateTab(Tab):
         self._about_brush, self._advice = sentence(), sentence()
         self._lay_out()
         self._connect()
-        self._describe()
         self.count()
 
     def interpret(self, meaning: AnnotationConfig) -> None:
@@ -131,7 +130,7 @@ class AnnotateTab(Tab):
     def _connect(self) -> None:
         self.counting.counted.connect(self._on_counted)
         self.counting.failed.connect(self._on_counting_failed)
-        self.image.chosen.connect(self._on_image_chosen)
+        self.image.chosen.connect(self.chosen)
         self.annotations.chosen.connect(self._on_annotations_chosen)
         self.new_button.clicked.connect(self._on_new_clicked)
         self.draw_button.clicked.connect(self._on_draw_clicked)
@@ -154,10 +153,6 @@ class AnnotateTab(Tab):
     def _on_view_clicked(self) -> None:
         self.view_box_requested.emit()
 
-    def _on_image_chosen(self) -> None:
-        self._describe()
-        self.chosen.emit()
-
     def _on_annotations_chosen(self) -> None:
         self.summary = AnnotationSummary()
         self.counting.follow(self.annotations.layer())
@@ -176,11 +171,6 @@ class AnnotateTab(Tab):
     def _on_counting_failed(self, error: Exception) -> None:
         self.summary = AnnotationSummary()
         self._show_count(str(error))
-
-    def _describe(self) -> None:
-        layer = self.image.layer()
-        self._about_image.setText(layers.describe_image(layer) if layer is not None else "")
-        self._about_image.setVisible(layer is not None)
 
     def _statements(self) -> list[str]:
         """Say which labels are no objects."""

@@ -44,6 +44,7 @@ class FormatsEditor(QWidget):
         self.boxes = {kind: QCheckBox(paths.LABEL_FILES[kind].title) for kind in kinds}
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.setHorizontalSpacing(2)
         for index, (kind, box) in enumerate(self.boxes.items()):
             box.setToolTip(paths.LABEL_FILES[kind].help)
             box.clicked.connect(self._on_clicked)
@@ -151,10 +152,7 @@ class BatchTab(Tab):
 
     def _lay_out(self) -> None:
         titles = {name: field.title or name for name, field in _FIELDS.items()}
-        heading = QLabel(titles["inputs"])
-        heading.setToolTip(self.inputs.toolTip())
-        self.column.addWidget(heading)
-        self.column.addWidget(self.inputs)
+        self._add_below(titles["inputs"], self.inputs)
         self.column.addLayout(buttons(self.files_button, self.folder_button, self.clear_button))
         self.column.addLayout(row(self.model, self.model_button, title=titles["model"], title_width=_TITLE_WIDTH))
         self.column.addLayout(row(self.out, self.out_button, title=titles["out"], title_width=_TITLE_WIDTH))
@@ -166,6 +164,13 @@ class BatchTab(Tab):
         self.column.addLayout(buttons(self.save_button, self.load_button))
 
     def _connect(self) -> None:
+    def _add_below(self, title: str, widget: QWidget) -> None:
+        """Add a widget below its title, where a row is too narrow for both."""
+        heading = QLabel(title)
+        heading.setToolTip(widget.toolTip())
+        self.column.addWidget(heading)
+        self.column.addWidget(widget)
+
         self.files_button.clicked.connect(self._on_files_clicked)
         self.folder_button.clicked.connect(self._on_folder_clicked)
         self.clear_button.clicked.connect(self._on_clear_clicked)

@@ -116,7 +116,7 @@ class Batching(QObject):
         try:
             config = self._config()
             if path := paths.ask_batch_to_save(self._tab):
-                with atomic_path(path) as temporary:
+                with atomic_path(path, flush=False) as temporary:
                     temporary.write_text(write_yaml(config), encoding="utf-8")
                 self.noticed.emit(Notice(f"Saved in {path}.", "good"))
         except (OSError, ValueError) as error:

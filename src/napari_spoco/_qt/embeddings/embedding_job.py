@@ -100,6 +100,8 @@ class EmbeddedImage:
     """
 
     key: str
+    notices : tuple of str
+        Sentences for the user.
     card: ModelCard
     resampling: Resampling
     embeddings: NDArray[np.float16]
@@ -111,6 +113,7 @@ class EmbeddedImage:
 
 
 class Embedder:
+    notices: tuple[str, ...] = ()
     """Embeds images; keeps the last one at hand, and the embeddings of earlier ones on disk."""
 
     def __init__(self, folder: Path) -> None:
@@ -145,7 +148,8 @@ class Embedder:
             teacher = self._predict(job, inputs, f"{name}-teacher", context.image, model)
             context = replace(context, teacher_embeddings=teacher)
         last.reclustering.set_context(context)
-        self._last = last = replace(last, context=context, dots=_sample_dots(last, context.annotations))
+        dots = _sample_dots(last, context.annotations)
+        self._last = last = replace(last, context=context, dots=dots, notices=notices)
         return last
 
     def _begin(

@@ -12,8 +12,8 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_spoco._qt.embeddings.picking import Picking
 from napari_spoco._qt.embeddings.pointing import Pointing
+from napari_spoco._qt.model_headers import header_of
 from napari_spoco._qt.segment.view_preview import ViewPreview
-from napari_spoco.models.header import read_header
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -95,7 +95,7 @@ class EmbeddingViews(QObject):
     def _has_both_networks(self) -> bool:
         path = self._session.model_path
         try:
-            return path is not None and read_header(path).has_teacher
+            return path is not None and header_of(path).has_teacher
         except ValueError:
             return False
 

@@ -22,6 +22,7 @@ _HELP = (
     "Without one, what is painted is kept all the same, to be restored at the next start."
 )
 _RESTORE_HELP = "Brings images, annotations and results of that session back as layers."
+_BESIDE = "What is open now stays, too."
 _LONGEST = 30
 """Characters of a name that are shown."""
 
@@ -33,7 +34,7 @@ class ProjectBar(QWidget):
     open_requested = Signal(str)
     restore_requested = Signal(object)  # Path
     close_requested = Signal()
-    dismissed = Signal()
+    dismissed = Signal(object)  # Path
     menu_opened = Signal()
 
     def __init__(self) -> None:
@@ -49,7 +50,7 @@ class ProjectBar(QWidget):
         self.status = QLabel()
         self.about_offer = sentence()
         self.restore_button = QPushButton("Restore")
-        self.restore_button.setToolTip(_RESTORE_HELP)
+        self.restore_button.setToolTip(f"{_RESTORE_HELP} {_BESIDE}")
         self.dismiss_button = QPushButton("Not now")
         self.dismiss_button.setToolTip("It stays in the menu of the project.")
         self._offered: Path | None = None
@@ -80,7 +81,7 @@ class ProjectBar(QWidget):
         """Offer to restore what was painted without a project; None takes the offer away."""
         self._offered = None if untitled is None else untitled.folder
         if untitled is not None:
-            self.about_offer.setText(f"Restore what was painted on {untitled.title}?")
+            self.about_offer.setText(f"Restore what was painted on {untitled.title}? {_BESIDE}")
         self._offer_row.setVisible(untitled is not None)
 
     def fill_menu(self, recent: Sequence[Path], untitled: Sequence[Untitled], *, is_named: bool) -> None:
@@ -131,5 +132,4 @@ class ProjectBar(QWidget):
         self.restore_requested.emit(self._offered)
 
     def _on_dismiss_clicked(self) -> None:
-        self.show_offer(None)
-        self.dismissed.emit()
+        self.dismissed.emit(self._offered)

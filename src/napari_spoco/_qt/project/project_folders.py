@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 _MOST_RECENT = 8
 _MOST_UNTITLED = 10
-_OFFERED = ".offered"
+_ANSWERED = ".answered"
 
 
 @dataclass(frozen=True)
 class Untitled:
     """What was painted or reviewed without a project: where it is kept, when it was saved last, in how many images.
 
-    `is_news` says that it was never offered, and comes from a window that is gone.
+    `is_news` says that the user has not been asked yet, or not answered, and that it comes from a window that is gone.
     """
 
     folder: Path
@@ -81,7 +81,7 @@ class ProjectFolders:
         paths = [folder, *(path for path in self.recent() if path != folder)][:_MOST_RECENT]
         try:
             self._recent.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_path(self._recent) as temporary:
+            with atomic_path(self._recent, flush=False) as temporary:
                 temporary.write_text(json.dumps(list(map(str, paths))), encoding="utf-8")
         except OSError:
             return
@@ -106,10 +106,18 @@ def look_around(_context: JobContext, folders: ProjectFolders) -> Generator[None
     return folders.untitled()
 
 
-def note_offered(folder: Path) -> None:
-    """Remember that the user has been offered what is kept there."""
+def note_answered(folder: Path) -> None:
+    """Remember that the user does not want to have back what is kept there, or has it elsewhere."""
     try:
-        (folder / _OFFERED).touch()
+        (folder / _ANSWERED).touch()
+    except OSError:
+        return
+
+
+def note_open(folder: Path) -> None:
+    """Remember that it is worked on again: the next window has to ask anew."""
+    try:
+        (folder / _ANSWERED).unlink(missing_ok=True)
     except OSError:
         return
 
@@ -124,4 +132,4 @@ def _describe(folder: Path) -> Untitled | None:
     except (OSError, ValueError):
         return None
     is_own = last_holder(folder) == (os.getpid(), socket.gethostname())
-    return Untitled(folder, time, len(kept), is_news=not is_own and not (folder / _OFFERED).exists())
+    return Untitled(folder, time, len(kept), is_news=not is_own and not (folder / _ANSWERED).exists())

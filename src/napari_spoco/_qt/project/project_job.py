@@ -1,20 +1,22 @@
-"""The bodies of the jobs of a project: save, make, open. No Qt, no napari."""
+"""The bodies of the jobs of a project: save, make, open, finish. No Qt, no napari."""
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_spoco._qt.project.project_folders import note_answered
 from napari_spoco._qt.project.project_writer import SEGMENTATION, TRAINING, ProjectWriter
 from napari_spoco._qt.train.run_folders import can_be_resumed
 from napari_spoco.config import SegmentationConfig, TrainingConfig
 from napari_spoco.config_files import read_config
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
     from numpy.typing import NDArray
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from napari_spoco.config import Parameters
     from napari_spoco.project import Project
     from napari_spoco.project_file import ProjectImage
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +96,21 @@ def open_project(
     except BaseException:
         writer.close()
         raise
+
+
+def finish(writer: ProjectWriter, session: KeptSession, joined: Sequence[Path]) -> None:
+    """Write for the last time; what cannot be written is logged, since nobody is left to be told."""
+    try:
+        if not writer.finish(session).problems:
+            give_up(joined)
+    except Exception:
+        logger.exception("What was painted last could not be saved in %s", writer.folder)
+
+
+def give_up(joined: Sequence[Path]) -> None:
+    """Offer projects without a name no more: all that is in them has been written into another one."""
+    for folder in joined:
+        note_answered(folder)
 
 
 def _read(writer: ProjectWriter) -> OpenedProject:

@@ -85,7 +85,7 @@ def find_kept(viewer: napari.viewer.Viewer, pairs: list[AnnotatedImage]) -> list
         key = layers.identity(image)
         if key in results and key not in annotated:
             kept.append(KeptLayers(image, result=results[key]))
-    return [item for item in kept if item.image.ndim in (2, 3)]
+    return [item for item in kept if is_readable(item.image)]
 
 
 def show_opened(
@@ -110,13 +110,13 @@ def show_opened(
 def placement_of(layer: Layer) -> Placement:
     """Return where a layer lies, in plain numbers."""
     return Placement(
-        scale=_numbers(layer.scale),
-        translate=_numbers(layer.translate),
-        rotate=tuple(map(_numbers, layer.rotate)),
-        shear=_numbers(layer.shear),
-        affine=tuple(map(_numbers, layer.affine.affine_matrix)),
-        units=tuple(map(str, layer.units)),
-        axis_labels=tuple(layer.axis_labels),
+        scale=_numbers(place["scale"]),
+        translate=_numbers(place["translate"]),
+        rotate=tuple(map(_numbers, place["rotate"])),
+        shear=_numbers(place["shear"]),
+        affine=tuple(map(_numbers, place["affine"].affine_matrix)),
+        units=tuple(map(str, place["units"])),
+        axis_labels=place["axis_labels"],
     )
 
 

@@ -9,11 +9,13 @@ The cycle of a save:
 3. A thread copies, compares and writes it (`project_writer`); one at a time, and in turn with making and opening.
 4. Layers that leave the viewer are saved as they were when they left. On closing, a thread of its own saves the rest:
    it is no daemon, so that the interpreter waits for it.
+
+What an earlier session left stays on offer, at every start, until it is restored or declined. Whoever paints meanwhile
+and restores then has both in one project; the one that was is given up only when all of it has been saved there.
 """
 
 from __future__ import annotations
 
-import logging
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +27,7 @@ from napari_spoco._qt import layers, paths
 from napari_spoco._qt.notices import Notice
 from napari_spoco._qt.project import project_job
 from napari_spoco._qt.project.project_bar import ProjectBar
-from napari_spoco._qt.project.project_folders import ProjectFolders, Untitled, look_around, note_offered
+from napari_spoco._qt.project.project_folders import ProjectFolders, Untitled, look_around, note_answered, note_open
 from napari_spoco._qt.project.project_job import MadeProject, OpenedProject
 from napari_spoco._qt.project.project_layers import show_opened
 from napari_spoco._qt.project.project_session import KeptSession, Saved
@@ -44,8 +46,6 @@ if TYPE_CHECKING:
     from napari_spoco._qt.project.project_forms import ProjectForms
 
     Work = tuple[Callable[[Any], None], Callable[..., Any], tuple[object, ...]]
-
-logger = logging.getLogger(__name__)
 
 _MILLISECONDS = 2000
 _PATIENCE = 10
@@ -86,6 +86,8 @@ class Projects(QObject):
         self._watch = ProjectWatch(viewer, images, parent=self)
         self._problems: tuple[str, ...] = ()
         self._untitled: list[Untitled] = []
+        self._offer: Untitled | None = None
+        self._joined: list[Path] = []  # projects without a name whose layers the next save writes into the present one
         self._is_released = False
         self._last = KeptSession((), None, None, None, None, None, None)
         self._wishes: list[Callable[[], Work]] = []
@@ -125,6 +127,7 @@ class Projects(QObject):
         if self._session.state.is_busy:
             self.failed.emit(ValueError("project: expected a moment at which nothing runs; stop the training first."))
             return
+        self.bar.show_offer(None)
         work = project_job.open_project
         self._do(lambda: (self._on_opened, work, (str(folder), is_untitled, self._writer, self._take(everything=True))))
 
@@ -139,12 +142,11 @@ class Projects(QObject):
         self._wishes.clear()
         last = self._take(everything=True)
         self._watch.release()
-        threading.Thread(target=_finish, args=(self._writer, last), name="spoco-project").start()
+        self._finish(last)
 
     def finish_left(self) -> None:
         """Save what is left when the window was destroyed unasked: what Qt has of it is gone, its layers are not."""
-        last = replace(self._last, images=self._watch.take(everything=True))
-        threading.Thread(target=_finish, args=(self._writer, last), name="spoco-project").start()
+        self._finish(replace(self._last, images=self._watch.take(everything=True)))
 
     # Signals
 
@@ -160,6 +162,7 @@ class Projects(QObject):
         self.bar.open_requested.connect(self.open)
         self.bar.close_requested.connect(self.close)
         self.bar.restore_requested.connect(self._on_restore_requested)
+        self.bar.dismissed.connect(self._on_dismissed)
         self.bar.menu_opened.connect(self._fill_menu)
 
     def _on_forms_changed(self) -> None:
@@ -170,8 +173,11 @@ class Projects(QObject):
         self._do(lambda: (self._on_saved, project_job.save, (self._writer, self._take())))
 
     def _on_restore_requested(self, folder: Path) -> None:
-        self.bar.show_offer(None)
         self.open(folder, is_untitled=True)
+
+    def _on_dismissed(self, folder: Path) -> None:
+        note_answered(folder)
+        self._set_offer(None)
 
     # Jobs, one after the other
 
@@ -200,14 +206,12 @@ class Projects(QObject):
             self._show_problems((str(error),))
         else:
             self.failed.emit(error)
+            self.bar.show_offer(self._offer)
         self._begin_next()
 
     def _on_looked_around(self, untitled: list[Untitled]) -> None:
         self._untitled = untitled
-        news = next((item for item in untitled if item.is_news), None)
-        if news is not None:
-            note_offered(news.folder)
-            self.bar.show_offer(news)
+        self._set_offer(next((item for item in untitled if item.is_news), None))
 
     def _on_saved(self, saved: Saved) -> None:
         self._timer.setInterval(max(_MILLISECONDS, round(1000 * _PATIENCE * saved.seconds)))
@@ -216,6 +220,8 @@ class Projects(QObject):
             self._show_problems(saved.problems)
         elif saved.time is not None:
             self._problems = ()
+            project_job.give_up(self._joined)
+            self._joined = []
             self.bar.show_status(f"saved {saved.time:%H:%M}", f"In {self._writer.folder}")
 
     def _on_made(self, made: MadeProject) -> None:
@@ -232,9 +238,8 @@ class Projects(QObject):
 
     def _on_opened(self, opened: OpenedProject) -> None:
         before = self._writer
-        if before.is_untitled:
-            note_offered(before.folder)
-        else:
+        joined = [*self._joined, before.folder] if before.is_untitled else []
+        if not before.is_untitled:
             self._watch.take_away()
         before.close()
         with self._watch.paused():
@@ -243,7 +248,11 @@ class Projects(QObject):
             if (chosen := shown.get(opened.chosen or "") or next(iter(shown.values()), None)) is not None:
                 self._images.choose(chosen.image)
         self._use(opened.writer)
+        if opened.writer.is_untitled:
+            note_open(opened.writer.folder)
+        self._joined = joined
         self._watch.follow()
+        self._watch.note_unsaved()
         self._watch.note_saved(shown.values())
         many = "s" if len(shown) != 1 else ""
         text = f"{opened.writer.name or 'What was painted'}: {len(shown)} image{many} restored."
@@ -260,9 +269,18 @@ class Projects(QObject):
         self._writer, self._problems = writer, ()
         self.bar.show_project(writer.name, str(writer.folder))
         self.bar.show_status("")
-        self.bar.show_offer(None)
+        self._set_offer(None)
         if not writer.is_untitled:
             self._folders.note_opened(writer.folder)
+
+    def _set_offer(self, offer: Untitled | None) -> None:
+        self._offer = offer
+        self.bar.show_offer(offer)
+
+    def _finish(self, last: KeptSession) -> None:
+        """Save for the last time, in a thread that the interpreter waits for."""
+        work = (self._writer, last, self._joined)
+        threading.Thread(target=project_job.finish, args=work, name="spoco-project").start()
 
     def _untitled_writer(self) -> ProjectWriter:
         return ProjectWriter(self._folders.new_untitled(), is_untitled=True)
@@ -277,10 +295,3 @@ class Projects(QObject):
     def _fill_menu(self) -> None:
         present = [item for item in self._untitled if item.folder.exists() and item.folder != self._writer.folder]
         self.bar.fill_menu(self._folders.recent(), present, is_named=not self._writer.is_untitled)
-
-
-def _finish(writer: ProjectWriter, session: KeptSession) -> None:
-    try:
-        writer.finish(session)
-    except Exception:
-        logger.exception("What was painted last could not be saved in %s", writer.folder)

@@ -55,7 +55,7 @@ def run_segmentation(
     yield image
     found = image.reclustering.read_out(inputs.config, stop=job.is_cancelled)
     labels = image.resampling.labels(found.labels)
-    said = (image.resampling.notice,) if image.resampling.notice else ()
+    said = (*image.notices, image.resampling.notice) if image.resampling.notice else image.notices
     features = measure_features(labels, inputs.image.geometry)
     return SegmentationResult(labels, int(labels.max(initial=0)), (*said, *found.notices), features)
 

@@ -1,15 +1,22 @@
-"""The log of the trainings of this session, folded: what was said and when, to be read, copied and looked up."""
+"""The log of the trainings of this session, or of an earlier one, folded: what was said and when.
+
+It can be read, copied, and looked up on the disk.
+"""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from qtpy.QtWidgets import QApplication, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
 from napari_spoco._qt.folder_button import FolderButton
 from napari_spoco._qt.parts import buttons, folded, sentence
+from napari_spoco._qt.train.run_folders import LOG_FILE
 
 _MOST_LINES = 10_000
 _HEIGHT = 180
 _EMPTY = "Nothing has been trained yet."
+_NOT_KEPT = "This run has no log."
 
 
 class LogDrawer(QWidget):
@@ -23,7 +30,7 @@ class LogDrawer(QWidget):
         self._text.setFixedHeight(_HEIGHT)
         self._text.setPlaceholderText(_EMPTY)
         self._text.setTabChangesFocus(True)
-        self._text.setToolTip("What the trainings of this session have said, with the time of day.")
+        self._text.setToolTip("What the trainings of this session have said, or the run that was opened, and when.")
         self._folder = sentence()
         self.copy_button, self.folder_button = QPushButton("Copy log"), FolderButton()
         self.copy_button.setToolTip("Put the whole log on the clipboard, for a notebook or a report.")
@@ -47,9 +54,15 @@ class LogDrawer(QWidget):
         if follows:
             bar.setValue(bar.maximum())
 
+    def show_log(self, text: str) -> None:
+        """Show the log of an earlier run, from its end, in place of what there is."""
+        self._text.setPlainText(text.rstrip() or _NOT_KEPT)
+        bar = self._text.verticalScrollBar()
+        bar.setValue(bar.maximum())
+
     def show_folder(self, folder: str) -> None:
-        """Say where the run is kept."""
-        self._folder.setText(f"Kept in {folder}")
+        """Say where the run and its log are kept."""
+        self._folder.setText(f"Kept in {Path(folder) / LOG_FILE}")
         self._folder.show()
         self.folder_button.show_folder(folder)
 

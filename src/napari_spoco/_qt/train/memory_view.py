@@ -11,7 +11,6 @@ from qtpy.QtCore import QObject
 
 from napari_spoco._qt import layers, notices
 from napari_spoco._qt.session import Start
-from napari_spoco.models.header import read_header
 from napari_spoco.training.defaults import choose_network
 from napari_spoco.training.footprint import estimate_memory
 from napari_spoco.training.reports import TrainingStarted
@@ -43,7 +42,7 @@ class MemoryView(QObject):
             return
         image = self._annotate.image.layer()
         line = None
-        if image is not None and image.ndim in (2, 3):
+        if image is not None and is_readable(image):
             try:
                 line = self._line(image, self._train.settings.config())
             except ValueError:  # A wrong setting, or a model that is gone: whoever presses Train is told.

@@ -12,15 +12,17 @@ from napari_spoco.config import TrainingConfig
 from napari_spoco.models.registry import RUN_MODELS, model_in_folder
 
 STATE_FILE = "state.pt"
+LOG_FILE = "log.txt"
 _CONFIG_FILE = "config.json"
 
 
 @dataclass(frozen=True)
 class Run:
-    """A training that can be resumed: its folder and its settings."""
+    """A training that can be resumed: its folder, its settings, and its log where it was read from the disk."""
 
     folder: str
     config: TrainingConfig
+    log: str = ""
 
 
 def can_be_resumed(folder: str | Path) -> bool:
@@ -43,7 +45,7 @@ def find_run(path: str | Path) -> Run | None:
         config = TrainingConfig.model_validate_json((folder / _CONFIG_FILE).read_text(encoding="utf-8"))
     except (OSError, ValidationError) as error:
         raise ValueError(f"The settings of the training in {folder} cannot be read ({error}).") from error
-    return Run(str(folder), config)
+    return Run(str(folder), config, _read_log(folder))
 
 
 def model_in(path: str | Path) -> Path:
@@ -60,6 +62,14 @@ def model_name(path: str | Path) -> str:
     """Return a name for a copy of a model file; that of a training is called as its folder."""
     path = Path(path)
     return path.parent.name if path.name in RUN_MODELS else path.stem
+
+
+def _read_log(folder: Path) -> str:
+    """Return the log of a run; empty where it has none that can be read."""
+    try:
+        return (folder / LOG_FILE).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def discard_unless_kept(folder: str | Path) -> None:

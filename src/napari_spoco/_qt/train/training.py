@@ -4,7 +4,8 @@ The cycle of a training:
 
 1. Train takes pairs of image and annotations, the chosen ones or those of the run to resume, and the session trains.
 2. The job says which of the pairs have objects (`TrainedImages`); from here on, images are counted among these.
-3. Once the training has started, what is painted on them is handed on (`LivePainting`) until the session is done.
+3. Once the training has started, what is painted on them (`LivePainting`) and what is on show (`LiveView`) is handed
+   on until the session is done.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, Signal
 
 from napari_spoco._qt import paths
+from napari_spoco._qt.image_axes import n_channels, spatial_axes
 from napari_spoco._qt.session import SessionState, Start
 from napari_spoco._qt.train.live_painting import LivePainting
+from napari_spoco._qt.train.live_view import LiveView
 from napari_spoco._qt.train.memory_view import MemoryView
 from napari_spoco._qt.train.training_job import TrainedImages, TrainingInputs
 from napari_spoco._qt.train.training_log import TrainingLog
@@ -24,6 +27,8 @@ from napari_spoco.training.reports import Preview, ScoreReport, StepReport, Trai
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    import napari.viewer
 
     from napari_spoco._qt.annotate.annotate_tab import AnnotateTab
     from napari_spoco._qt.annotate.annotated_images import AnnotatedImage, AnnotatedImages
@@ -40,6 +45,8 @@ class Training(QObject):
 
     Parameters
     ----------
+    viewer
+        What is looked at while the embeddings of the model in training are shown.
     tab, annotate
         The tab that asks for a training, and the one that chooses what it is made on.
     images
@@ -58,6 +65,7 @@ class Training(QObject):
 
     def __init__(
         self,
+        viewer: napari.viewer.Viewer,
         tab: TrainTab,
         annotate: AnnotateTab,
         images: AnnotatedImages,
@@ -73,6 +81,7 @@ class Training(QObject):
         self._new_run_folder, self._models_folder = new_run_folder, models_folder
         self._pairs: list[AnnotatedImage] = []  # that are trained on
         self.painting = LivePainting(session.send_painted, parent=self)
+        self.view = LiveView(viewer, annotate.image, session.send_view, parent=self)
         self.log = TrainingLog(session, tab.log, parent=self)
         self.memory = MemoryView(annotate, tab, session, parent=self)
         images.changed.connect(self._on_images_changed)
@@ -86,15 +95,15 @@ class Training(QObject):
     def show_controls(self, controls: Controls) -> None:
         """Show what may be pressed, and how much memory it would take; a training that has ended is not painted for."""
         self._tab.show_controls(controls)
-        image = self._annotate.image.layer()
-        self._tab.show_start(self._session.model_summary, None if image is None or image.rgb else image.ndim)
+        self._tab.show_start(self._session.model_summary, self._ndim_of_one_channel())
         if self._session.state is not SessionState.TRAINING:
-            self.painting.end()
+            self.end()
         self.memory.refresh()
 
     def end(self) -> None:
-        """Let go of layers."""
+        """Let go of viewer and layers."""
         self.painting.end()
+        self.view.end()
 
     # What the user wants
 
@@ -125,6 +134,13 @@ class Training(QObject):
         self.log.begin(inputs.config, inputs.folder, is_resumed=inputs.resume)
         self._session.train(inputs)
 
+    def _ndim_of_one_channel(self) -> int | None:
+        """Return the number of spatial axes of the chosen image, if one channel of it is trained on."""
+        image, channels = self._annotate.image.layer(), self._tab.settings.channels
+        if image is None or (n_channels(image) if channels is None else len(channels)) > 1:
+            return None
+        return len(spatial_axes(image))
+
     def _pairs_to_train_on(self) -> list[AnnotatedImage]:
         current = self._images.current()
         return self._images.one_each() if self._tab.train_on.wants_all else [current] if current else []
@@ -148,6 +164,7 @@ class Training(QObject):
             case TrainingStarted():
                 self._tab.begin(message.first_step)
                 self.painting.begin([pair.annotations for pair in self._pairs])
+                self.view.begin([pair.image for pair in self._pairs])
             case ScoreReport():
                 self._tab.show_score(message)
             case StepReport():

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from napari_spoco._qt.train.run_images import RunImage
     from napari_spoco._qt.worker import JobContext
     from napari_spoco.config import TrainingConfig
-    from napari_spoco.training.process import AnnotationUpdate, Box
+    from napari_spoco.training.process import AnnotationUpdate, Box, ViewUpdate
     from napari_spoco.training.reports import TrainingMessage
 
 
@@ -46,6 +46,9 @@ class Process(Protocol):
         """Send what has been painted; may take a while."""
 
     def request_stop(self) -> None:
+    def update_view(self, update: ViewUpdate) -> bool:
+        """Say what is on show."""
+
         """Ask the child to save and end."""
 
     def kill(self) -> None:
@@ -128,6 +131,13 @@ class ProcessHandle:
                 process.update_annotations(update)
 
     def request_stop(self) -> None:
+    def send_view(self, view: ViewUpdate) -> None:
+        """Say what is on show; for the thread that sends what is painted."""
+        with self._lock:
+            process = self._process
+        if process is not None:
+            process.update_view(view)
+
         """Ask for a stop, now or as soon as there is a process."""
         with self._lock:
             self._stop = True
@@ -189,6 +199,12 @@ def send_painted(_context: JobContext, pixels: Mapping[int, Any], handle: Proces
 
 
 def _with_objects(inputs: TrainingInputs, labels: Sequence[NDArray[np.integer]]) -> Sequence[int]:
+def send_view(_context: JobContext, view: ViewUpdate, handle: ProcessHandle) -> Generator[None, None, None]:
+    """Say what is on show; see `ProcessHandle.send_view`."""
+    yield
+    handle.send_view(view)
+
+
     """Return the indices of the images into which an object is painted; all where that is none, to be refused."""
     meaning = inputs.config.annotations
     ignored = [value for value in (0, meaning.background_label, meaning.ignore_label) if value is not None]
