@@ -160,6 +160,8 @@ def run_batch(
 
     items = plan_batch(config)
     model = load_model(config.model).to(choose_device(config.device))
+    if config.channels is not None:
+        model = model.with_channels(config.channels)
     check_method(model, config.segmentation)
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)

@@ -216,6 +216,13 @@ class TrainingConfig(Parameters):
     )
     voxel_size: tuple[Annotated[float, Field(gt=0)], ...] | None = setting(
         None,
+    channels: Channels | None = setting(
+        None,
+        "Channels",
+        "Channels of the images to train on, counted from 0; all, or those of the model it starts from, if empty. The "
+        "model remembers them. An image that has just as many channels, but not these, is taken as it is.",
+        min_length=1,
+    )
         "Voxel size",
         "What images are resampled to, (Z)YX; that of the model it starts from or of the first image if empty.",
         unit="µm",
@@ -459,3 +466,10 @@ class BatchConfig(Parameters):
     overwrite: bool = setting(False, "Overwrite", "Replace results; otherwise images that have them are left out.")
     device: str = setting("auto", "Device", "auto, cpu, cuda, cuda:1, mps.")
     segmentation: SegmentationConfig = SegmentationConfig()
+    channels: Channels | None = setting(
+        None,
+        "Channels",
+        "Channels of the images to segment, counted from 0, where they are others than those that the model was "
+        "trained on.",
+        min_length=1,
+    )

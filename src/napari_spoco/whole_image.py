@@ -88,7 +88,8 @@ def segment_source(
     """
     check_method(model, settings)
     resampling = model.card.resampling(source.data.shape[1:], source.scale, source.units)
-    image = resampling.image(source.data)
+    image = resampling.image(model.card.take_channels(source.data))
+    model = model.with_channels(None)  # They are taken.
     compares = settings.method == "consistency"
 
     def predict(*, teacher: bool) -> NDArray[np.float32]:

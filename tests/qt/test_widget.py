@@ -241,7 +241,7 @@ def one_pixel():
         pytest.param(with_image(np.zeros((64, 64))), "with contrast", id="constant image"),
         pytest.param(with_image(pixels(np.nan)), "finite values", id="NaN"),
         pytest.param(with_image(pixels(np.inf)), "finite values", id="infinity"),
-        pytest.param(with_image(np.zeros((2, 3, 64, 64))), "2 or 3 axes", id="four axes"),
+        pytest.param(with_image(np.zeros((2, 2, 3, 64, 64))), "2 or 3 axes", id="five axes"),
         pytest.param(with_image(np.zeros((64, 64), bool)), "integers or floats", id="boolean image"),
     ],
 )

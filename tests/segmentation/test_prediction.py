@@ -244,7 +244,9 @@ RAMP = np.arange(256.0).reshape(16, 16)
     ("image", "options", "message"),
     [
         pytest.param(RAMP[:3], {}, r"image: .*4 pixels.*\(3, 16\)", id="smaller than the stride"),
-        pytest.param(np.stack([RAMP] * 2), {}, "image: expected 1 channels, got 2", id="channels"),
+        pytest.param(
+            np.stack([RAMP] * 2), {}, "image: expected 1 channel, as the model takes, got an image of 2", id="channels"
+        ),
         pytest.param(RAMP[None, None], {}, "image: ", id="axes"),
         pytest.param(np.where(RAMP > 3, RAMP, np.nan), {}, "image: ", id="NaN"),
         pytest.param(np.ones((16, 16)), {}, "image: ", id="constant"),

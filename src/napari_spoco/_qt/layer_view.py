@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_spoco._qt.image_axes import spatial_axes
 from napari_spoco._qt.layers import spatial_shape
 
 if TYPE_CHECKING:
@@ -23,8 +24,9 @@ _LEAST_EXTENT = 8
 
 
 def displayed_axes(viewer: napari.viewer.Viewer, layer: Layer) -> tuple[list[int], list[int]]:
-    """Return the axes of a layer that are on show, in the order of the view, and those that are not."""
-    offset = viewer.dims.ndim - layer.ndim
+    """Return the spatial axes of a layer that are on show, in the order of the view, and those that are not."""
+    ndim = len(spatial_axes(layer))
+    offset = viewer.dims.ndim - ndim
     displayed = [axis - offset for axis in viewer.dims.displayed if axis >= offset]
     return displayed, [axis for axis in range(ndim) if axis not in displayed]
 
@@ -61,7 +63,8 @@ def visible_box(viewer: napari.viewer.Viewer, layer: Layer, *, n_pixels: int, n_
     """
     shape = np.array(spatial_shape(layer))
     displayed, hidden = displayed_axes(viewer, layer)
-    here = np.array(layer.world_to_data(viewer.dims.point))
+    axes = spatial_axes(layer)
+    here, corners = np.array(layer.world_to_data(viewer.dims.point))[axes], layer.corner_pixels[:, axes]
     start = np.clip(np.rint(here), 0, shape - 1).astype(int)
     stop = start + 1
     start[displayed] = np.clip(corners[0, displayed], 0, shape[displayed] - 1)
@@ -79,7 +82,7 @@ def visible_box(viewer: napari.viewer.Viewer, layer: Layer, *, n_pixels: int, n_
 
 def pixel_under(layer: Layer, position: Sequence[float]) -> tuple[int, ...] | None:
     """Return the pixel of a layer at a position in the world; None outside."""
-    index = np.rint(layer.world_to_data(position)).astype(int)
+    index = np.rint(layer.world_to_data(position))[spatial_axes(layer)].astype(int)
     inside = (index >= 0) & (index < np.array(spatial_shape(layer)))
     return tuple(index.tolist()) if inside.all() else None
 

@@ -12,7 +12,9 @@ import numpy as np
 from napari.layers import Image, Labels, Layer, Shapes
 from napari.utils.transforms import Affine
 
+from napari_spoco._qt.image_axes import axes_of, is_readable, n_channels, pixels_of, possible_axes, spatial_axes
 from napari_spoco._qt.sources import Geometry, ImageSource
+from napari_spoco.data.channels import describe_axes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -50,34 +52,46 @@ def shapes_layers(viewer: napari.viewer.Viewer) -> list[Layer]:
 
 
 def spatial_shape(layer: Layer) -> tuple[int, ...]:
-    """Return the shape of the layer's pixels, without colour."""
+    """Return the shape of the layer's pixels, without channels and colour."""
     shape = tuple(pixels_of(layer).shape)
-    return shape[:-1] if getattr(layer, "rgb", False) else shape
+    return tuple(shape[axis] for axis in spatial_axes(layer))
 
 
 def describe_image(layer: Layer) -> str:
-    """Describe a layer in a line: "2D, 256 by 256 pixels of 0.5 by 0.5 micrometers"."""
-    shape = spatial_shape(layer)
-    if len(shape) not in (2, 3):
-        return f"{len(shape)} axes: choose an image with 2 or 3."
-    units = {f"{unit:~P}" for unit in layer.units}
+    """Say how an image is read: "Z 40, channels 3, Y 1024, X 1024; pixels of 1 by 0.2 by 0.2 micrometers"."""
+    axes, shape = axes_of(layer), pixels_of(layer).shape
+    if not axes:
+        wanted = "say which ones they are" if possible_axes(layer) else "choose an image with 2 or 3, besides channels"
+        return f"{layer.ndim} axes: {wanted}."
+    places = spatial_axes(layer)
+    units = {f"{layer.units[axis]:~P}" for axis in places}
     unit = units.pop() if len(units) == 1 else ""
-    size = "" if unit in ("pixel", "px") else f" of {_times(f'{step:.4g}' for step in layer.scale)} {unit}"
-    colour = ", colour" if layer.rgb else ""
-    return f"{len(shape)}D{colour}, {_times(map(str, shape))} pixels{size}"
+    sizes = _times(f"{layer.scale[axis]:.4g}" for axis in places)
+    size = "" if unit in ("pixel", "px") else f"; pixels of {sizes} {unit}"
+    colours = f", colours {n_channels(layer)}" if layer.rgb else ""
+    return f"{describe_axes(axes, shape[: layer.ndim])}{colours}{size}"
 
 
 def read_image(layer: Layer) -> ImageSource:
-    """Return a layer's pixels, colours first, with its geometry; nothing is copied or computed.
+    """Return a layer's pixels, channels or colours first, with its geometry; nothing is copied or computed.
 
     Raises
     ------
     ValueError
-        The layer has other than 2 or 3 spatial axes.
+        The layer has other than 2 or 3 spatial axes, or its channels do not come first.
     """
     data = pixels_of(layer)
-    if layer.ndim not in (2, 3):
-        raise ValueError(f"image: expected 2 or 3 axes, got shape {tuple(data.shape)} in the layer “{layer.name}”.")
+    axes = axes_of(layer)
+    if not axes:
+        raise ValueError(
+            f"image: expected 2 or 3 axes besides that of channels, got shape {tuple(data.shape)} in the layer "
+            f"“{layer.name}”."
+        )
+    if not is_readable(layer):
+        raise ValueError(
+            f"image: expected the channels as first axis, got {describe_axes(axes, data.shape)} in the layer "
+            f"“{layer.name}”; press “Put channels first” in Annotate."
+        )
     if layer.rgb:
         data = np.moveaxis(data[..., :3], -1, 0)
     return ImageSource(data, _geometry(layer), layer.name)
@@ -198,21 +212,32 @@ def _layers(viewer: napari.viewer.Viewer) -> list[Layer]:
 
 
 def _geometry(layer: Layer) -> Geometry:
-    scale = tuple(float(step) for step in layer.scale)
-    return Geometry(scale, tuple(str(unit) for unit in layer.units), tuple(layer.axis_labels))
+    axes = spatial_axes(layer)
+    return Geometry(
+        tuple(float(layer.scale[axis]) for axis in axes),
+        tuple(str(layer.units[axis]) for axis in axes),
+        tuple(layer.axis_labels[axis] for axis in axes),
+    )
 
 
 def transforms(layer: Layer, start: Sequence[int] | None = None) -> dict[str, Any]:
-    """Return everything that places a layer in the world; with `start`, of the box that begins at that pixel."""
-    inner = Affine(scale=layer.scale, translate=layer.translate, rotate=layer.rotate, shear=layer.shear)
-    return {
-        "scale": layer.scale,
-        "translate": inner([0] * layer.ndim if start is None else start),
-        "rotate": layer.rotate,
-        "shear": layer.shear,
-        "affine": layer.affine,
-        "units": layer.units,
-        "axis_labels": layer.axis_labels,
+    """Return everything that places the spatial axes of a layer in the world.
+
+    With `start`, a pixel of these axes, it is for the box that begins there.
+    """
+    axes = spatial_axes(layer)
+    is_spatial = np.isin(np.triu_indices(layer.ndim, 1), axes).all(axis=0)  # of each pair of axes that is sheared
+    inner = {
+        "scale": layer.scale[axes],
+        "translate": layer.translate[axes],
+        "rotate": layer.rotate[np.ix_(axes, axes)],
+        "shear": layer.shear[is_spatial],
+    }
+    return inner | {
+        "translate": Affine(**inner)([0] * len(axes) if start is None else start),
+        "affine": layer.affine if len(axes) == layer.ndim else layer.affine.set_slice(axes),
+        "units": tuple(layer.units[axis] for axis in axes),
+        "axis_labels": tuple(layer.axis_labels[axis] for axis in axes),
     }
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_spoco._qt.train.run_folders import Run, find_run, model_in
+from napari_spoco.data.channels import count_channels
 from napari_spoco.models.registry import shipped_path
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def load(_context: JobContext, path: str) -> Generator[None, None, LoadedModel]:
 
 def _summary(file: Path, card: ModelCard) -> str:
     network, history = card.network, card.history
-    channels = f"{network.in_channels} channel{'s' if network.in_channels > 1 else ''}"
+    channels = count_channels(network.in_channels)
+    if card.channels is not None:
+        channels += f" ({', '.join(map(str, card.channels))} of its images)"
     name = f"{file.stem}: " if file == shipped_path(file.stem) else ""
     return f"{name}{network.ndim}D, {channels}, {history.steps} steps on {history.n_objects} objects"

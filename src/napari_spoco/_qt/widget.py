@@ -16,6 +16,7 @@ from napari_spoco._qt.activity import Activity
 from napari_spoco._qt.annotate.annotate_tab import AnnotateTab
 from napari_spoco._qt.annotate.annotated_images import AnnotatedImages
 from napari_spoco._qt.annotate.annotating import Annotating
+from napari_spoco._qt.annotate.image_reading import ImageReading
 from napari_spoco._qt.annotate.new_annotations import NewAnnotations
 from napari_spoco._qt.batch.batch_tab import BatchTab
 from napari_spoco._qt.batch.batching import Batching
@@ -99,6 +100,7 @@ class SpocoWidget(QWidget):
         tabs = (self.annotate, self.embeddings, self.segment)
         self.views = EmbeddingViews(napari_viewer, self._results, self.session, tabs, parent=self)
         self.annotating = Annotating(napari_viewer, self.annotate, self.train.settings, parent=self)
+        self.image_reading = ImageReading(self.annotate, self.train.settings, parent=self)
         self.new_annotations = NewAnnotations(napari_viewer, self.annotate, parent=self)
         self.reviewing = Reviewing(napari_viewer, self.session, self.review, parent=self)
         self.batching = Batching(
@@ -144,6 +146,7 @@ class SpocoWidget(QWidget):
         for source in (
             self.session,
             self.annotating,
+            self.image_reading,
             self.new_annotations,
             self.reviewing,
             self.batching,
@@ -247,7 +250,8 @@ class SpocoWidget(QWidget):
     def _show_state(self) -> None:
         state, facts = self.session.state, self._facts()
         controls = derive_controls(state, facts)
-        for choice in (self.annotate.image, self.annotate.annotations, self.annotate.boxes):
+        inputs = (self.annotate.image, self.annotate.image_form, self.annotate.annotations, self.annotate.boxes)
+        for choice in inputs:
             choice.setEnabled(controls.inputs)
         show_control(self.annotate.new_button, controls.new_annotations)
         self.annotating.allow_setting_labels(controls.inputs)

@@ -9,7 +9,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
 from napari_spoco.cli.interruption import Interruption
-from napari_spoco.cli.settings import Device, SetValues, given
+from napari_spoco.cli.settings import Channels, Device, SetValues, given, read_channels
 from napari_spoco.cli.terminal import console, sentences
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def batch(
     formats: Annotated[
         list[str] | None, typer.Option("--format", help="tiff, ome_tiff, ome_zarr or objects; several times.")
     ] = None,
+    channels: Channels = None,
     overwrite: Annotated[
         bool | None, typer.Option("--overwrite/--keep", help="Replace results that are there.")
     ] = None,
@@ -50,6 +51,8 @@ def batch(
 
     options: dict[str, Any] = {"model": model, "inputs": images, "out": out, "formats": formats}
     with sentences():
+        options |= {"channels": read_channels(channels), "overwrite": overwrite, "device": device}
+        changes = given(options)
         config = BatchConfig() if file is None else read_batch_config(file)
         if changes or values or not show:  # a template to be filled in may be empty
             config = set_values(change_config(config, changes), values or ())

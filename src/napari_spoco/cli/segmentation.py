@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from napari_spoco.cli.settings import ConfigFile, Device, SetValues, settle
+from napari_spoco.cli.settings import Channels, ConfigFile, Device, SetValues, read_channels, settle
 from napari_spoco.cli.terminal import console, sentences
 from napari_spoco.config import AnnotationConfig, SegmentationConfig
 
@@ -42,6 +42,7 @@ def segment(
         typer.Option("--annotations", "-a", help="Label image per image: painted objects and background."),
     ] = None,
     background_label: Annotated[int | None, typer.Option(help="Label with which background is painted.")] = None,
+    channels: Channels = None,
     background_at: Annotated[
         list[str] | None, typer.Option(metavar="Y,X", help="Pixel of the background per image; (z), y, x.")
     ] = None,
@@ -51,6 +52,7 @@ def segment(
 ) -> None:
     """Segment images with a trained model; writes NAME_labels.tif and NAME_objects.csv for each.
 
+    Of images with several channels, those are taken that the model was trained on, unless --channels says others.
     All settings are listed by `napari-spoco config --segmentation`; --set gives any of them.
     """
     from napari_spoco.models.checkpoint import load_model
@@ -75,7 +77,10 @@ def segment(
                 strict=True,
             )
         ]
+        chosen = read_channels(channels)
         loaded = load_model(model).to(choose_device(device or "auto"))
+        if chosen is not None:
+            loaded = loaded.with_channels(chosen)
         check_method(loaded, settings)
         out.mkdir(parents=True, exist_ok=True)
         for path, what in zip(images, shown, strict=True):

@@ -26,6 +26,9 @@ SetValues = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option(help="Same seed, same annotated objects and same training.")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
+Channels = Annotated[
+    str | None, typer.Option(metavar="C,C", help="Channels of the images to take, counted from 0, such as 0,2.")
+]
 Steps = Annotated[int | None, typer.Option(help="End the training after so many steps ...")]
 Minutes = Annotated[float | None, typer.Option(help="... or after so many minutes.")]
 
@@ -63,6 +66,15 @@ def settle(base: Model, file: Path | None, values: Sequence[str] | None, options
     if file is not None:
         base = read_config(file, base)
     return change_config(set_values(base, values or ()), given(options))
+
+
+def read_channels(text: str | None) -> list[int] | None:
+    """Read the channels of `--channels`; None where it was not given."""
+    if text is None:
+        return None
+    if re.fullmatch(r"\d+(,\d+)*", text) is None:
+        raise ValueError(f"--channels: expected numbers from 0 with commas between them, such as 0,2, got {text!r}")
+    return [int(part) for part in text.split(",")]
 
 
 def given(options: Mapping[str, Any]) -> dict[str, Any]:

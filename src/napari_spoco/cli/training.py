@@ -15,6 +15,7 @@ from napari_spoco.cli.interruption import Interruption
 from napari_spoco.cli.outcome import tell
 from napari_spoco.cli.progress import TrainingProgress
 from napari_spoco.cli.settings import (
+    Channels,
     ConfigFile,
     Device,
     Minutes,
@@ -22,6 +23,7 @@ from napari_spoco.cli.settings import (
     Seed,
     SetValues,
     Steps,
+    read_channels,
     settle,
     training_preset,
 )
@@ -56,6 +58,7 @@ def train(
     preset: Preset = None,
     config: ConfigFile = None,
     values: SetValues = None,
+    channels: Channels = None,
     steps: Steps = None,
     minutes: Minutes = None,
     learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate of Adam.")] = None,
@@ -89,6 +92,8 @@ def train(
     The same command with --resume goes on with a run that was ended, as if it never had been: the settings of the run
     then take the place of the preset, and its model that of --start-from.
 
+    The model remembers the channels, so that `segment` and `batch` take the same ones.
+
     Ctrl-C ends the training after its step, and the model is complete; a second one ends it at once.
     """
     meaning = {
@@ -107,6 +112,7 @@ def train(
         "annotations": meaning,
     }
     with sentences():
+        options["channels"] = read_channels(channels)
         inputs = _Inputs(tuple(images), tuple(annotations or ()), tuple(box or ()), _project(images))
         if inputs.project is not None and (annotations or box or any(value is not None for value in meaning.values())):
             raise ValueError("expected no annotations, boxes and labels on the command line, which are the project's")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_spoco.data.channels import take_channels
 from napari_spoco.data.tiff import TiffSeries, read_series
 
 if TYPE_CHECKING:
@@ -53,7 +54,9 @@ class SourceImage:
     name: str
 
 
-def as_channels_first(image: ArrayLike, *, ndim: int, name: str = "image") -> NDArray[Any]:
+def as_channels_first(
+    image: ArrayLike, *, ndim: int, channels: Sequence[int] | None = None, name: str = "image"
+) -> NDArray[Any]:
     """Return a valid image with its channel axis first.
 
     Parameters
@@ -62,6 +65,8 @@ def as_channels_first(image: ArrayLike, *, ndim: int, name: str = "image") -> ND
         (*spatial) or (C, *spatial) with `ndim` spatial axes, integer or floating.
     ndim : int
         Number of spatial axes, 2 or 3.
+    channels : sequence of int, optional
+        Which channels to take (`take_channels`); the others may be what they like. All if None.
     name : str
         Name of the argument in error messages.
 
@@ -73,7 +78,8 @@ def as_channels_first(image: ArrayLike, *, ndim: int, name: str = "image") -> ND
     Raises
     ------
     ValueError
-        Wrong number of axes, channels last, empty, boolean, complex or non-numeric, NaN or infinite, constant.
+        Wrong number of axes, no such channels, channels last, empty, boolean, complex or non-numeric, NaN or infinite,
+        constant.
     """
     array = np.asarray(image)
     if array.dtype.kind not in "iuf":
@@ -87,6 +93,7 @@ def as_channels_first(image: ArrayLike, *, ndim: int, name: str = "image") -> ND
         array = array[np.newaxis]
     elif array.shape[-1] in (3, 4) and array.shape[0] > 4:
         raise ValueError(f"{name}: expected the channel axis first, got shape {array.shape}, which looks like RGB last")
+    array = take_channels(array, channels, name=name)
     low, high = array.min(), array.max()
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError(f"{name}: expected finite values, got NaN or infinity")

@@ -15,7 +15,8 @@ from pydantic import Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from napari_spoco.config import Method, NetworkConfig, Normalization, Parameters
+from napari_spoco.config import Channels, Method, NetworkConfig, Normalization, Parameters
+from napari_spoco.data.channels import count_channels, take_channels
 from napari_spoco.data.resampling import plan_resampling
 from napari_spoco.data.writers import atomic_path
 from napari_spoco.models.header import METADATA_KEY
@@ -66,6 +67,7 @@ class ModelCard(Parameters):
     format_version: int = 1
     network: NetworkConfig
     normalization: Normalization = Normalization()
+    channels: Channels | None = None
     delta_var: float = Field(0.5, gt=0)
     delta_dist: float = Field(2.0, gt=0)
     kernel_threshold: float = Field(0.9, gt=0, lt=1)
@@ -87,6 +89,24 @@ class ModelCard(Parameters):
     def resampling(
         self, shape: Sequence[int], scale: Sequence[float] | None, units: Sequence[str] | None
     ) -> Resampling:
+    def take_channels(self, image: NDArray[Any]) -> NDArray[Any]:
+        """Return the channels of an image (C, *spatial) that the model takes.
+
+        Raises
+        ------
+        ValueError
+            Image and model do not suit each other; the sentence names both.
+        """
+        taken, wanted = take_channels(image, self.channels), self.network.in_channels
+        if len(taken) != wanted:
+            chosen = "" if self.channels is None else f", of which {len(taken)} are chosen"
+            advice = f"; choose {wanted} of its channels" if len(image) > wanted else ""
+            raise ValueError(
+                f"image: expected {count_channels(wanted)}, as the model takes, got an image of "
+                f"{count_channels(len(image))}{chosen}{advice}."
+            )
+        return taken
+
         """Return the way of an image of this spatial shape and voxel size to the model's, and back.
 
         Raises

@@ -55,7 +55,8 @@ def predict_embeddings(
     model
         Network and card; the image is normalised as a whole, as the card says.
     image
-        (*spatial) or (C, *spatial), raw intensities, 2D or 3D as the network is.
+        (*spatial) or (C, *spatial), raw intensities, 2D or 3D as the network is; of more channels than the model takes,
+        those that the card names.
     tile_shape
         Pixels that a tile contributes, per spatial axis; rounded up to the network's stride. None = the whole
         image where memory allows, else about 512 x 512 in 2D and as large a box as memory allows in 3D.
@@ -86,7 +87,7 @@ def predict_embeddings(
     """
     config = model.config
     network = _choose_network(model, teacher=teacher)
-    channels = _check_image(image, config)
+    channels = _check_image(image, model.card)
     shape = channels.shape[1:]
     if out is None:
         out = np.empty((config.embedding_dim, *shape), dtype=np.float32)
@@ -209,10 +210,9 @@ def _choose_network(model: EmbeddingModel, *, teacher: bool) -> nn.Module:
     return model.teacher
 
 
-def _check_image(image: NDArray[Any], config: NetworkConfig) -> NDArray[Any]:
-    channels = as_channels_first(image, ndim=config.ndim)
-    if channels.shape[0] != config.in_channels:
-        raise ValueError(f"image: expected {config.in_channels} channels, got {channels.shape[0]}.")
+def _check_image(image: NDArray[Any], card: ModelCard) -> NDArray[Any]:
+    config = card.network
+    channels = card.take_channels(as_channels_first(image, ndim=config.ndim))
     if min(channels.shape[1:]) < config.stride:
         raise ValueError(
             f"image: expected at least {config.stride} pixels along every axis (the stride of the network), "

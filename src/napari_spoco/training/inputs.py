@@ -48,6 +48,7 @@ def prepare_images(
     config: AnnotationConfig,
     dense: bool,
     scale: TrainingScale | None = None,
+    channels: Sequence[int] | None = None,
 ) -> list[TrainingImage]:
     """Check, resample and normalise images and annotations.
 
@@ -67,6 +68,8 @@ def prepare_images(
         Every object is annotated in all images: what is unlabeled becomes background, in snapshots too.
     scale : TrainingScale, optional
         To which voxel size each image is resampled; images are taken as they are if None.
+    channels : sequence of int, optional
+        Which channels of each image are trained on (`data.channels.take_channels`); all if None.
 
     Raises
     ------
@@ -82,7 +85,8 @@ def prepare_images(
     prepared = []
     for index, (image, given) in enumerate(zip(images, annotations, strict=True)):
         snapshot = _as_snapshot(given, config, f"annotations[{index}]")
-        prepared.append(_prepare(image, snapshot.as_dense() if dense else snapshot, normalization, scale, index))
+        pixels = as_channels_first(image, ndim=snapshot.labels.ndim, channels=channels, name=f"images[{index}]")
+        prepared.append(_prepare(pixels, snapshot.as_dense() if dense else snapshot, normalization, scale, index))
     if not any(data.annotations.n_objects for data in prepared):
         raise ValueError("annotations: expected at least one annotated object (an id from 1), got none")
     kinds = {(data.image.ndim - 1, data.image.shape[0]) for data in prepared}
@@ -97,7 +101,7 @@ def check_sizes(data: Sequence[TrainingImage], patch_shape: tuple[int, ...], net
     if (ndim, channels) != (network.ndim, network.in_channels):
         raise ValueError(
             f"images: expected {network.ndim}D images of {network.in_channels} channels, as the model was made for, "
-            f"got {ndim}D images of {channels}"
+            f"got {ndim}D images of {channels}{' (choose as many)' if channels > network.in_channels else ''}"
         )
     halvings = f"the network halves the image {len(network.feature_maps) - 1} times"
     if len(patch_shape) != network.ndim or min(patch_shape) < network.stride:
@@ -124,7 +128,6 @@ def _as_snapshot(given: Annotations, config: AnnotationConfig, name: str) -> Spa
 def _prepare(
     pixels: NDArray[Any], snapshot: SparseAnnotations, normalization: Normalization, scale: TrainingScale, index: int
 ) -> TrainingImage:
-    pixels = as_channels_first(image, ndim=snapshot.labels.ndim, name=f"images[{index}]")
     shape = pixels.shape[1:]
     checked = check_annotations(snapshot, shape, name=f"annotations[{index}]", may_be_empty=True)
     resampling = scale.resampling(index, shape)

@@ -51,7 +51,13 @@ class TrainingPool:
         self._stores = [item if isinstance(item, AnnotationStore) else None for item in annotations]
         self._is_dense = config.loss.supervision != "sparse"
         self.images = prepare_images(
-            images, annotations, normalization, config=config.annotations, dense=self._is_dense, scale=scale
+            images,
+            annotations,
+            normalization,
+            config=config.annotations,
+            dense=self._is_dense,
+            scale=scale,
+            channels=config.channels,
         )
         self._versions = [image.annotations.version for image in self.images]
         self._rim = 0 if self._is_dense else choose_rim(config, self.images[0].image.ndim - 1)

@@ -78,7 +78,8 @@ class Trainer:
     Parameters
     ----------
     images
-        Images (*spatial) or (C, *spatial), all of one dimensionality and number of channels.
+        Images (*spatial) or (C, *spatial), all of one dimensionality and number of channels, as far as these are taken
+        (`config.channels`).
     annotations
         Per image one integer array (*spatial), `SparseAnnotations`, or an `AnnotationStore` that may be painted into
         while the training runs; 0 is unlabeled.
@@ -139,7 +140,7 @@ class Trainer:
         self._pool = TrainingPool(images, annotations, normalization, config, self._scale)
         rng = np.random.default_rng((config.seed, _BEFORE_FIRST_STEP))
         self._fabric = fabric or make_fabric(config)
-        self._model = start_from or self._new_model(_draw_seed(rng))
+        self._model = (start_from or self._new_model(_draw_seed(rng))).with_channels(config.channels)
         self._is_fine_tuning = self._model.card.history.steps > 0
         network = self._model.config
         wanted = choose_batch(config, network.ndim)
@@ -392,7 +393,8 @@ def train(
     Parameters
     ----------
     images
-        Images of shape (*spatial) or (C, *spatial), 2D or 3D, all with the same number of axes and channels.
+        Images of shape (*spatial) or (C, *spatial), 2D or 3D, all with the same number of axes and of channels, of
+        which those of `config.channels` are taken.
     annotations
         Per image an integer array (*spatial): 0 is unlabeled, every other id one object (`config.annotations` gives
         ids other meanings); or `SparseAnnotations`; or an `AnnotationStore`, into which may be painted meanwhile.
@@ -444,12 +446,18 @@ def train(
     return trainer.result()
 
 
-def _as_started(config: TrainingConfig, model: EmbeddingModel | None) -> TrainingConfig:
-    """Leave the background where the model has it: a training at a low rate does not move it."""
+def _as_started(config: TrainingConfig, model: EmbeddingModel | None, *, is_resumed: bool) -> TrainingConfig:
+    """Take over what stays as the model has it.
+
+    The channels of its images are the rule for a run that starts from it, and the law for its own run. The background
+    is left where it is: a training at a low rate does not move it.
+    """
     if model is None:
         return config
-    kept = {"background_embedding": model.card.background_embedding}
-    return config.model_copy(update={"loss": config.loss.model_copy(update=kept)})
+    if is_resumed:
+        return config.model_copy(update={"channels": model.card.channels})
+    loss = config.loss.model_copy(update={"background_embedding": model.card.background_embedding})
+    return config.model_copy(update={"channels": config.channels or model.card.channels, "loss": loss})
 
 
 def _draw_seed(rng: np.random.Generator) -> int:

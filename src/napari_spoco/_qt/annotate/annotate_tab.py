@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QPushButton
 from napari_spoco._qt import layers
 from napari_spoco._qt.annotate.annotation_status import ACTIONS, IMPORT, PAINTING, TOOLS, WORK_BOX
 from napari_spoco._qt.annotate.counting import Counting
+from napari_spoco._qt.annotate.image_form import ImageForm
 from napari_spoco._qt.annotate.import_form import ImportForm
 from napari_spoco._qt.annotate.object_list import ObjectList
 from napari_spoco._qt.annotate.stroke_colours import COLOURS, STROKE_ACTIONS
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
     from napari_spoco.training.process import Box
 
 _TITLE_WIDTH = 80
-_IMAGE_HELP = "The image to annotate, to train on and to segment."
+_IMAGE_HELP = (
+    "The image to annotate, to train on and to segment. Are its channels layers of their own? Select these in the "
+    "layer list, press the right mouse button and choose Merge to Stack: the lowest one becomes channel 0."
+)
 _ANNOTATIONS_HELP = "The Labels layer that is painted on: a label per object; 0 is unknown, not background."
 _BOXES_HELP = (
     "A Shapes layer of rectangles in which every object is painted: what is left unpainted there is background, not "
@@ -69,7 +73,8 @@ class AnnotateTab(Tab):
             underline(self.action_buttons[action], COLOURS[stroke])
         self.draw_button.setToolTip(_DRAW_HELP)
         self.view_button.setToolTip(_VIEW_HELP)
-        self._about_image, self._about_annotations = sentence(), sentence()
+        self.image_form = ImageForm(title_width=_TITLE_WIDTH)
+        self._about_annotations = sentence()
         self._about_brush, self._advice = sentence(), sentence()
         self._lay_out()
         self._connect()
@@ -112,7 +117,7 @@ class AnnotateTab(Tab):
 
     def _lay_out(self) -> None:
         self.column.addLayout(row(self.image, title="Image", title_width=_TITLE_WIDTH))
-        self.column.addWidget(self._about_image)
+        self.column.addWidget(self.image_form)
         self.column.addLayout(row(self.annotations, self.new_button, title="Annotations", title_width=_TITLE_WIDTH))
         for actions in (PAINTING, TOOLS):
             self.column.addLayout(buttons(*(self.action_buttons[action.name] for action in actions)))

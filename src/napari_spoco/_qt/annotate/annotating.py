@@ -275,6 +275,7 @@ class Annotating(QObject):
             meaning = self._strokes.meaning
         except ValueError:
             meaning = None
+        is_alike = image is not None and image.ndim == layer.ndim and spatial_shape(image) == spatial_shape(layer)
         return AnnotationStatus(
             has_image=image is not None,
             is_open=True,
@@ -282,7 +283,7 @@ class Annotating(QObject):
             may_set_labels=self._may_set_labels,
             is_working=self._changes.is_working or self._work_boxes.is_working,
             is_box=annotation_layer.work_box_origin(layer) is not None,
-            is_croppable=image is not None and spatial_shape(image) == spatial_shape(layer),
+            is_croppable=is_alike,
             summary=self._tab.summary,
             meaning=meaning,
             label=int(layer.selected_label),

@@ -122,7 +122,10 @@ class AnnotationStatus:
         if name == "interpolate":
             return self._reason_against_filling()
         if name == "crop_here" and not self.is_croppable:
-            return "Choose the image that these annotations belong to first: both must have the same shape."
+            return (
+                "Choose the image that these annotations belong to first: both must have the same shape. An image with "
+                "an axis of channels cannot be cropped."
+            )
         if name == "crop_here" and self.is_box:
             return "This is a work box already: write it back first."
         if name == "write_back" and not self.is_box:

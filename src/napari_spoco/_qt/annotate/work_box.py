@@ -8,7 +8,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_spoco._qt.annotate import annotation_job, annotation_layer
 from napari_spoco._qt.annotate.stroke_labels import KEPT
-from napari_spoco._qt.layers import pixels_of
+from napari_spoco._qt.image_axes import axes_of, pixels_of, set_axes
 from napari_spoco._qt.notices import Notice
 from napari_spoco._qt.worker import SideJob
 
@@ -79,6 +79,7 @@ class WorkBoxes(QObject):
         if self._cropped is None:
             return
         part, labels = annotation_layer.add_work_box(self._viewer, *self._cropped, crop)
+        set_axes(part, axes_of(self._cropped[0]))
         self._tab.image.choose(part)
         self._tab.annotations.choose(labels)
         self.noticed.emit(Notice("Annotate in this box, then press Write back."))

@@ -89,7 +89,8 @@ class BatchTab(Tab):
         self.model_button = QPushButton("Other…")
         self.out, self.out_button = make_editor(_FIELDS["out"]), QPushButton("Choose…")
         self.formats = FormatsEditor()
-        self.form = ModelForm(BatchConfig, ("overwrite", "device"), choices={"device": _DEVICES})
+        names, blanks = ("channels", "overwrite", "device"), {"channels": "as the model was trained"}
+        self.form = ModelForm(BatchConfig, names, choices={"device": _DEVICES}, blanks=blanks)
         self.run_button, self.stop_button = QPushButton(), QPushButton()
         self.save_button, self.load_button = QPushButton(), QPushButton()
         self.table, self.report = BatchTable(), sentence()

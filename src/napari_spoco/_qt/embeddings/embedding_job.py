@@ -50,6 +50,8 @@ class EmbeddingInputs:
         What the values of the annotations state.
     background_pixel : tuple of int
         (Z)YX, what was clicked as background.
+    channels : tuple of int
+        Which ones of the image the model is given; those that it was trained on if None.
     network : str
         Which one embeds, where the model has both; consistency clustering looks at the student first in any case.
     """
@@ -62,6 +64,7 @@ class EmbeddingInputs:
     annotations: NDArray[Any] | None = None
     meaning: AnnotationConfig = field(default_factory=AnnotationConfig)
     background_pixel: tuple[int, ...] | None = None
+    channels: tuple[int, ...] | None = None
     network: Network = "teacher"
 
 
@@ -134,6 +137,8 @@ class Embedder:
         pixels = as_channels_first(np.asarray(inputs.image.data), ndim=inputs.image.ndim)
         model = load_model(inputs.model_path)
         check_method(model, inputs.config)
+        model, notices = _with_channels(model, inputs.channels, len(pixels))
+        pixels, model = model.card.take_channels(pixels), model.with_channels(None)
         file = Path(inputs.model_path)
         geometry = inputs.image.geometry
         name = digest(pixels, str(file.resolve()), file.stat().st_mtime_ns, geometry.scale, geometry.units)
@@ -232,6 +237,20 @@ def run_embedding(
 
 def _sample_dots(
     image: EmbeddedImage, annotations: NDArray[np.int32] | None
+def _with_channels(
+    model: EmbeddingModel, channels: tuple[int, ...] | None, n_channels: int
+) -> tuple[EmbeddingModel, tuple[str, ...]]:
+    """Return the model for the chosen channels, and say so where an image of so many has those of its training too."""
+    if channels is None:
+        return model, ()
+    trained = model.card.channels
+    if trained is None or trained == channels or max(*trained, *channels) >= n_channels:
+        return model.with_channels(channels), ()
+    before, now = (", ".join(map(str, numbers)) for numbers in (trained, channels))
+    notice = f"The model was trained on channel {before}, and is given channel {now}, as is chosen in Annotate."
+    return model.with_channels(channels), (notice,)
+
+
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """Return `EmbeddedImage.dots`; the embeddings may lie on disk, so this belongs in the job's thread."""
     flat = image.embeddings.reshape(len(image.embeddings), -1)

@@ -9,6 +9,7 @@ import numpy as np
 from napari.layers import Image, Labels, Layer, Shapes
 
 from napari_spoco._qt import layers
+from napari_spoco._qt.image_axes import is_readable, set_axes, with_channel_axis
 from napari_spoco._qt.project.project_session import KeptImage
 from napari_spoco._qt.review.review_notes import note, noted
 from napari_spoco.project_file import Placement
@@ -108,7 +109,8 @@ def show_opened(
 
 
 def placement_of(layer: Layer) -> Placement:
-    """Return where a layer lies, in plain numbers."""
+    """Return where the spatial axes of a layer lie, in plain numbers."""
+    place = layers.transforms(layer)
     return Placement(
         scale=_numbers(place["scale"]),
         translate=_numbers(place["translate"]),
@@ -124,7 +126,12 @@ def _image_layer(viewer: napari.viewer.Viewer, item: OpenedImage) -> Layer | Non
     entry = item.entry
     if item.pixels is None:
         return None
-    layer = Image(item.pixels, rgb=entry.is_rgb, name=entry.title or entry.name, **_placed(entry))
+    place, has_channels = _placed(entry), not entry.is_rgb and item.pixels.ndim > len(entry.shape)
+    if has_channels:
+        place = with_channel_axis(place)
+    layer = Image(item.pixels, rgb=entry.is_rgb, name=entry.title or entry.name, **place)
+    if not entry.is_rgb:
+        set_axes(layer, f"{'C' * has_channels}{'ZYX'[-len(entry.shape) :]}")
     viewer.add_layer(layer)
     return layer
 

@@ -99,6 +99,7 @@ class Segmenting(QObject):
             annotations=None if annotations is None else layers.labels_pixels(annotations),
             meaning=self._settings.annotations(),
             background_pixel=self._views.background_pixel(image),
+            channels=self._settings.channels,
             network=self._embeddings.network.value(),
         )
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject
 
 from napari_spoco._qt import layers, notices
+from napari_spoco._qt.image_axes import is_readable, n_channels
+from napari_spoco._qt.model_headers import header_of
 from napari_spoco._qt.session import Start
 from napari_spoco.training.defaults import choose_network
 from napari_spoco.training.footprint import estimate_memory
@@ -66,8 +68,9 @@ class MemoryView(QObject):
         elif start is Start.RESUME and self._session.resumable is not None:
             path = self._session.resumable.folder
         if path is not None:
-            return read_header(path).network
-        return choose_network(config, image.ndim, 3 if image.rgb else 1)
+            return header_of(path).network
+        chosen = n_channels(image) if config.channels is None else len(config.channels)
+        return choose_network(config, len(layers.spatial_shape(image)), chosen)
 
     def _on_training_reported(self, message: object) -> None:
         if isinstance(message, TrainingStarted) and self._train.settings.device == "auto":

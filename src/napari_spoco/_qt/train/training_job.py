@@ -16,6 +16,7 @@ from napari_spoco._qt.train.painted import PaintedCopy
 from napari_spoco._qt.train.run_folders import discard_unless_kept
 from napari_spoco._qt.train.run_images import has_run_images, write_run_images
 from napari_spoco.data.annotations import SparseAnnotations, check_annotations
+from napari_spoco.data.channels import count_channels, take_channels
 from napari_spoco.data.images import as_channels_first
 from napari_spoco.data.writers import check_folder
 from napari_spoco.training.process import TrainingProcess, TrainingRequest
@@ -216,9 +217,14 @@ def _make_request(
     inputs: TrainingInputs, chosen: Sequence[AnnotatedSource], labels: Sequence[NDArray[np.integer]]
 ) -> TrainingRequest:
     """Check everything that can be checked before a process is worth its start."""
+    channels = inputs.config.channels
     pixels = [as_channels_first(np.asarray(source.image.data), ndim=source.image.ndim) for source in chosen]
-    for source, image, painted in zip(chosen, pixels, labels, strict=True):
-        _check_alike(source, image, chosen[0], pixels[0])
+    taken = [
+        take_channels(image, channels, name=f"image “{source.image.name}”")
+        for source, image in zip(chosen, pixels, strict=True)
+    ]
+    for source, image, painted in zip(chosen, taken, labels, strict=True):
+        _check_alike(source, image, chosen[0], taken[0])
         name = "annotations" if len(chosen) == 1 else f"annotations of “{source.image.name}”"
         stated = SparseAnnotations.from_labels(painted, boxes=source.boxes, config=inputs.config.annotations, name=name)
         check_annotations(stated, image.shape[1:], name=name, may_be_empty=inputs.resume and len(chosen) > 1)
@@ -238,7 +244,7 @@ def _make_request(
 def _check_alike(
     source: AnnotatedSource, image: NDArray[Any], first: AnnotatedSource, first_image: NDArray[Any]
 ) -> None:
-    """Make sure that an image (C, *spatial) has as many axes and channels as the first one."""
+    """Make sure that what is taken of an image, (C, *spatial), has as many axes and channels as of the first one."""
     if (image.ndim, image.shape[0]) != (first_image.ndim, first_image.shape[0]):
         raise ValueError(
             f"images: expected all to be {_kind(first_image)}, as “{first.image.name}” is, got {_kind(image)} in the "
@@ -247,8 +253,7 @@ def _check_alike(
 
 
 def _kind(image: NDArray[Any]) -> str:
-    channels = image.shape[0]
-    return f"{image.ndim - 1}D with {channels} channel{'s' if channels > 1 else ''}"
+    return f"{image.ndim - 1}D with {count_channels(image.shape[0])}"
 
 
 def _check_folder(folder: Path) -> None:

@@ -27,13 +27,14 @@ _HIDDEN = ("devices", "num_nodes")
 """The window trains on one device."""
 _MACHINE = ("device", "threads", "autosave_seconds", "preview_seconds")
 """What suits this machine; the Preferences say what they are at first."""
-_OWN = (*_MACHINE, "annotations", *_HIDDEN)
+_OWN = (*_MACHINE, "annotations", "channels", *_HIDDEN)
 """Of the machine and of the image, so no preset changes them, nor are they compared with one."""
 _CHOICES = {"device": ("auto", "cpu", "cuda", "mps")}
 _BLANKS = {
     "max_minutes": "no limit",
     "background_label": "none",
     "ignore_label": "none",
+    "channels": "all",
     "gradient_clip": "none",
     "early_stopping": "never",
 }
@@ -80,6 +81,21 @@ class TrainingSettings(QWidget):
         """Return what painted labels state."""
         return read_parameters(AnnotationConfig, self.advanced.group("annotations"))
 
+    @property
+    def channels(self) -> tuple[int, ...] | None:
+        """The chosen channels of the images, counted from 0; None for all, or where they cannot be read."""
+        try:
+            chosen = self.advanced.editor("channels").value()
+        except ValueError:
+            return None
+        return None if chosen is None else tuple(map(int, chosen))
+
+    def choose_channels(self, channels: tuple[int, ...] | None) -> None:
+        """Choose the channels of the images; None for all."""
+        self.advanced.editor("channels").set_value(channels)
+        self.advanced.check()
+        self.changed.emit()
+
     def show_config(self, config: TrainingConfig) -> None:
         """Show other settings; what suits the machine stays."""
         self._fill(config.model_copy(update=self._machine()))
@@ -99,7 +115,8 @@ class TrainingSettings(QWidget):
 
     def _on_preset_chosen(self) -> None:
         preset = TRAINING_PRESETS[str(self.preset.value())]
-        self._fill(preset.model_copy(update=self._machine() | {"annotations": self.annotations()}))
+        own = {"annotations": self.annotations(), "channels": self.channels}
+        self._fill(preset.model_copy(update=self._machine() | own))
         self.changed.emit()
 
     def _on_edited(self) -> None:

@@ -1,0 +1,118 @@
+"""How the pixels of a layer are read: which of its axes hold planes, rows, columns, and channels.
+
+Layers do not say. What is guessed (`data.channels.guess_axes`), or what the user has said instead, is kept in the
+layer's metadata, so that it lives as long as the layer. napari lays axes over each other from the last one on:
+annotations lie on the planes of an image only if its channels come first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image
+
+from napari_spoco.data.channels import POSSIBLE_AXES, guess_axes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from napari.layers import Layer
+
+AXES = "napari-spoco axes"
+"""Key of an image's metadata; the value is one of `POSSIBLE_AXES`."""
+COLOURS = ("red", "green", "blue")
+
+
+def pixels_of(layer: Layer) -> Any:
+    """Return the pixels of a layer, at full resolution; may be lazy."""
+    return layer.data[0] if layer.multiscale else layer.data
+
+
+def possible_axes(layer: Layer) -> tuple[str, ...]:
+    """Return how a layer may be read, without the colours of pixels; nothing where it cannot be."""
+    possible = POSSIBLE_AXES.get(layer.ndim, ())
+    if not isinstance(layer, Image) or layer.rgb:
+        return tuple(axes for axes in possible if "C" not in axes)
+    return possible
+
+
+def axes_of(layer: Layer) -> str:
+    """Return how a layer is read, one of `possible_axes`; empty where it cannot be."""
+    possible = possible_axes(layer)
+    if len(possible) < 2:
+        return "".join(possible)
+    said = layer.metadata.get(AXES)
+    if said in possible:
+        return str(said)
+    return guess_axes(pixels_of(layer).shape, names=layer.axis_labels, scale=layer.scale)
+
+
+def set_axes(layer: Layer, axes: str) -> None:
+    """Read a layer in another one of its `possible_axes`."""
+    layer.metadata[AXES] = axes
+
+
+def spatial_axes(layer: Layer) -> list[int]:
+    """Return the indices of a layer's axes that are no channels."""
+    channels = axes_of(layer).find("C")
+    return [axis for axis in range(layer.ndim) if axis != channels]
+
+
+def n_channels(layer: Layer) -> int:
+    """Return how many channels, or colours, an image has."""
+    if layer.rgb:
+        return len(COLOURS)
+    axis = axes_of(layer).find("C")
+    return 1 if axis < 0 else int(pixels_of(layer).shape[axis])
+
+
+def is_readable(layer: Layer) -> bool:
+    """Say whether `layers.read_image` takes an image as it is."""
+    return axes_of(layer).find("C", 1) < 0 and bool(axes_of(layer))
+
+
+def put_channels_first(layer: Layer) -> None:
+    """Move the axis of the channels to the front, with everything that places the layer; no pixel is copied.
+
+    Axes that nobody has named get names, which the view shows at its sliders.
+
+    Raises
+    ------
+    ValueError
+        The layer is sheared.
+    """
+    if np.any(layer.shear):
+        raise ValueError(f"image: expected a layer without shear to put its channels first, got “{layer.name}”.")
+    axes = axes_of(layer)
+    order = [axes.find("C"), *spatial_axes(layer)]
+    units, names = list(layer.units), [*layer.axis_labels]
+    if any(name.startswith("-") for name in names):  # That is how napari calls them until then.
+        names = list(axes.lower())
+    scale, translate, rotate = np.array(layer.scale), np.array(layer.translate), np.array(layer.rotate)
+    affine = np.array(layer.affine.affine_matrix)
+    layer.metadata[AXES] = "C" + axes.replace("C", "")
+    if layer.multiscale:
+        layer.data = [_moved(level, order) for level in layer.data]
+    else:
+        layer.data = _moved(layer.data, order)
+    layer.scale, layer.translate, layer.rotate = scale[order], translate[order], rotate[np.ix_(order, order)]
+    layer.affine = affine[np.ix_([*order, -1], [*order, -1])]
+    layer.units = [units[index] for index in order]
+    layer.axis_labels = [names[index] for index in order]
+
+
+def with_channel_axis(place: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what places an image without channels in the world, for one with its channels first."""
+    labels: Sequence[str] = place.get("axis_labels") or ()
+    names = {"axis_labels": ("c", *labels)} if labels else {}
+    units = {"units": ("pixel", *place["units"])} if place.get("units") else {}
+    return {**place, **names, **units}  # napari itself puts an axis in front of the others.
+
+
+def _moved(pixels: Any, order: list[int]) -> Any:
+    if not hasattr(pixels, "transpose"):  # zarr's arrays have none
+        from dask.array import from_array
+
+        pixels = from_array(pixels)
+    return pixels.transpose(order)
