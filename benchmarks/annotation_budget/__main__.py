@@ -43,6 +43,8 @@ def _run(jobs: list[Job], options: argparse.Namespace) -> None:
     from napari_spoco.training.devices import limit_threads
 
     limit_threads(1)
+    if options.models:
+        options.models.mkdir(parents=True, exist_ok=True)
     for number, job in enumerate(jobs, start=1):
         print(f"{number}/{len(jobs)} {job.key}", flush=True)
         result = run_job(job, options.data, options.machine, options.models)

@@ -13,7 +13,7 @@ from benchmarks.annotation_budget.readouts import Embedded, modes, object_readou
 from napari_spoco.config import DISCRIMINATIVE_LOSS, LossConfig, TrainingConfig, ValidationConfig
 from napari_spoco.data.annotations import BACKGROUND
 from napari_spoco.models.checkpoint import load_model
-from napari_spoco.segmentation.prediction import predict_embeddings
+from napari_spoco.segmentation.prediction import predict_outputs, split_outputs
 from napari_spoco.training.reports import StepReport
 from napari_spoco.training.trainer import train
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from benchmarks.annotation_budget.contestants import Task
+    from numpy.typing import NDArray
 
     from napari_spoco.models.checkpoint import EmbeddingModel
 
@@ -48,11 +49,14 @@ class Variant:
         return base.model_copy(update=changes)
 
 
+_WITHOUT_CLASSES = {"pixel_classes_weight": 0.0}
+
 VARIANTS = {
     "sparse": Variant(),
     "sparse-full": Variant(),
-    "no-rim": Variant(training={"background_rim": 0}),
-    "mean-background": Variant({"background_embedding": "mean"}, {"background_rim": 0}),
+    "no-classes": Variant(_WITHOUT_CLASSES),
+    "no-rim": Variant(_WITHOUT_CLASSES, {"background_rim": 0}),
+    "mean-background": Variant({**_WITHOUT_CLASSES, "background_embedding": "mean"}, {"background_rim": 0}),
     "sparse-ball": Variant({"unlabeled_push_over": "ball"}),
     "no-consistency": Variant({"consistency_weight": 0.0}),
     "no-push": Variant({"unlabeled_push_weight": 0.0}),
@@ -76,20 +80,25 @@ def fit(task: Task, variant: Variant) -> Fitted:
         return train(images, annotations, start_from=start, config=config, on_report=on_report).model
 
     model, n_steps = train_for(task, learn, from_step=start.card.history.steps if start else 0)
-    embeddings = [predict_embeddings(model, image, teacher=True) for image in images]
-    strokes = [e[:, a.labels == BACKGROUND] for e, a in zip(embeddings, annotations, strict=True)]
+    outputs = [_predict(model, image) for image in images]
+    strokes = [e[:, a.labels == BACKGROUND] for (e, _), a in zip(outputs, annotations, strict=True)]
     shown = modes(np.concatenate(strokes, axis=1))
-    predictions = [Embedded(i, e, shown) for i, e in zip(images, embeddings, strict=True)]
+    predictions = [Embedded(i, *o, shown) for i, o in zip(images, outputs, strict=True)]
     if task.is_tissue:
         readouts = tissue_readouts(model.card)
     else:
         readouts = object_readouts(model.card, radii(predictions, [a.labels > 0 for a in annotations]))
     return Fitted(
         predictions,
-        lambda image: Embedded(image, predict_embeddings(model, image, teacher=True), shown),
+        lambda image: Embedded(image, *_predict(model, image), shown),
         {name: _ignoring_the_image(readout) for name, readout in readouts.items()},
         n_steps,
     )
+
+
+def _predict(model: EmbeddingModel, image: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Return embeddings, and scores of the pixel classes if there are any."""
+    return split_outputs(predict_outputs(model, image, teacher=True), model.config)
 
 
 def _ignoring_the_image(readout: Readout) -> Readout:

@@ -40,7 +40,7 @@ def grid(minutes: float | None = None) -> list[Job]:
         # What each term is worth, and others on the same masks and strokes
         ("em", "classical", "10%+strokes", (0,), (0,)),
         ("em", "forest", "10%+strokes", (0, 1, 2), (0,)),
-        ("em", "sparse no-rim mean-background unet no-consistency no-push", "10%+strokes", (0, 1, 2), (3,)),
+        ("em", "sparse unet no-classes no-consistency no-push no-rim mean-background", "10%+strokes", (0, 1, 2), (3,)),
         ("nuclei", "classical", "10%", (0,), (0,)),
         ("nuclei", "forest", "10%", (0, 1, 2), (0,)),
         ("nuclei", "transfer sparse unet", "10%", (0, 1, 2), (3,)),

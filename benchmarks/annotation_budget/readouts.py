@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_spoco.config import Method
     from napari_spoco.models.checkpoint import ModelCard
     from napari_spoco.segmentation.segments import SegmentTable
 
 _QUANTILES = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7)
 """Shares of the annotated pixels that lie within the radius around the background's embedding."""
+_THRESHOLDS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+"""Of the probabilities of pixel classes."""
 _MERGE_DISTANCES = (1.0, 1.5, 2.0)
 _SMOOTHING = 1.0
 _FRAGMENT_SHARE = 1 / 3
@@ -38,11 +41,13 @@ _SMALLEST_SHARES = (1 / 3, 2 / 3)
 class Embedded:
     """Embeddings (E, *spatial) of one image, and what read-outs share.
 
-    `image` (*spatial) is what was embedded, `shown` the embeddings (n, E) of strokes over the background, if any.
+    `image` (*spatial) is what was embedded, `scores` (3, *spatial) are those of the pixel classes, `shown` the
+    embeddings (n, E) of strokes over the background, each if there are any.
     """
 
     image: NDArray[Any]
     embeddings: NDArray[np.float32]
+    scores: NDArray[np.float32] | None
     shown: NDArray[np.float32] | None
 
     @cached_property
@@ -88,7 +93,7 @@ def tissue_readouts(card: ModelCard) -> dict[str, Readout]:
     return {
         name: Readout([Setting("default", partial(_by_settings, card, chosen))], is_slow=name == "HDBSCAN")
         for name, chosen in settings.items()
-    }
+    } | _class_readouts(card)
 
 
 def object_readouts(card: ModelCard, by_share: dict[float, float]) -> dict[str, Readout]:
@@ -113,22 +118,45 @@ def object_readouts(card: ModelCard, by_share: dict[float, float]) -> dict[str, 
             partial(
                 _by_settings,
                 card,
-                SegmentationConfig(method="supervoxels", boundaries="gradient", merge_distance=below),
+                SegmentationConfig(
+                    method="supervoxels", boundaries="gradient", merge_distance=below, foreground="none"
+                ),
             ),
         )
         for below in _MERGE_DISTANCES
     ]
-    clusters = Setting("default", partial(_by_settings, card, SegmentationConfig(method="hdbscan")))
+    clusters = Setting("default", partial(_by_settings, card, SegmentationConfig(method="hdbscan", foreground="none")))
     return {
         "mutex watershed": Readout(mutex),
         "foreground by distance": Readout(distance),
         "supervoxels": Readout(supervoxels),
         "HDBSCAN": Readout([clusters], is_slow=True),
+    } | _class_readouts(card)
+
+
+def _class_readouts(card: ModelCard) -> dict[str, Readout]:
+    """Return the read-outs by pixel classes; none where the network does not tell them apart."""
+    methods: dict[str, Method] = {"pixel classes": "pixel_classes"}
+    if card.knows_outside:
+        methods["pixel classes, mutex watershed"] = "mutex_watershed"
+    if not card.network.pixel_classes:
+        return {}
+    return {
+        name: Readout(
+            [
+                Setting(
+                    f"threshold {t}", partial(_by_settings, card, SegmentationConfig(method=method, class_threshold=t))
+                )
+                for t in _THRESHOLDS
+            ]
+        )
+        for name, method in methods.items()
     }
 
 
 def _by_settings(card: ModelCard, settings: SegmentationConfig, embedded: Embedded) -> NDArray[np.uint32]:
-    return read_out(embedded.embeddings, card, settings, ReadoutContext(image=embedded.image[None])).labels
+    context = ReadoutContext(image=embedded.image[None], class_scores=embedded.scores)
+    return read_out(embedded.embeddings, card, settings, context).labels
 
 
 def _by_mutex(size: float, radius: float, least: float, embedded: Embedded) -> NDArray[np.uint32]:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from benchmarks.annotation_budget.contestants import Task, fit
 from benchmarks.annotation_budget.reveal import Reveal, reveal
-from benchmarks.annotation_budget.scores import agreement, score_images, score_objects, split_ids
+from benchmarks.annotation_budget.scores import score_images, score_objects, split_ids
 from benchmarks.annotation_budget.sets import load_set
 from benchmarks.annotation_budget.summary import BEST
 
 from napari_spoco.data.annotations import BACKGROUND
+from napari_spoco.segmentation.agreement import agreement
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,8 +87,9 @@ class _Judge:
         truths = [s.labels for s in self.image_set.training]
         found = {s.name: self._segment_training(s) for s in readout.settings}
         whole = {name: score_images(labels, truths) for name, labels in found.items()}
+        painted = [a.labels for a in self.annotations]
         sign = -1 if self.image_set.is_tissue else 1
-        agreements = {name: agreement(labels, self.annotations) for name, labels in found.items()}
+        agreements = {name: agreement(labels, painted) for name, labels in found.items()}
         best = {
             "painted": max(agreements, key=lambda name: agreements[name]),
             "all labels": max(whole, key=lambda name: sign * whole[name][self.image_set.measure]),

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_spoco.data.annotations import BACKGROUND
 from napari_spoco.segmentation.metrics import evaluate_segmentation, match_objects
 
 if TYPE_CHECKING:
@@ -71,27 +70,3 @@ def split_ids(
     annotated = [list(a.instance_ids) for a in annotations]
     others = [sorted(set(np.unique(t[t > 0]).tolist()) - set(ids)) for t, ids in zip(truths, annotated, strict=True)]
     return annotated, others
-
-
-def agreement(found: Sequence[NDArray[Any]], annotations: Sequence[SparseAnnotations]) -> float:
-    """Say how well segmentations agree with what was painted and nothing else: what settings may be chosen by.
-
-    The harmonic mean of the mean Dice of the annotated objects and, where there are strokes of background, of the
-    estimated share of the foreground that is right: of the pixels of annotated objects a share t became foreground, of
-    the strokes a share f, of all pixels a share s, so that objects cover a share p of the images with
-    s = p t + (1 - p) f, and p t / s of the foreground is right. In [0, 1].
-    """
-    painted = [np.maximum(a.labels, 0) for a in annotations]
-    scores = score_objects(found, painted, [a.instance_ids for a in annotations])
-    dice = scores["dice"] if scores else 0.0
-    masks = [labels > 0 for labels in found]
-    t, f, s = (
-        np.concatenate([mask[where(a.labels)] for mask, a in zip(masks, annotations, strict=True)])
-        for where in (lambda labels: labels > 0, lambda labels: labels == BACKGROUND, np.isfinite)
-    )
-    if not f.size or not dice:
-        return dice
-    t, f, s = (float(part.mean()) for part in (t, f, s))
-    covered = min(max((s - f) / (t - f), 0.0), 1.0) if t > f else 0.0
-    precision = covered * t / s
-    return 2 * dice * precision / (dice + precision)

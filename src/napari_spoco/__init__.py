@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from napari_spoco.segmentation.instance import InstancePicker, instance_around, select_instance
     from napari_spoco.segmentation.metrics import evaluate_segmentation, match_objects, score_by_threshold
     from napari_spoco.segmentation.mutex_watershed import segment_mutex_watershed
-    from napari_spoco.segmentation.prediction import predict_embeddings
+    from napari_spoco.segmentation.pixel_classes import class_probabilities, segment_pixel_classes
+    from napari_spoco.segmentation.prediction import predict_embeddings, predict_outputs, split_outputs
     from napari_spoco.segmentation.readout import read_out
     from napari_spoco.segmentation.reclustering import Reclustering
     from napari_spoco.segmentation.supervoxels import segment_supervoxels
@@ -68,6 +69,7 @@ __all__ = [
     "TrainingConfig",
     "TrainingResult",
     "__version__",
+    "class_probabilities",
     "embedding_affinities",
     "evaluate_segmentation",
     "export_package",
@@ -79,6 +81,7 @@ __all__ = [
     "match_objects",
     "nuclei_stack",
     "predict_embeddings",
+    "predict_outputs",
     "read_batch_config",
     "read_image",
     "read_labels",
@@ -95,8 +98,10 @@ __all__ = [
     "segment_hdbscan",
     "segment_mean_shift",
     "segment_mutex_watershed",
+    "segment_pixel_classes",
     "segment_supervoxels",
     "select_instance",
+    "split_outputs",
     "tissue_stack",
     "train",
     "write_labels",
@@ -134,7 +139,8 @@ _HOMES = {
     "segmentation.instance": ("InstancePicker", "instance_around", "select_instance"),
     "segmentation.metrics": ("evaluate_segmentation", "match_objects", "score_by_threshold"),
     "segmentation.mutex_watershed": ("segment_mutex_watershed",),
-    "segmentation.prediction": ("predict_embeddings",),
+    "segmentation.pixel_classes": ("class_probabilities", "segment_pixel_classes"),
+    "segmentation.prediction": ("predict_embeddings", "predict_outputs", "split_outputs"),
     "segmentation.readout": ("read_out",),
     "segmentation.reclustering": ("Reclustering",),
     "segmentation.supervoxels": ("segment_supervoxels",),

@@ -17,6 +17,9 @@ Ndim = Literal[2, 3]
 Norm = Literal["batch", "group"]
 Activation = Literal["relu", "leaky_relu", "elu"]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Channels = tuple[Annotated[int, Field(ge=0)], ...]
+PIXEL_CLASSES = ("outside", "inside", "border")
+"""Of an object, as a network may tell them apart beside its embeddings; the border is on both sides of the outline."""
 
 
 def setting(
@@ -67,6 +70,12 @@ class NetworkConfig(Parameters):
     norm: Norm = setting("batch", "Normalisation", "Batch for natural images, group for EM and 3D.")
     groups: int = setting(8, "Groups", "Groups of the group normalisation.", ge=1)
     activation: Activation = setting("relu", "Activation", "Behind every convolution.")
+    pixel_classes: bool = setting(False, "Pixel classes", "Tell outside, inside and border of objects apart, too.")
+
+    @property
+    def n_outputs(self) -> int:
+        """Numbers per pixel that come out: the embedding, and the scores of the pixel classes behind it."""
+        return self.embedding_dim + (len(PIXEL_CLASSES) if self.pixel_classes else 0)
 
     @property
     def stride(self) -> int:
@@ -92,6 +101,13 @@ class LossConfig(Parameters):
     instance_weight: float = setting(1.0, "Instance", "Weight of the soft masks of the objects.", ge=0)
     unlabeled_push_weight: float = setting(1.0, "Unlabeled push", "Weight of the push of unlabeled pixels.", ge=0)
     consistency_weight: float = setting(1.0, "Consistency", "Weight of the student-teacher agreement.", ge=0)
+    pixel_classes_weight: float = setting(
+        0.0,
+        "Pixel classes",
+        "Weight of telling outside, inside and border of painted objects apart; a new network does so if it is above 0 "
+        "(not in the paper).",
+        ge=0,
+    )
     instance_anchor: Literal["pixel", "mean"] = setting(
         "pixel", "Anchor", "What stands for an object: one of its pixels (paper) or its mean (released code)."
     )
@@ -200,6 +216,13 @@ class TrainingConfig(Parameters):
 
     max_steps: int = setting(1500, "Steps", "The run ends after so many steps ...", ge=1)
     max_minutes: float | None = setting(4.0, "Minutes", "... or after so many minutes.", unit="min", gt=0)
+    channels: Channels | None = setting(
+        None,
+        "Channels",
+        "Channels of the images to train on, counted from 0; all, or those of the model it starts from, if empty. The "
+        "model remembers them. An image that has just as many channels, but not these, is taken as it is.",
+        min_length=1,
+    )
     patch_shape: tuple[int, ...] | None = setting(None, "Patch", "Shape of a training patch, (Z)YX.", unit="pixels")
     batch_size: int | None = setting(None, "Batch", "Patches per step and device.", ge=1)
     learning_rate: float = setting(1e-3, "Learning rate", "Peak rate of Adam.", gt=0)
@@ -216,13 +239,6 @@ class TrainingConfig(Parameters):
     )
     voxel_size: tuple[Annotated[float, Field(gt=0)], ...] | None = setting(
         None,
-    channels: Channels | None = setting(
-        None,
-        "Channels",
-        "Channels of the images to train on, counted from 0; all, or those of the model it starts from, if empty. The "
-        "model remembers them. An image that has just as many channels, but not these, is taken as it is.",
-        min_length=1,
-    )
         "Voxel size",
         "What images are resampled to, (Z)YX; that of the model it starts from or of the first image if empty.",
         unit="µm",
@@ -272,7 +288,7 @@ class TrainingConfig(Parameters):
     seed: int = setting(0, "Seed", "Same seed, same run (on the CPU).", ge=0)
     normalization: Normalization = Normalization()
     annotations: AnnotationConfig = AnnotationConfig()
-    loss: LossConfig = LossConfig(consistency_weight=3.0, background_embedding="origin")
+    loss: LossConfig = LossConfig(consistency_weight=3.0, background_embedding="origin", pixel_classes_weight=5.0)
     augmentation: AugmentationConfig = AugmentationConfig()
     validation: ValidationConfig = ValidationConfig()
     adversarial: AdversarialConfig = AdversarialConfig()
@@ -304,9 +320,20 @@ TRAINING_PRESETS = {
 
 
 Method = Literal[
-    "mutex_watershed", "watershed", "components", "edges", "supervoxels", "hdbscan", "mean_shift", "consistency"
+    "mutex_watershed",
+    "pixel_classes",
+    "watershed",
+    "components",
+    "edges",
+    "supervoxels",
+    "hdbscan",
+    "mean_shift",
+    "consistency",
 ]
 """How embeddings become objects."""
+
+Foreground = Literal["none", "intensity", "embedding", "pixel_classes"]
+"""Where objects may be."""
 
 
 class SegmentationConfig(Parameters):
@@ -315,16 +342,26 @@ class SegmentationConfig(Parameters):
     method: Method | None = setting(
         None,
         "Method",
-        "Mutex watershed; watershed or components: the foreground, split by shape alone; edges: what is between jumps "
+        "Mutex watershed; pixel classes: what is surely inside, grown over the border; watershed or components: the "
+        "foreground, split by shape alone; edges: what is between jumps "
         "of the embedding, for tissue without background; supervoxels: a watershed of the image, for bright membranes, "
         "merged by embedding; HDBSCAN or mean-shift; consistency: mean-shift of what student and teacher "
         "agree on. What suits the model if empty, which is mutex watershed for most.",
     )
-    foreground: Literal["none", "intensity", "embedding"] = setting(
-        "none",
+    foreground: Foreground | None = setting(
+        None,
         "Foreground",
-        "Where objects may be: anywhere, where the image is bright, or where embeddings are far from the "
-        "background's. A mask layer goes before it.",
+        "Where objects may be: anywhere, where the image is bright, where embeddings are far from the background's, or "
+        "where pixels are not classified as outside. What suits the model if empty. A mask layer goes before it.",
+    )
+    class_threshold: float | None = setting(
+        None,
+        "Certainty",
+        "What is inside of an object with a higher probability is surely so, by pixel classes: the higher, the fewer "
+        "objects, and the better apart. What agreed best with what was painted for the training if empty.",
+        gt=0,
+        lt=1,
+        slider=(0.2, 0.95),
     )
     foreground_radius: float | None = setting(
         None,
@@ -463,9 +500,6 @@ class BatchConfig(Parameters):
     formats: tuple[Literal["tiff", "ome_tiff", "ome_zarr", "objects"], ...] = setting(
         ("tiff", "objects"), "Formats", "What is written for each image; objects: a table (CSV).", min_length=1
     )
-    overwrite: bool = setting(False, "Overwrite", "Replace results; otherwise images that have them are left out.")
-    device: str = setting("auto", "Device", "auto, cpu, cuda, cuda:1, mps.")
-    segmentation: SegmentationConfig = SegmentationConfig()
     channels: Channels | None = setting(
         None,
         "Channels",
@@ -473,3 +507,6 @@ class BatchConfig(Parameters):
         "trained on.",
         min_length=1,
     )
+    overwrite: bool = setting(False, "Overwrite", "Replace results; otherwise images that have them are left out.")
+    device: str = setting("auto", "Device", "auto, cpu, cuda, cuda:1, mps.")
+    segmentation: SegmentationConfig = SegmentationConfig()

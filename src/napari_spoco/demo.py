@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import astuple, dataclass, fields
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from napari_spoco.models.checkpoint import load_model, save_model
 from napari_spoco.pictures import draw_losses, draw_overlay
 from napari_spoco.segmentation.classical import segment_otsu_watershed
 from napari_spoco.segmentation.metrics import evaluate_segmentation
-from napari_spoco.segmentation.prediction import predict_embeddings
+from napari_spoco.segmentation.prediction import predict_outputs, split_outputs
 from napari_spoco.segmentation.projection import PcaProjection
 from napari_spoco.segmentation.readout import ReadoutContext, read_out
 from napari_spoco.training.trainer import train
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_spoco.config import NetworkConfig
     from napari_spoco.data.samples import NucleiSample
     from napari_spoco.models.checkpoint import EmbeddingModel
     from napari_spoco.training.reports import TrainerMessage
@@ -39,10 +40,11 @@ if TYPE_CHECKING:
 
 DEMO_TRAINING = TrainingConfig(preview_seconds=1e9)
 DEMO_MODEL = "nuclei-small"
-MAIN_READOUT = "foreground by embedding, split by shape"
+MAIN_READOUT = "mutex watershed"
 READOUTS = {
-    "mutex watershed": SegmentationConfig(),
-    MAIN_READOUT: SegmentationConfig(foreground="embedding", method="watershed"),
+    MAIN_READOUT: SegmentationConfig(),
+    "mutex watershed anywhere": SegmentationConfig(foreground="none"),
+    "foreground by embedding, split by shape": SegmentationConfig(foreground="embedding", method="watershed"),
     "foreground by intensity, mutex watershed": SegmentationConfig(foreground="intensity"),
 }
 CLASSICAL: dict[str, Literal["otsu", "local"]] = {
@@ -113,13 +115,12 @@ def run_demo(
     start = None if start_from is None else load_model(start_from)
     training = train([s.image for s in samples], annotations, start_from=start, config=config, on_report=on_report)
     say("Segmenting the images that were not trained on")
-    embeddings = {s.name: predict_embeddings(training.model, s.image, teacher=True) for s in held_out}
+    outputs = {s.name: predict_outputs(training.model, s.image, teacher=True) for s in held_out}
     found = {
-        f"SPOCO, {name}": _segment(training.model, held_out, embeddings, settings)
-        for name, settings in READOUTS.items()
+        f"SPOCO, {name}": _segment(training.model, held_out, outputs, settings) for name, settings in READOUTS.items()
     }
     if start is not None:
-        untouched = {s.name: predict_embeddings(start, s.image) for s in held_out}
+        untouched = {s.name: predict_outputs(start, s.image) for s in held_out}
         found |= {
             f"{start_from} as it comes, {name}": _segment(start, held_out, untouched, settings)
             for name, settings in READOUTS.items()
@@ -133,7 +134,7 @@ def run_demo(
         _write_scores(folder / "scores.csv", scores),
         draw_losses(folder / "loss.png", training.reports, training.scores),
         _draw_annotated(folder / "overlay.png", training.model, samples, annotations),
-        *_write_segmentations(folder, held_out, embeddings, found[f"SPOCO, {MAIN_READOUT}"]),
+        *_write_segmentations(folder, held_out, outputs, training.model.config, found[f"SPOCO, {MAIN_READOUT}"]),
     ]
     n_objects = sum(len(np.unique(s.labels)) - 1 for s in samples)
     n_annotated = sum(len(np.unique(a)) - 1 for a in annotations)
@@ -143,13 +144,17 @@ def run_demo(
 def _segment(
     model: EmbeddingModel,
     samples: Sequence[NucleiSample],
-    embeddings: dict[str, NDArray[np.float32]],
+    outputs: dict[str, NDArray[np.float32]],
     settings: SegmentationConfig,
 ) -> dict[str, NDArray[np.uint32]]:
-    return {
-        s.name: read_out(embeddings[s.name], model.card, settings, ReadoutContext(image=s.image[None])).labels
-        for s in samples
-    }
+    return {s.name: _objects(model, s.image, outputs[s.name], settings) for s in samples}
+
+
+def _objects(
+    model: EmbeddingModel, image: NDArray[Any], outputs: NDArray[np.float32], settings: SegmentationConfig
+) -> NDArray[np.uint32]:
+    embeddings, scores = split_outputs(outputs, model.config)
+    return read_out(embeddings, model.card, settings, ReadoutContext(image=image[None], class_scores=scores)).labels
 
 
 def _score(method: str, labels: dict[str, NDArray[np.uint32]], samples: Sequence[NucleiSample]) -> Score:
@@ -174,8 +179,9 @@ def _draw_annotated(
     rows = []
     for i in order[:_SHOWN]:
         image = samples[i].image
-        embeddings = predict_embeddings(model, image, teacher=True)
-        found = read_out(embeddings, model.card, READOUTS[MAIN_READOUT], ReadoutContext(image=image[None])).labels
+        outputs = predict_outputs(model, image, teacher=True)
+        found = _objects(model, image, outputs, READOUTS[MAIN_READOUT])
+        embeddings, _ = split_outputs(outputs, model.config)
         rows.append((image, PcaProjection().fit_transform(embeddings), annotations[i], found))
     return draw_overlay(path, rows)
 
@@ -183,16 +189,18 @@ def _draw_annotated(
 def _write_segmentations(
     folder: Path,
     samples: Sequence[NucleiSample],
-    embeddings: dict[str, NDArray[np.float32]],
+    outputs: dict[str, NDArray[np.float32]],
+    network: NetworkConfig,
     found: dict[str, NDArray[np.uint32]],
 ) -> list[Path]:
     for name in ("labels", "objects", "embeddings"):
         (folder / name).mkdir(exist_ok=True)
     files = []
     for s in samples:
+        embeddings, _ = split_outputs(outputs[s.name], network)
         files += [
             write_labels(folder / "labels" / f"{s.name}.tif", found[s.name]),
             write_objects_csv(folder / "objects" / f"{s.name}.csv", found[s.name], image=s.image),
-            write_rgb(folder / "embeddings" / f"{s.name}.png", PcaProjection().fit_transform(embeddings[s.name])),
+            write_rgb(folder / "embeddings" / f"{s.name}.png", PcaProjection().fit_transform(embeddings)),
         ]
     return files

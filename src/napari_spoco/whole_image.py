@@ -11,7 +11,7 @@ from napari_spoco.data.ome_zarr import write_ome_zarr_labels
 from napari_spoco.data.writers import write_labels, write_objects_csv
 from napari_spoco.review.measures import measure_objects
 from napari_spoco.review.queue import score_objects
-from napari_spoco.segmentation.prediction import predict_embeddings
+from napari_spoco.segmentation.prediction import predict_outputs, split_outputs
 from napari_spoco.segmentation.readout import ReadoutContext, read_out
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def segment_source(
         What the user has shown of this image, on its own grid: annotations (int32), mask, a pixel of the background.
         All else comes from here.
     stop, on_tile
-        Of `predict_embeddings`.
+        Of `predict_outputs`.
 
     Raises
     ------
@@ -93,16 +93,15 @@ def segment_source(
     compares = settings.method == "consistency"
 
     def predict(*, teacher: bool) -> NDArray[np.float32]:
-        embeddings: NDArray[np.float32] = predict_embeddings(
-            model, image, teacher=teacher, stop=stop, on_progress=on_tile
-        )
-        return embeddings
+        outputs: NDArray[np.float32] = predict_outputs(model, image, teacher=teacher, stop=stop, on_progress=on_tile)
+        return outputs
 
-    embeddings = predict(teacher=model.teacher is not None and not compares)
+    embeddings, scores = split_outputs(predict(teacher=model.teacher is not None and not compares), model.config)
     known = replace(
         _on_model_grid(context or ReadoutContext(), resampling),
         image=image,
-        teacher_embeddings=predict(teacher=True) if compares else None,
+        class_scores=scores,
+        teacher_embeddings=predict(teacher=True)[: len(embeddings)] if compares else None,
         scale=source.scale if resampling.is_identity and "pixel" not in source.units else None,
     )
     readout = read_out(embeddings, model.card, settings, known)
@@ -167,3 +166,6 @@ def check_method(model: EmbeddingModel, settings: SegmentationConfig) -> None:
             "method: consistency compares student and teacher, but the model was saved without a teacher; "
             "choose mean_shift"
         )
+    for name in ("method", "foreground"):
+        if getattr(settings, name) == "pixel_classes" and not model.config.pixel_classes:
+            raise ValueError(f"{name}: expected another, as the model does not classify pixels, got pixel_classes")

@@ -54,6 +54,7 @@ MODELS: dict[str, Callable[[], EmbeddingModel]] = {
     "with voxel size": lambda: make_model(3, voxel_size=(0.5, 0.2, 0.2), units=("micrometer",) * 3, delta_dist=1.5),
     "unit without a word": lambda: make_model(voxel_size=(1.0, 1.0), units=("pixel", "pixel")),
     "largest percentiles": lambda: make_model(normalization=Normalization(lower=0, upper=100)),
+    "with pixel classes": lambda: make_model(with_teacher=True).with_pixel_classes(seed=0),
     "shipped": lambda: load_model("nuclei-small"),
 }
 EVERY_MODEL = pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)

@@ -128,7 +128,7 @@ def test_stop_ends_it_after_the_tile(window, batch, monkeypatch, until) -> None:
             pass
         raise prediction.PredictionStopped("stopped by the user")
 
-    monkeypatch.setattr("napari_spoco.whole_image.predict_embeddings", predict)
+    monkeypatch.setattr("napari_spoco.whole_image.predict_outputs", predict)
     window.choose(batch)
     window.press(window.tab.run_button)
     until(lambda: "tile 3 of 9" in window.tab.table.states.texts)
@@ -214,7 +214,7 @@ def test_the_dock_takes_its_batch_along_when_it_closes(trained, batch, monkeypat
             pass
         raise prediction.PredictionStopped("stopped")
 
-    monkeypatch.setattr("napari_spoco.whole_image.predict_embeddings", predict)
+    monkeypatch.setattr("napari_spoco.whole_image.predict_outputs", predict)
     trained.batch.show_config(batch)
     trained.batch.run_button.click()
     until(lambda: asked)

@@ -41,7 +41,7 @@ def widget(request, spoco, viewer, tmp_path, monkeypatch, until):
 
     config = NetworkConfig(ndim=request.param, embedding_dim=2, feature_maps=(2, 2), norm="group", groups=1)
     path = save_model(EmbeddingModel.create(ModelCard(network=config)), tmp_path / "model.safetensors")
-    monkeypatch.setattr(prediction, "predict_embeddings", embed)
+    monkeypatch.setattr(prediction, "predict_outputs", embed)
     monkeypatch.setattr(paths, "ask_model_to_load", lambda *_: str(path))
     viewer.add_image(make_image(request.param), name="two", scale=(2.0, 0.5, 0.5)[-request.param :])
     spoco.segment.load_button.click()
@@ -138,7 +138,7 @@ def test_what_fails_is_said_once(widget, viewer, until, monkeypatch, qtbot) -> N
         calls.append(1)
         raise ValueError("image: expected 3 channels, got 1.")
 
-    monkeypatch.setattr(prediction, "predict_embeddings", fail)
+    monkeypatch.setattr(prediction, "predict_outputs", fail)
     widget.segment.preview.click()
     until(lambda: "expected 3 channels" in widget.footer.text and not widget.session.state.is_busy)
     qtbot.wait(100)

@@ -32,7 +32,7 @@ def load(spoco, viewer, tmp_path, monkeypatch, until):
         until(lambda: spoco.session.model_path == str(path) and not spoco.session.state.is_busy)
         return asked
 
-    monkeypatch.setattr(prediction, "predict_embeddings", embed)
+    monkeypatch.setattr(prediction, "predict_outputs", embed)
     viewer.add_image(np.random.default_rng(0).random((32, 32)).astype(np.float32), name="cells")
     return load
 

@@ -76,8 +76,8 @@ def test_other_settings_cost_no_prediction(load, viewer, segment, monkeypatch) -
     widget = load()
     segment(widget)
     calls = []
-    predict = prediction.predict_embeddings
-    monkeypatch.setattr(prediction, "predict_embeddings", lambda *a, **k: calls.append(1) or predict(*a, **k))
+    predict = prediction.predict_outputs
+    monkeypatch.setattr(prediction, "predict_outputs", lambda *a, **k: calls.append(1) or predict(*a, **k))
     widget.segment.quick.editor("min_size").set_value(40)
     segment(widget)
     assert not calls
@@ -236,7 +236,7 @@ def test_a_prediction_is_cancelled_between_tiles(load, viewer, monkeypatch, unti
         ended.set()
         raise prediction.PredictionStopped("stopped")
 
-    monkeypatch.setattr(prediction, "predict_embeddings", predict)
+    monkeypatch.setattr(prediction, "predict_outputs", predict)
     widget.segment.segment_button.click()
     until(asked.is_set)
     until(lambda: widget.footer.bar.format() == "tile 0 of 100")

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from napari_spoco.config import Method, NetworkConfig, SegmentationConfig
+from napari_spoco.config import Foreground, Method, NetworkConfig, SegmentationConfig
 from napari_spoco.data.annotations import BACKGROUND
 from napari_spoco.models.checkpoint import ModelCard
 from napari_spoco.segmentation.readout import ReadoutContext, read_out
@@ -19,7 +19,8 @@ CARD = ModelCard(network=NetworkConfig(embedding_dim=8), median_object_size=60.0
 METHODS = get_args(Method)
 CHOICES: dict[str, tuple[Any, ...]] = {
     "method": METHODS,
-    "foreground": ("none", "intensity", "embedding"),
+    "foreground": (None, *get_args(Foreground)),
+    "class_threshold": (None, 0.3, 0.8),
     "foreground_radius": (None, 1.0, 2.5),
     "foreground_quantile": (None, 0.1, 0.4),
     "intensity_threshold": ("local", "otsu"),
@@ -57,7 +58,9 @@ def scene(request, make_cells, rng) -> tuple[np.ndarray, ReadoutContext]:
     image = (truth > 1) * 100.0 + rng.normal(0, 10, truth.shape)
     teacher = embeddings + rng.normal(0, 0.05, embeddings.shape).astype(np.float32)
     teacher[:, truth == 4] += rng.normal(0, 1.0, (8, (truth == 4).sum()))
-    return embeddings, ReadoutContext(image[None], annotations, teacher_embeddings=teacher)
+    scores = np.stack([truth == 1, truth > 1, truth == 5]) * 3.0 + rng.normal(0, 1, (3, *truth.shape))
+    context = ReadoutContext(image[None], annotations, teacher_embeddings=teacher, class_scores=scores)
+    return embeddings, context
 
 
 def test_the_choices_are_all_settings() -> None:
@@ -74,7 +77,7 @@ def test_equals_a_fresh_read_out_after_any_changes(scene, seed: int) -> None:
         names = rng.choice(list(CHOICES), rng.integers(1, 4), replace=False)
         changes = {str(name): CHOICES[name][rng.integers(len(CHOICES[name]))] for name in names}
         settings = settings.model_copy(update=changes)
-        if settings.method in ("watershed", "components") and settings.foreground == "none":
+        if settings.method in ("watershed", "components") and settings.foreground in (None, "none"):
             settings = settings.model_copy(update={"foreground": "embedding"})
         found, expected = reclustering.read_out(settings), read_out(embeddings, CARD, settings, context)
         np.testing.assert_array_equal(found.labels, expected.labels, str(settings))
@@ -121,6 +124,11 @@ def test_equals_a_fresh_read_out_after_any_changes(scene, seed: int) -> None:
         ({"foreground": "embedding"}, {"foreground_radius": 2.2}, {"foreground", "segments", "growth", "objects"}),
         ({"foreground": "embedding", "method": "watershed"}, {"min_distance": 3}, {"objects"}),
         ({"foreground": "intensity"}, {"foreground_radius": 2.2}, set()),
+        ({"foreground": "pixel_classes"}, {"min_size": 50}, {"objects"}),
+        ({"foreground": "pixel_classes"}, {"fragment_size": 10}, {"growth", "objects"}),
+        ({"foreground": "pixel_classes"}, {"class_threshold": 0.7}, {"cores", "segments", "growth", "objects"}),
+        ({"method": "pixel_classes"}, {"class_threshold": 0.7}, {"objects"}),
+        ({"method": "pixel_classes"}, {"delta_dist": 1.5}, set()),
     ],
     ids=str,
 )

@@ -235,3 +235,21 @@ def test_trains_on_all_that_can_be_stated(case: str, supervision: str, tiny_conf
     terms = result.reports[-1].terms
     assert (terms.unlabeled_push > 0) == (supervision == "sparse")
     assert (terms.consistency > 0) == (supervision != "dense")
+
+
+def test_pixel_classes_are_learned_beside_the_embeddings(discs: Discs, tiny_config: TrainingConfig) -> None:
+    image, labels = discs
+    result = train([image], [labels], config=tiny_config)
+    assert result.model.config.pixel_classes
+    assert result.model.card.knows_outside  # What surrounds objects of a plane is outside, whether painted or not.
+    assert 0.3 <= (result.model.card.class_threshold or 0) <= 0.9
+    assert all(report.terms.pixel_classes > 0 for report in result.reports)
+    without = tiny_config.model_copy(update={"loss": LossConfig(), "background_rim": 0})
+    paper = train([image], [labels], config=without)
+    assert not paper.model.config.pixel_classes
+    assert (paper.model.card.class_threshold, paper.model.card.knows_outside) == (None, False)
+    assert all(report.terms.pixel_classes == 0 for report in paper.reports)
+    # A model that was made without goes on without.
+    tuned = train([image], [labels], start_from=paper.model, config=tiny_config)
+    assert not tuned.model.config.pixel_classes
+    assert all(report.terms.pixel_classes == 0 for report in tuned.reports)

@@ -112,9 +112,9 @@ class SpocoWidget(QWidget):
             napari_viewer, self.images, self.annotate, self.session, forms, self._models_folder, parent=self
         )
         self.training = Training(
+            napari_viewer,
             self.train,
             self.annotate,
-            napari_viewer,
             self.images,
             self.session,
             self._results,

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from napari_spoco.cli.settings import Channels, ConfigFile, Device, SetValues, read_channels, settle
 from napari_spoco.cli.terminal import console, sentences
-from napari_spoco.config import AnnotationConfig, SegmentationConfig
+from napari_spoco.config import AnnotationConfig, Foreground, SegmentationConfig
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,7 +30,7 @@ def segment(
     out: Annotated[Path, typer.Option(help="Folder for the label images.")] = Path(),
     method: Annotated[str | None, typer.Option(help="mutex_watershed, watershed, hdbscan ...; see `config`.")] = None,
     foreground: Annotated[
-        Literal["none", "intensity", "embedding"] | None, typer.Option(help="Where objects may be.")
+        Foreground | None, typer.Option(help="Where objects may be.")
     ] = None,
     fragment_size: Annotated[int | None, typer.Option(help="Smaller segments grow into a neighbour (pixels).")] = None,
     min_size: Annotated[int | None, typer.Option(help="Smaller objects are removed (pixels).")] = None,

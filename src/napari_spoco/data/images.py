@@ -17,9 +17,9 @@ from napari_spoco.data.channels import take_channels
 from napari_spoco.data.tiff import TiffSeries, read_series
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
     from collections.abc import Sequence
 
+    from numpy.typing import ArrayLike, NDArray
 
     from napari_spoco.config import Normalization
 

@@ -20,6 +20,7 @@ import torch
 import yaml
 from scipy import ndimage
 
+from napari_spoco.config import PIXEL_CLASSES
 from napari_spoco.data.images import normalize_image
 from napari_spoco.data.writers import atomic_path
 from napari_spoco.models import network as network_module
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_spoco.config import Normalization
+    from napari_spoco.config import NetworkConfig, Normalization
     from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard
 
 DESCRIPTION = "rdf.yaml"
@@ -185,6 +186,8 @@ def _describe_input(card: ModelCard, files: dict[str, bytes]) -> dict[str, Any]:
 
 def _describe_output(card: ModelCard, files: dict[str, bytes]) -> dict[str, Any]:
     channels = [f"embedding{i}" for i in range(card.network.embedding_dim)]
+    if card.network.pixel_classes:
+        channels += [f"{name}_score" for name in PIXEL_CLASSES]
     return {
         "id": "embeddings",
         "description": "One vector per pixel; pixels of the same object have vectors close to each other.",
@@ -254,14 +257,21 @@ def _facts(card: ModelCard) -> str:
 Maps an image of {network.in_channels} channel(s) at a voxel size of {voxel} to {network.embedding_dim} numbers per
 pixel. Objects are found by clustering the pixels, for example by mutex watershed of the distances of their embeddings
 (delta_dist {card.delta_dist:g}): the pixels of an object lie within about {card.delta_var:g} of their mean, and the
-means of different objects at least {2 * card.delta_dist:g} apart. napari-spoco reads this package
-(`napari-spoco import`), segments with it and trains it on. Training steps so far: {card.history.steps:,}.
+means of different objects at least {2 * card.delta_dist:g} apart.{_about_classes(network)}
+napari-spoco reads this package (`napari-spoco import`), segments with it and trains it on. Training steps so far:
+{card.history.steps:,}.
 
 ## Validation
 
 The test image and its embeddings only tell whether the network is run as it should. Score the segmentation of images
 with known objects that it was not trained on (`napari-spoco evaluate`).
 """
+
+
+def _about_classes(network: NetworkConfig) -> str:
+    if not network.pixel_classes:
+        return ""
+    return f" Behind them come scores (logits) of the pixel being {', '.join(PIXEL_CLASSES)} of an object."
 
 
 def _test_pair(network: UNet, card: ModelCard) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

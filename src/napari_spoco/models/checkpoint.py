@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
 
-    from napari_spoco.data.resampling import Resampling
     from numpy.typing import NDArray
 
+    from napari_spoco.data.resampling import Resampling
 
 
 class TrainingHistory(Parameters):
@@ -61,22 +61,25 @@ class ModelCard(Parameters):
     """Everything but the weights that prediction and clustering need to know of a model.
 
     Sizes are in pixels of `voxel_size`: what is predicted is brought there first, see `resampling`. `method` is the
-    read-out that suits the model best.
+    read-out that suits the model best; a model that classifies pixels `knows_outside` if it was shown what lies
+    outside of objects. `channels` are those of the images that it was trained on, all if None.
     """
 
     format_version: int = 1
     network: NetworkConfig
-    normalization: Normalization = Normalization()
     channels: Channels | None = None
+    normalization: Normalization = Normalization()
     delta_var: float = Field(0.5, gt=0)
     delta_dist: float = Field(2.0, gt=0)
     kernel_threshold: float = Field(0.9, gt=0, lt=1)
     background_embedding: Literal["mean", "origin"] = "mean"
+    knows_outside: bool = False
     patch_shape: tuple[int, ...] = ()
     voxel_size: tuple[float, ...] | None = None
     units: tuple[str, ...] | None = None
     median_object_size: float | None = None
     foreground_radius: float | None = None
+    class_threshold: float | None = None
     replay: ReplaySpec | None = None
     method: Method | None = None
     history: TrainingHistory = TrainingHistory()
@@ -86,9 +89,6 @@ class ModelCard(Parameters):
         """Voxel size and units per spatial axis, if both are known."""
         return (self.voxel_size, self.units) if self.voxel_size and self.units else None
 
-    def resampling(
-        self, shape: Sequence[int], scale: Sequence[float] | None, units: Sequence[str] | None
-    ) -> Resampling:
     def take_channels(self, image: NDArray[Any]) -> NDArray[Any]:
         """Return the channels of an image (C, *spatial) that the model takes.
 
@@ -107,6 +107,9 @@ class ModelCard(Parameters):
             )
         return taken
 
+    def resampling(
+        self, shape: Sequence[int], scale: Sequence[float] | None, units: Sequence[str] | None
+    ) -> Resampling:
         """Return the way of an image of this spatial shape and voxel size to the model's, and back.
 
         Raises
@@ -132,6 +135,26 @@ class EmbeddingModel:
             if seed is not None:
                 torch.manual_seed(seed)
             return cls(UNet(card.network), card)
+
+    def with_pixel_classes(self, *, seed: int | None = None) -> Self:
+        """Return a model of the same embeddings that classifies pixels, too; that has yet to be learned.
+
+        `seed` is as for `create`. A model that does so already is returned as it is.
+        """
+        if self.config.pixel_classes:
+            return self
+        network = self.config.model_copy(update={"pixel_classes": True})
+        grown = self.create(self.card.model_copy(update={"network": network}), seed=seed)
+        teacher = None if self.teacher is None else make_teacher(grown.network)
+        grown.network.load_state_dict(self.network.state_dict(), strict=False)
+        if self.teacher is not None and teacher is not None:
+            teacher.load_state_dict(self.teacher.state_dict(), strict=False)
+        return replace(grown, teacher=teacher)
+
+    def with_channels(self, channels: Sequence[int] | None) -> Self:
+        """Return the model for images of which these channels are to be taken; all if None."""
+        chosen = None if channels is None else tuple(channels)
+        return replace(self, card=self.card.model_copy(update={"channels": chosen}))
 
     @property
     def config(self) -> NetworkConfig:

@@ -1,7 +1,8 @@
 """The U-Net that embeds every pixel, in 2D and 3D, and the teacher's moving average.
 
 Parameter names are those of the released SPOCO code and of pytorch-3dunet, so that their weights fit:
-`encoders.{i}.basic_module.SingleConv{1,2}.{groupnorm|batchnorm|conv}`, `decoders.{j}.basic_module…`, `final_conv`.
+`encoders.{i}.basic_module.SingleConv{1,2}.{groupnorm|batchnorm|conv}`, `decoders.{j}.basic_module…`, `final_conv`;
+`class_conv` is ours.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ _CONVOLUTION = {2: nn.Conv2d, 3: nn.Conv3d}
 _BATCH_NORM = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 _MAX_POOL = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
 _SPATIAL_DROPOUT = {2: functional.dropout2d, 3: functional.dropout3d}
+_N_CLASSES = 3
+"""Those of `config.PIXEL_CLASSES`; this file is exported and runs without the package."""
 _ACTIVATIONS = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "elu": nn.ELU}
 
 
@@ -49,6 +52,8 @@ class UNet(nn.Module):
             _Block(skip + below, skip, skip, config) for below, skip in zip(maps[:0:-1], maps[-2::-1], strict=True)
         )
         self.final_conv = _CONVOLUTION[config.ndim](maps[0], config.embedding_dim, kernel_size=1)
+        if config.pixel_classes:
+            self.class_conv = _CONVOLUTION[config.ndim](maps[0], _N_CLASSES, kernel_size=1)
         self.pool = _MAX_POOL[config.ndim](2)
 
     def forward(self, image: torch.Tensor, bottleneck_dropout: float = 0.0) -> torch.Tensor:
@@ -65,7 +70,8 @@ class UNet(nn.Module):
         Returns
         -------
         torch.Tensor
-            Embeddings (B, E, *spatial), contiguous whatever the layout of the network.
+            Embeddings (B, E, *spatial), contiguous whatever the layout of the network; where it classifies pixels,
+            behind them the scores of the classes (logits): (B, E + 3, *spatial).
         """
         skips: list[torch.Tensor] = []
         features = image
@@ -79,9 +85,11 @@ class UNet(nn.Module):
             skip = skips.pop()
             up = functional.interpolate(features, size=skip.shape[2:], mode="nearest")
             features = decoder(torch.cat((skip, up), dim=1))
-        embeddings: torch.Tensor = self.final_conv(features)
+        outputs: torch.Tensor = self.final_conv(features)
+        if self.config.pixel_classes:
+            outputs = torch.cat((outputs, self.class_conv(features)), dim=1)
         # Whoever goes over the pixels of each channel would be slowed down by another layout.
-        return embeddings.contiguous()
+        return outputs.contiguous()
 
 
 class _Block(nn.Module):

@@ -50,6 +50,41 @@ def predict_embeddings(
 ) -> Any:
     """Embed every pixel of an image, tile by tile, on the device where the network is.
 
+    As `predict_outputs`, which has the parameters and errors, without what comes behind the embeddings; `out` has
+    their shape.
+
+    Returns
+    -------
+    numpy.ndarray
+        Embeddings (E, *spatial) float32, or `out`.
+    """
+    return predict_outputs(
+        model,
+        image,
+        tile_shape=tile_shape,
+        halo=halo,
+        out=out,
+        teacher=teacher,
+        stop=stop,
+        on_progress=on_progress,
+        n_outputs=model.config.embedding_dim,
+    )
+
+
+def predict_outputs(
+    model: EmbeddingModel,
+    image: NDArray[Any],
+    *,
+    tile_shape: Sequence[int] | None = None,
+    halo: Sequence[int] | None = None,
+    out: Any = None,
+    teacher: bool = False,
+    stop: Callable[[], bool] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+    n_outputs: int | None = None,
+) -> Any:
+    """Compute all that a network has to say of every pixel, tile by tile, on the device where it is.
+
     Parameters
     ----------
     model
@@ -71,11 +106,14 @@ def predict_embeddings(
         Asked before every tile; true ends the prediction.
     on_progress
         Called with (tiles done, tiles in all) before the first and after every tile.
+    n_outputs
+        How many numbers per pixel are wanted; all if None.
 
     Returns
     -------
     numpy.ndarray
-        Embeddings (E, *spatial) float32, or `out`.
+        (n_outputs, *spatial) float32, or `out`: the embedding, and where the network classifies pixels the scores of
+        the classes behind it (`split_outputs`).
 
     Raises
     ------
@@ -89,10 +127,11 @@ def predict_embeddings(
     network = _choose_network(model, teacher=teacher)
     channels = _check_image(image, model.card)
     shape = channels.shape[1:]
+    n_outputs = config.n_outputs if n_outputs is None else n_outputs
     if out is None:
-        out = np.empty((config.embedding_dim, *shape), dtype=np.float32)
-    elif tuple(out.shape) != (config.embedding_dim, *shape):
-        raise ValueError(f"out: expected shape {(config.embedding_dim, *shape)}, got {tuple(out.shape)}.")
+        out = np.empty((n_outputs, *shape), dtype=np.float32)
+    elif tuple(out.shape) != (n_outputs, *shape):
+        raise ValueError(f"out: expected shape {(n_outputs, *shape)}, got {tuple(out.shape)}.")
     device = next(network.parameters()).device
     padded = tuple(-(-size // config.stride) * config.stride for size in shape)
     margin = _aligned(halo, config, name="halo", at_least=0) if halo is not None else default_halo(config)
@@ -111,11 +150,16 @@ def predict_embeddings(
             if stop is not None and stop():
                 raise PredictionStopped(f"Prediction was stopped after {n_done - 1} of {len(tiles)} tiles.")
             block = torch.from_numpy(np.ascontiguousarray(normalized[(slice(None), *outer)])).to(device)  # (C, *outer)
-            embeddings = network(block[None])[0]  # (E, *outer)
-            out[(slice(None), *inner)] = embeddings[(slice(None), *crop)].float().cpu().numpy()
+            outputs = network(block[None])[0]  # (E or more, *outer)
+            out[(slice(None), *inner)] = outputs[(slice(n_outputs), *crop)].float().cpu().numpy()
             if on_progress is not None:
                 on_progress(n_done, len(tiles))
     return out
+
+
+def split_outputs(outputs: NDArray[Any], config: NetworkConfig) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Return the embeddings (E, *spatial) and the scores of the pixel classes (3, *spatial), None without, as views."""
+    return outputs[: config.embedding_dim], outputs[config.embedding_dim :] if config.pixel_classes else None
 
 
 def receptive_reach(config: NetworkConfig) -> int:
@@ -199,7 +243,7 @@ def bytes_per_pixel(config: NetworkConfig) -> float:
     maps = config.feature_maps
     last_decoder = 3 * (maps[0] + maps[1]) + 2 * maps[0]
     skips = sum(width / 2 ** (config.ndim * level) for level, width in enumerate(maps))
-    return 4.0 * float(last_decoder + skips + 2 * config.embedding_dim + config.in_channels)
+    return 4.0 * float(last_decoder + skips + 2 * config.n_outputs + config.in_channels)
 
 
 def _choose_network(model: EmbeddingModel, *, teacher: bool) -> nn.Module:

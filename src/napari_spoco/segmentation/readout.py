@@ -26,8 +26,9 @@ from napari_spoco.segmentation.crossing import crossing_warning
 from napari_spoco.segmentation.edges import parts_between_edges, smooth_edges
 from napari_spoco.segmentation.foreground import split_foreground
 from napari_spoco.segmentation.mutex_watershed import segment_mutex_watershed
+from napari_spoco.segmentation.pixel_classes import grow_cores, segment_pixel_classes
 from napari_spoco.segmentation.sampling import Clusters, PixelSample, sample_pixels, sample_size
-from napari_spoco.segmentation.segments import SegmentTable
+from napari_spoco.segmentation.segments import GrownSegments, SegmentTable
 from napari_spoco.segmentation.stages import StageMemory
 from napari_spoco.segmentation.supervoxels import boundary_signal, find_supervoxels, merge_supervoxels
 from napari_spoco.segmentation.view import Box, ReadoutContext, View
@@ -96,14 +97,15 @@ def read_out_view(view: View) -> Readout:
     method = view.method
     if method in ("watershed", "components"):
         return Readout(_by_shape(view))
+    if method == "pixel_classes":
+        return Readout(_by_classes(view))
     if method == "supervoxels":
         return Readout(_from_segments(view, _supervoxels(view)))
     if method == "edges":
         return Readout(_from_segments(view, _between_edges(view)))
     if method != "mutex_watershed":
         return Readout(_by_clusters(view))
-    labels = _from_segments(view, _mutex_watershed(view))
-    return Readout(labels, _notices(view))
+    return Readout(_from_mutex_watershed(view), _notices(view))
 
 
 def _by_shape(view: View) -> NDArray[np.uint32]:
@@ -122,9 +124,34 @@ def _by_shape(view: View) -> NDArray[np.uint32]:
     return remove_small(objects, _min_size(view))
 
 
-def _mutex_watershed(view: View) -> SegmentTable:
+def _by_classes(view: View) -> NDArray[np.uint32]:
+    is_told_by_classes = view.context.mask is None and view.foreground_kind == "pixel_classes"
+    objects = view.memory(
+        "objects",
+        segment_pixel_classes,
+        view.class_probabilities,
+        threshold=view.class_threshold,
+        min_size=_min_size(view),
+        foreground=None if is_told_by_classes else view.foreground,
+    )
+    return objects.copy()
+
+
+def _from_mutex_watershed(view: View) -> NDArray[np.uint32]:
+    """Divide the foreground; where pixel classes tell it, divide the cores alone, which then grow over the border."""
     how = (_delta_dist(view), view.settings.mutex_distances, view.settings.mutex_stride)
-    return view.memory("segments", mutex_segments, view.smooth, view.foreground, *how)
+    cores = view.cores
+    if cores is None:
+        return _from_segments(view, view.memory("segments", mutex_segments, view.smooth, view.foreground, *how))
+    segments = view.memory("segments", mutex_segments, view.smooth, cores, *how)
+    parts = view.memory("growth", grow_segments, segments, _fragment_size(view))
+    return view.memory("objects", objects_of_cores, parts, view.class_probabilities, _min_size(view)).copy()
+
+
+def objects_of_cores(parts: GrownSegments, probabilities: NDArray[np.float32], min_size: int) -> NDArray[np.uint32]:
+    """Grow parts of cores over the border."""
+    everything = np.ones(len(parts.graph.sizes), dtype=bool)
+    return grow_cores(parts.labels(everything, 0), probabilities, min_size)
 
 
 def mutex_segments(
@@ -257,4 +284,9 @@ def _bandwidth(view: View) -> float:
 
 def _min_size(view: View) -> int:
     size = view.settings.min_size
-    return int(view.object_size * _SMALLEST_SHARE) if size is None else size
+    return smallest_object(view.object_size) if size is None else size
+
+
+def smallest_object(object_size: float) -> int:
+    """Return how small an object may be, in pixels, where they have this median size."""
+    return int(object_size * _SMALLEST_SHARE)

@@ -13,25 +13,31 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
+from napari_spoco.config import PIXEL_CLASSES
 from napari_spoco.data.annotations import BACKGROUND
 from napari_spoco.segmentation.arguments import check_mask
 from napari_spoco.segmentation.background import distance_to_background, find_background
 from napari_spoco.segmentation.classical import bright_foreground
 from napari_spoco.segmentation.foreground import radius_from_annotations
+from napari_spoco.segmentation.pixel_classes import class_probabilities, find_cores, foreground_by_classes
 from napari_spoco.segmentation.smoothing import smooth_embeddings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from napari_spoco.config import Method, SegmentationConfig
+    from napari_spoco.config import Foreground, Method, SegmentationConfig
     from napari_spoco.models.checkpoint import ModelCard
     from napari_spoco.segmentation.stages import StageMemory
+
+    Smooth = Callable[..., NDArray[np.float32]]
 
 Box = tuple[slice, ...]
 USUAL_SMOOTHING, EDGE_SMOOTHING = 1.0, 0.5
 """Of the embeddings, where the user has set none; edges would be lost by more."""
+USUAL_CLASS_THRESHOLD = 0.5
+"""Of pixel classes, where nothing was painted to choose one by."""
 _REACH = 3.0
 """Standard deviations of the smoothing around a view."""
 _SAMPLED_PIXELS = 50_000
@@ -54,6 +60,8 @@ class ReadoutContext:
         A pixel (Z)YX that the user has clicked as background.
     teacher_embeddings : ndarray
         (E, *spatial) of the teacher, for consistency clustering, whose embeddings are the student's.
+    class_scores : ndarray
+        (3, *spatial) of the pixel classes, where the network tells them apart (`prediction.split_outputs`).
     boundaries : ndarray
         (*spatial) what is bright between objects, for supervoxels; None = the mean of the image's channels.
     scale : tuple of float
@@ -65,6 +73,7 @@ class ReadoutContext:
     mask: NDArray[Any] | None = None
     background_pixel: tuple[int, ...] | None = None
     teacher_embeddings: Any = None
+    class_scores: Any = None
     boundaries: NDArray[Any] | None = None
     scale: tuple[float, ...] | None = None
 
@@ -101,6 +110,7 @@ class View:
             ("annotations", context.annotations, tuple(shape)),
             ("mask", context.mask, tuple(shape)),
             ("teacher_embeddings", context.teacher_embeddings, (n_channels, *shape)),
+            ("class_scores", context.class_scores, (len(PIXEL_CLASSES), *shape)),
             ("boundaries", context.boundaries, tuple(shape)),
         ):
             came = expected if array is None else np.shape(array)
@@ -178,17 +188,46 @@ class View:
         return None if image is None else self.memory("image", mean_of_channels, image)
 
     @property
+    def class_probabilities(self) -> NDArray[np.float32]:
+        """Probabilities of the pixel classes in the box, (3, *spatial), smoothed as the embeddings are."""
+        scores, smoothing = self.context.class_scores, self.smoothing
+        if scores is None:
+            raise ValueError("class_scores: expected those of a network that classifies pixels, got None.")
+        return self.memory("classes", smoothed_box, scores, self.box, smoothing, self.scale, class_probabilities)
+
+    @property
+    def class_threshold(self) -> float:
+        """Probability above which a pixel is surely of a class: of the settings, else what suits the model."""
+        return self.settings.class_threshold or self.card.class_threshold or USUAL_CLASS_THRESHOLD
+
+    @property
+    def foreground_kind(self) -> Foreground:
+        """Where objects may be: of the settings, else what suits the model."""
+        is_told = self.context.class_scores is not None and self.card.knows_outside
+        return self.settings.foreground or ("pixel_classes" if is_told else "none")
+
+    @property
+    def cores(self) -> NDArray[np.bool_] | None:
+        """What is surely inside of objects, where the foreground is told by pixel classes."""
+        if self.context.mask is not None or self.foreground_kind != "pixel_classes":
+            return None
+        return self.memory("cores", find_cores, self.class_probabilities, self.class_threshold)
+
+    @property
     def foreground(self) -> NDArray[np.bool_] | None:
         """Where objects may be in the box; None = everywhere."""
         settings = self.settings
         if self.context.mask is not None:
             return self.memory("foreground", mask_of_box, self.context.mask, self.box)
-        if settings.foreground == "intensity":
+        kind = self.foreground_kind
+        if kind == "pixel_classes":
+            return self.memory("foreground", foreground_by_classes, self.class_probabilities, self.class_threshold)
+        if kind == "intensity":
             if self.image is None:
                 raise ValueError("image: the foreground by intensity needs the image, got None.")
             how = (settings.intensity_threshold, settings.intensity_neighbourhood)
             return self.memory("foreground", bright_part, self.image, *how, self.box)
-        if settings.foreground == "embedding":
+        if kind == "embedding":
             radius = settings.foreground_radius or self.radius
             if radius is None:
                 raise ValueError(
@@ -199,7 +238,13 @@ class View:
         return None
 
 
-def smoothed_box(embeddings: Any, box: Box | None, sigma: float, scale: Sequence[float] | None) -> NDArray[np.float32]:
+def smoothed_box(
+    embeddings: Any,
+    box: Box | None,
+    sigma: float,
+    scale: Sequence[float] | None,
+    smooth: Smooth = smooth_embeddings,
+) -> NDArray[np.float32]:
     """Smooth the embeddings of a box as if all of the image were smoothed; reads no more than it needs.
 
     Parameters
@@ -210,15 +255,17 @@ def smoothed_box(embeddings: Any, box: Box | None, sigma: float, scale: Sequence
         One slice per spatial axis, None = all.
     sigma, scale
         Of `smooth_embeddings`.
+    smooth
+        What smooths; `class_probabilities` for scores of the pixel classes.
     """
     if box is None:
-        return smooth_embeddings(np.asarray(embeddings), sigma, scale=scale)
+        return smooth(np.asarray(embeddings), sigma, scale=scale)
     steps = scale or (1.0,) * len(box)
     halo = [math.ceil(_REACH * sigma * steps[-1] / step) for step in steps]
     outer = [slice(max(0, part.start - reach), part.stop + reach) for part, reach in zip(box, halo, strict=True)]
     inner = [slice(part.start - whole.start, part.stop - whole.start) for part, whole in zip(box, outer, strict=True)]
-    smooth = smooth_embeddings(np.asarray(embeddings[(slice(None), *outer)]), sigma, scale=scale)
-    return np.ascontiguousarray(smooth[(slice(None), *inner)])
+    smoothed = smooth(np.asarray(embeddings[(slice(None), *outer)]), sigma, scale=scale)
+    return np.ascontiguousarray(smoothed[(slice(None), *inner)])
 
 
 def stroke_box(annotations: NDArray[Any] | None) -> Box | None:

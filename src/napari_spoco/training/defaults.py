@@ -25,6 +25,7 @@ def choose_network(config: TrainingConfig, ndim: int, n_channels: int) -> Networ
             "embedding_dim": config.embedding_dim,
             "feature_maps": config.feature_maps or _MAPS,
             "norm": config.norm or _NORM[ndim],
+            "pixel_classes": config.loss.pixel_classes_weight > 0,
         }
     )
 

@@ -6,9 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_spoco.data.annotations import BACKGROUND
 from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, TrainingHistory
 from napari_spoco.models.network import UNet
+from napari_spoco.segmentation.agreement import best_class_threshold
 from napari_spoco.segmentation.foreground import radius_from_annotations
+from napari_spoco.segmentation.pixel_classes import class_probabilities
+from napari_spoco.segmentation.prediction import split_outputs
+from napari_spoco.segmentation.readout import smallest_object
 from napari_spoco.segmentation.view import USUAL_SMOOTHING
 from napari_spoco.training.preview import annotated_box, embed_box
 
@@ -36,6 +41,8 @@ class ModelMaker:
         Card of the model that the run starts from.
     loss, patch_shape
         Settings that the card tells.
+    rim
+        Width of what is outside around painted objects (`training/pixel_classes.py`), in pixels.
     voxel_size
         Of the run, with its units; that of `start` if None.
     device
@@ -48,10 +55,11 @@ class ModelMaker:
         loss: LossConfig,
         patch_shape: tuple[int, ...],
         *,
+        rim: int,
         voxel_size: VoxelSize | None,
         device: torch.device,
     ) -> None:
-        self._device = device
+        self._device, self._rim = device, rim
         size, units = voxel_size or (start.voxel_size, start.units)
         self._card = start.model_copy(
             update={
@@ -76,17 +84,18 @@ class ModelMaker:
         images: Sequence[TrainingImage],
         reports: Sequence[StepReport],
         *,
-        with_radius: bool,
+        is_measured: bool,
     ) -> EmbeddingModel:
         """Return a model with these weights of student and teacher, as it was after these steps on these images.
 
-        `with_radius` embeds the annotated objects, which takes seconds, to tell how far from the background they are.
+        `is_measured` embeds the annotated objects, which takes seconds, to tell what read-outs have to know of them.
         """
         sizes = [size for image in images for size in image.annotations.sizes.values()]
         card = self._card.model_copy(
             update={
                 "median_object_size": float(np.median(sizes)),
                 "history": _history(self._card.history, images, reports),
+                "knows_outside": self._card.knows_outside or self._rim > 0 or _show_background(images),
             }
         )
         student, teacher = (_network(card, own) for own in weights)
@@ -94,9 +103,8 @@ class ModelMaker:
             raise AssertionError("a model has a student")
         if teacher is not None:
             teacher.requires_grad_(requires_grad=False)
-        if with_radius:
-            radius = _measure_radius((teacher or student).to(self._device), images)
-            card = card.model_copy(update={"foreground_radius": radius})
+        if is_measured:
+            card = card.model_copy(update=_measure((teacher or student).to(self._device), card, images))
         return EmbeddingModel(student, card, teacher).to("cpu")
 
 
@@ -112,6 +120,10 @@ def _history(start: TrainingHistory, images: Sequence[TrainingImage], reports: S
     )
 
 
+def _show_background(images: Sequence[TrainingImage]) -> bool:
+    return any((image.annotations.labels == BACKGROUND).any() for image in images)
+
+
 def _network(card: ModelCard, weights: Weights | None) -> UNet | None:
     if weights is None:
         return None
@@ -120,14 +132,26 @@ def _network(card: ModelCard, weights: Weights | None) -> UNet | None:
     return network.eval()
 
 
-def _measure_radius(network: UNet, images: Sequence[TrainingImage]) -> float | None:
-    """Measure on some images how far annotated objects are embedded from the background; None without an object."""
-    embeddings, labels, n_pixels = [], [], 0
+def _measure(network: UNet, card: ModelCard, images: Sequence[TrainingImage]) -> dict[str, float | None]:
+    """Measure on some images what read-outs need to know; None without an object.
+
+    That is how far annotated objects are embedded from the background, and how sure of a pixel's class one has to be.
+    """
+    embeddings, probabilities, labels, n_pixels = [], [], [], 0
     for data in images:
         painted = data.annotations.labels
         box = annotated_box(painted, network.config) if data.annotations.n_objects else None
         if box is not None and n_pixels < _MEASURED_PIXELS and (painted[box] > 0).any():
-            embeddings.append(embed_box(network, data.image[(slice(None), *box)]))
+            found, scores = split_outputs(embed_box(network, data.image[(slice(None), *box)]), network.config)
+            embeddings.append(found)
             labels.append(painted[box])
             n_pixels += labels[-1].size
-    return radius_from_annotations(embeddings, labels, smoothing=USUAL_SMOOTHING) if embeddings else None
+            if scores is not None:
+                probabilities.append(class_probabilities(scores, USUAL_SMOOTHING, scale=card.voxel_size))
+    if not embeddings:
+        return {}
+    size = smallest_object(card.median_object_size or 0.0)
+    return {
+        "foreground_radius": radius_from_annotations(embeddings, labels, smoothing=USUAL_SMOOTHING),
+        "class_threshold": best_class_threshold(probabilities, labels, min_size=size) if probabilities else None,
+    }

@@ -77,7 +77,7 @@ def _kept_numbers(network: NetworkConfig) -> float:
     shrink = 2.0**network.ndim
     blocks = sum((2 * below + 2 * between + out) / shrink**level for level, below, between, out in _blocks(network))
     pooled = sum(2 * width / shrink ** (level + 1) for level, width in enumerate(network.feature_maps[:-1]))
-    return blocks + pooled + network.embedding_dim
+    return blocks + pooled + network.n_outputs
 
 
 def _count_weights(network: NetworkConfig) -> float:
@@ -89,4 +89,4 @@ def _prediction_bytes(network: NetworkConfig) -> float:
     """Return how much a prediction takes per pixel: the last block, the skips, and copies of the embeddings."""
     maps, shrink = network.feature_maps, 2.0**network.ndim
     skips = sum(width / shrink**level for level, width in enumerate(maps))
-    return 4.0 * (3 * (maps[0] + maps[1]) + 2 * maps[0] + skips + 2 * network.embedding_dim + network.in_channels)
+    return 4.0 * (3 * (maps[0] + maps[1]) + 2 * maps[0] + skips + 2 * network.n_outputs + network.in_channels)

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 
 from napari_spoco.training.adversarial import AdversarialTerm
+from napari_spoco.training.defaults import choose_rim
 from napari_spoco.training.loss import spoco_loss
+from napari_spoco.training.pixel_classes import pixel_class_loss
 from napari_spoco.training.reports import LossTerms
 from napari_spoco.training.schedule import Schedule
 from napari_spoco.training.teacher import choose_teacher
@@ -60,6 +62,8 @@ class Learner:
         self._config, self._fabric = config, fabric
         self._layout = memory_layout(config, model.config)
         self.student = model.network
+        self._split = [model.config.embedding_dim, model.config.n_outputs - model.config.embedding_dim]
+        self._rim = choose_rim(config, model.config.ndim)
         self._teacher = choose_teacher(self.student, config, model.teacher, seed)
         place(self._teacher.network, config, fabric)
         adversarial, self._critic = config.adversarial, None
@@ -122,15 +126,24 @@ class Learner:
 
     def _terms(self, batch: Batch, step: int, generator: torch.Generator) -> torch.Tensor:
         student = self._module(batch.student.contiguous(memory_format=self._layout)).float()  # (B, E, *patch)
+        student, scores = student.split_with_sizes(self._split, dim=1)
         teacher = self._embed_second_view(batch.teacher, generator) if self._has_consistency else None
         terms = spoco_loss(student, teacher, batch.labels, self._config.loss, generator, batch.known)
         terms["adversarial"] = self._adversarial(student, batch, step, generator)
+        terms["pixel_classes"] = self._pixel_classes(scores, batch)
         return torch.stack([terms[name] for name in _TERMS])
 
     def _embed_second_view(self, view: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         seed = int(torch.randint(2**31, (1,), generator=generator))
         with self._fabric.autocast():
-            return self._teacher.embed(view.contiguous(memory_format=self._layout), seed).float()  # (B, E, *patch)
+            outputs = self._teacher.embed(view.contiguous(memory_format=self._layout), seed)
+        return outputs[:, : self._split[0]].float()  # (B, E, *patch)
+
+    def _pixel_classes(self, scores: torch.Tensor, batch: Batch) -> torch.Tensor:
+        weight = self._config.loss.pixel_classes_weight
+        if not weight or not scores.shape[1]:
+            return scores.new_zeros(())
+        return weight * pixel_class_loss(scores, batch.labels, rim=self._rim, known=batch.known)
 
     def _adversarial(self, student: torch.Tensor, batch: Batch, step: int, generator: torch.Generator) -> torch.Tensor:
         """Train the critic, and return what it says of the student's soft masks."""

@@ -82,7 +82,7 @@ def rehearse(
     try:
         with fabric.autocast():
             student = network(view)
-        student = student.float()
+        student = student.float()[:, : network.config.embedding_dim]
         terms = spoco_loss(student, student.detach(), labels, config.loss, generator)
         torch.stack(list(terms.values())).sum().backward()
         if config.adversarial.enabled:

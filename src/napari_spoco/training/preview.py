@@ -99,8 +99,19 @@ class Previewer:
     def make(self, network: nn.Module, step: int) -> Preview:
         """Embed what is on show and project it to a picture in the user's pixels."""
         begin = time.monotonic()
-        embeddings = embed_box(network, self._image.image[(slice(None), *self._box)])
-        start = [axis.start for axis in self._box]
+        sight = self._sight
+        image = self._images[sight.index]
+        box, shown = frame(sight.box, sight.plane_axis, image.image.shape[1:], self._config.stride)
+        embeddings = embed_box(network, image.image[(slice(None), *box)])
+        rgb = self._projection.fit_transform(embeddings[(slice(self._config.embedding_dim), *shown)])
+        first = tuple(outer.start + inner.start for outer, inner in zip(box, shown, strict=True))
+        if image.resampling is not None:
+            rgb, first = image.resampling.picture(rgb, first)
+        self._clock.note(time.monotonic() - begin)
+        return Preview(step, sight.index, first, rgb)
+
+    def _see(self, index: int, box: Box, resampling: Resampling | None = None) -> _Sight:
+        plane_axis = None
         if self._config.ndim == 3:
             plane_axis = next((axis for axis, part in enumerate(box) if part.stop - part.start == 1), 0)
         return _Sight(index, box if resampling is None else _in_run(box, resampling), plane_axis)
@@ -176,7 +187,7 @@ def frame(asked: Box, plane_axis: int | None, shape: Sequence[int], stride: int)
 
 @torch.no_grad()
 def embed_box(network: nn.Module, image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Embed a normalised box (C, *spatial) in one piece; returns (E, *spatial)."""
+    """Pass a normalised box (C, *spatial) through a network in one piece; returns its outputs (E, *spatial)."""
     device = next(network.parameters()).device
     mode = network.training
     network.eval()

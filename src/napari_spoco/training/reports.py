@@ -25,6 +25,7 @@ class LossTerms:
     unlabeled_push: float
     consistency: float
     adversarial: float = 0.0
+    pixel_classes: float = 0.0
 
     @property
     def total(self) -> float:

@@ -19,7 +19,7 @@ from napari_spoco.config import TrainingConfig
 from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, load_model
 from napari_spoco.training.augment import Augmentation, crop_shape
 from napari_spoco.training.clock import RunClock
-from napari_spoco.training.defaults import choose_batch, choose_network
+from napari_spoco.training.defaults import choose_batch, choose_network, choose_rim
 from napari_spoco.training.devices import choose_precision, make_fabric, peak_memory
 from napari_spoco.training.finishing import ModelMaker
 from napari_spoco.training.history import RunHistory
@@ -158,6 +158,7 @@ class Trainer:
             self._model.card,
             config.loss,
             self.patch_shape,
+            rim=choose_rim(config, network.ndim),
             voxel_size=self._scale.voxel_size,
             device=self._fabric.device,
         )
@@ -226,22 +227,22 @@ class Trainer:
         if self._history.step and not self._selection.is_scored(self._history.step):
             yield self._judged()
 
-    def save(self) -> None:
-        """Keep the run as it is now, to be resumed; without a folder do nothing."""
     def look_at(self, image_index: int, box: tuple[slice, ...]) -> None:
         """Make the next previews of this box of an image; see `Previewer.look_at`, which any thread may call."""
         self._previewer.look_at(image_index, box)
 
+    def save(self) -> None:
+        """Keep the run as it is now, to be resumed; without a folder do nothing."""
         if self._folder is None or not self._is_first_process:
             return
         self._folder.log_steps(self._history.reports[self._n_logged :])
         self._n_logged = self._history.step
         self._folder.save_state(self._state())
-        self._folder.save_models(*self._models(with_radius=False))
+        self._folder.save_models(*self._models(is_measured=False))
 
     def result(self) -> TrainingResult:
         """Return the model as it is now, on the CPU, with its history; the folder keeps it instead of the autosave."""
-        last, best = self._models(with_radius=True)
+        last, best = self._models(is_measured=True)
         is_kept = self._folder is not None and self._is_first_process
         return TrainingResult(
             model=best or last,
@@ -339,15 +340,15 @@ class Trainer:
         with self._fabric.autocast():
             return self._previewer.make(self._learner.teacher or self._learner.student, self._history.step)
 
-    def _models(self, *, with_radius: bool) -> tuple[EmbeddingModel, EmbeddingModel | None]:
+    def _models(self, *, is_measured: bool) -> tuple[EmbeddingModel, EmbeddingModel | None]:
         """Return copies of the last and the best model, on the CPU."""
         teacher, images = self._learner.teacher, self._pool.images
         weights = self._learner.student.state_dict(), None if teacher is None else teacher.state_dict()
-        last = self._maker.make(weights, images, self._history.reports, with_radius=with_radius)
+        last = self._maker.make(weights, images, self._history.reports, is_measured=is_measured)
         best, step = self._selection.best_weights, self._selection.best_step
         if best is None or step is None:
             return last, None
-        return last, self._maker.make(best, images, self._history.until(step), with_radius=with_radius)
+        return last, self._maker.make(best, images, self._history.until(step), is_measured=is_measured)
 
     def _state(self) -> State:
         return {

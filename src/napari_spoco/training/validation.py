@@ -164,7 +164,8 @@ class Validator:
             annotations = self._data[index].annotations
             self._targets[index, instance_id] = _find_target(annotations, instance_id, self._network.stride)
         target = self._targets[index, instance_id]
-        embeddings = embed_box(network, self._data[index].image[(slice(None), *target.box)])
+        outputs = embed_box(network, self._data[index].image[(slice(None), *target.box)])
+        embeddings = outputs[: self._network.embedding_dim]
         found = instance_around(
             embeddings,
             target.anchor,

@@ -15,12 +15,12 @@ from napari_spoco._qt.annotate.image_form import ImageForm
 from napari_spoco._qt.annotate.import_form import ImportForm
 from napari_spoco._qt.annotate.object_list import ObjectList
 from napari_spoco._qt.annotate.stroke_colours import COLOURS, STROKE_ACTIONS
-from napari_spoco._qt.layer_choice import LayerChoice
 from napari_spoco._qt.files_job import AnnotationSummary
+from napari_spoco._qt.layer_choice import LayerChoice
 from napari_spoco._qt.parts import buttons, folded, row, sentence
 from napari_spoco._qt.swatches import underline
-from napari_spoco.config import AnnotationConfig
 from napari_spoco._qt.tabs import Tab
+from napari_spoco.config import AnnotationConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,12 +65,12 @@ class AnnotateTab(Tab):
         self.annotations.setToolTip(_ANNOTATIONS_HELP)
         self.new_button = QPushButton()
         self.action_buttons = {action.name: QPushButton(action.text) for action in ACTIONS}
+        for action, stroke in STROKE_ACTIONS.items():
+            underline(self.action_buttons[action], COLOURS[stroke])
         self.objects, self.importing = ObjectList(), ImportForm(viewer)
         self.boxes = LayerChoice(viewer, layers.shapes_layers, fixed=(("none", "none"),))
         self.boxes.setToolTip(_BOXES_HELP)
         self.draw_button, self.view_button = QPushButton("Draw a box"), QPushButton("All that is on show")
-        for action, stroke in STROKE_ACTIONS.items():
-            underline(self.action_buttons[action], COLOURS[stroke])
         self.draw_button.setToolTip(_DRAW_HELP)
         self.view_button.setToolTip(_VIEW_HELP)
         self.image_form = ImageForm(title_width=_TITLE_WIDTH)

@@ -164,7 +164,6 @@ class BatchTab(Tab):
         self.column.addWidget(self.report)
         self.column.addLayout(buttons(self.save_button, self.load_button))
 
-    def _connect(self) -> None:
     def _add_below(self, title: str, widget: QWidget) -> None:
         """Add a widget below its title, where a row is too narrow for both."""
         heading = QLabel(title)
@@ -172,6 +171,7 @@ class BatchTab(Tab):
         self.column.addWidget(heading)
         self.column.addWidget(widget)
 
+    def _connect(self) -> None:
         self.files_button.clicked.connect(self._on_files_clicked)
         self.folder_button.clicked.connect(self._on_folder_clicked)
         self.clear_button.clicked.connect(self._on_clear_clicked)

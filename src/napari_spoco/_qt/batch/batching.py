@@ -132,9 +132,7 @@ class Batching(QObject):
             self.failed.emit(error)
             return
         self._tab.show_config(config)
-        self._segment.foreground.choose(config.segmentation.foreground)
-        for form in (self._segment.quick, self._segment.radius, self._segment.advanced):
-            form.set_values(config.segmentation)
+        self._segment.show_config(config.segmentation)
         self._segment.changed.emit()
         self.noticed.emit(Notice("The batch is loaded; its settings are in the Segment tab.", "good"))
 

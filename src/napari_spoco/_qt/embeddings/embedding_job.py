@@ -100,11 +100,11 @@ class EmbeddedImage:
         (E, 3), the components.
     dots : tuple of ndarray
         Pixels by their first two components (N, 2), and their annotated ids; 0 = not annotated.
+    notices : tuple of str
+        Sentences for the user.
     """
 
     key: str
-    notices : tuple of str
-        Sentences for the user.
     card: ModelCard
     resampling: Resampling
     embeddings: NDArray[np.float16]
@@ -113,10 +113,10 @@ class EmbeddedImage:
     rgb: NDArray[np.uint8]
     basis: NDArray[np.float64]
     dots: tuple[NDArray[np.float32], NDArray[np.int32]] | None = None
+    notices: tuple[str, ...] = ()
 
 
 class Embedder:
-    notices: tuple[str, ...] = ()
     """Embeds images; keeps the last one at hand, and the embeddings of earlier ones on disk."""
 
     def __init__(self, folder: Path) -> None:
@@ -151,7 +151,7 @@ class Embedder:
         context = self._context(inputs, pixels, last)
         if needs_both and context.teacher_embeddings is None and model.teacher is not None:
             teacher = self._predict(job, inputs, f"{name}-teacher", context.image, model)
-            context = replace(context, teacher_embeddings=teacher)
+            context = replace(context, teacher_embeddings=teacher[: model.config.embedding_dim])
         last.reclustering.set_context(context)
         dots = _sample_dots(last, context.annotations)
         self._last = last = replace(last, context=context, dots=dots, notices=notices)
@@ -166,6 +166,7 @@ class Embedder:
         pixels: NDArray[Any],
         model: EmbeddingModel,
     ) -> EmbeddedImage:
+        from napari_spoco.segmentation.prediction import split_outputs
         from napari_spoco.segmentation.projection import PcaProjection
         from napari_spoco.segmentation.reclustering import Reclustering
         from napari_spoco.segmentation.view import ReadoutContext
@@ -174,10 +175,11 @@ class Embedder:
         resampling = model.card.resampling(pixels.shape[1:], geometry.scale, geometry.units)
         image = resampling.image(pixels)
         key = f"{name}-{network}"
-        embeddings = self._predict(job, inputs, key, image, model)
+        embeddings, scores = split_outputs(self._predict(job, inputs, key, image, model), model.config)
         projection = PcaProjection()
         rgb, _ = resampling.picture(projection.fit_transform(np.asarray(embeddings, np.float32)))
-        context = ReadoutContext(image=image, scale=geometry.scale if resampling.is_identity else None)
+        scale = geometry.scale if resampling.is_identity else None
+        context = ReadoutContext(image=image, class_scores=scores, scale=scale)
         reclustering = Reclustering(embeddings, model.card, context)
         basis = projection.basis
         assert basis is not None
@@ -186,11 +188,11 @@ class Embedder:
     def _predict(
         self, job: JobContext, inputs: EmbeddingInputs, key: str, image: Any, model: EmbeddingModel
     ) -> NDArray[np.float16]:
-        from napari_spoco.segmentation.prediction import predict_embeddings
+        from napari_spoco.segmentation.prediction import predict_outputs
         from napari_spoco.training.devices import choose_device
 
         def predict(out: NDArray[np.float16]) -> None:
-            predict_embeddings(
+            predict_outputs(
                 model.to(choose_device(inputs.device)),
                 image,
                 teacher=key.endswith("teacher"),
@@ -199,7 +201,7 @@ class Embedder:
                 on_progress=lambda n_done, n_tiles: job.report(PredictionProgress(n_done, n_tiles)),
             )
 
-        return self._store.get(key, (model.config.embedding_dim, *image.shape[1:]), predict)
+        return self._store.get(key, (model.config.n_outputs, *image.shape[1:]), predict)
 
     def _context(self, inputs: EmbeddingInputs, pixels: NDArray[Any], image: EmbeddedImage) -> ReadoutContext:
         """Say what is known beside the embeddings; an array that holds what it held before stays the same one."""
@@ -235,8 +237,6 @@ def run_embedding(
     return (yield from embedder.embed(job, inputs))
 
 
-def _sample_dots(
-    image: EmbeddedImage, annotations: NDArray[np.int32] | None
 def _with_channels(
     model: EmbeddingModel, channels: tuple[int, ...] | None, n_channels: int
 ) -> tuple[EmbeddingModel, tuple[str, ...]]:
@@ -251,6 +251,8 @@ def _with_channels(
     return model.with_channels(channels), (notice,)
 
 
+def _sample_dots(
+    image: EmbeddedImage, annotations: NDArray[np.int32] | None
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """Return `EmbeddedImage.dots`; the embeddings may lie on disk, so this belongs in the job's thread."""
     flat = image.embeddings.reshape(len(image.embeddings), -1)

@@ -47,9 +47,7 @@ class ProjectForms(QObject):
         if opened.training is not None:
             self._train.settings.show_config(opened.training)
         if opened.segmentation is not None:
-            for form in (self._segment.quick, self._segment.advanced, self._segment.radius):
-                form.set_values(opened.segmentation)
-            self._segment.foreground.choose(opened.segmentation.foreground)
+            self._segment.show_config(opened.segmentation)
         if self._session.state.is_busy:
             return
         if opened.resumable_run is not None:

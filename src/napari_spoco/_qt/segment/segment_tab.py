@@ -25,16 +25,18 @@ if TYPE_CHECKING:
     from napari_spoco._qt.session import Controls
 
 _QUICK = ("method", "fragment_size", "min_size")
-_RADIUS = "foreground_radius"
+_RADIUS, _THRESHOLD = "foreground_radius", "class_threshold"
 _SHIPPED = "Take a shipped model …"
 _BACKGROUND_HELP = (
     "Then click on a pixel of the background: what is like it is background. Strokes of background in the annotations "
     "say the same. Press again to take it back."
 )
 _FOREGROUNDS = (
+    ("", "as suits the model"),
     ("none", "everywhere"),
     ("intensity", "where the image is bright"),
     ("embedding", "far from the background's embedding"),
+    ("pixel_classes", "where pixels are classified as objects"),
 )
 
 
@@ -59,7 +61,7 @@ class SegmentTab(Tab):
         ignore_wheel(self.shipped)
         self.load_button, self.save_button = QPushButton(), QPushButton()
         self.quick = ModelForm(SegmentationConfig, _QUICK)
-        elsewhere = (*_QUICK, _RADIUS, "foreground")
+        elsewhere = (*_QUICK, _RADIUS, _THRESHOLD, "foreground")
         self.advanced = ModelForm(
             SegmentationConfig, [name for name in SegmentationConfig.model_fields if name not in elsewhere]
         )
@@ -67,6 +69,8 @@ class SegmentTab(Tab):
         self.foreground.setToolTip("Where objects may lie. A Labels layer counts where it is not 0.")
         self.radius = ModelForm(SegmentationConfig, [_RADIUS])
         self.radius.hide()
+        self.threshold = ModelForm(SegmentationConfig, [_THRESHOLD])
+        self._forms = (self.quick, self.radius, self.threshold, self.advanced)
         self.background_button, self._about_background = QPushButton("Click on background"), sentence()
         self.background_button.setCheckable(True)
         self.background_button.setToolTip(_BACKGROUND_HELP)
@@ -79,6 +83,7 @@ class SegmentTab(Tab):
         self.column.addLayout(buttons(self.load_button, self.save_button))
         self.column.addLayout(row(self.foreground, title="Objects lie"))
         self.column.addWidget(self.radius)
+        self.column.addWidget(self.threshold)
         self.column.addWidget(self.background_button)
         self.column.addWidget(self._about_background)
         self.column.addWidget(self.quick)
@@ -92,8 +97,16 @@ class SegmentTab(Tab):
     def config(self) -> SegmentationConfig:
         """Return the settings; raises ValueError with a sentence for the user."""
         return read_parameters(
-            SegmentationConfig, self.quick, self.radius, self.advanced, foreground=self.foreground.key() or "none"
+            SegmentationConfig,
+            *self._forms,
+            foreground=self.foreground.key() or None,
         )
+
+    def show_config(self, config: SegmentationConfig) -> None:
+        """Fill the forms."""
+        self.foreground.choose(config.foreground or "")
+        for form in self._forms:
+            form.set_values(config)
 
     def mask(self) -> NDArray[np.integer] | None:
         """Return the pixels of the Labels layer in which objects may lie, if one is chosen; to be read only."""
@@ -113,7 +126,7 @@ class SegmentTab(Tab):
         self.shipped.setEnabled(controls.load_model.enabled)
         show_control(self.segment_button, controls.segment)
         show_control(self.cancel_button, controls.cancel)
-        for widget in (self.quick, self.advanced, self.foreground, self.radius, self.background_button):
+        for widget in (*self._forms, self.foreground, self.background_button):
             widget.setEnabled(controls.settings)
         self.about_model.setText(f"Model: {model_summary}" if model_summary else "No model yet: train or load one.")
 
@@ -131,7 +144,7 @@ class SegmentTab(Tab):
         self.foreground.chosen.connect(self._on_foreground_chosen)
         self.preview.toggled.connect(self.preview_toggled)
         self.background_button.toggled.connect(self.background_requested)
-        for form in (self.quick, self.advanced, self.radius):
+        for form in self._forms:
             form.changed.connect(self.changed)
 
     def _on_load_clicked(self) -> None:
@@ -154,4 +167,5 @@ class SegmentTab(Tab):
 
     def _on_foreground_chosen(self) -> None:
         self.radius.setVisible(self.foreground.key() == "embedding")
+        self.threshold.setVisible(self.foreground.key() in ("", "pixel_classes"))
         self.changed.emit()

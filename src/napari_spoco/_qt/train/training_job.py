@@ -46,10 +46,10 @@ class Process(Protocol):
     def update_annotations(self, update: AnnotationUpdate) -> bool:
         """Send what has been painted; may take a while."""
 
-    def request_stop(self) -> None:
     def update_view(self, update: ViewUpdate) -> bool:
         """Say what is on show."""
 
+    def request_stop(self) -> None:
         """Ask the child to save and end."""
 
     def kill(self) -> None:
@@ -131,7 +131,6 @@ class ProcessHandle:
             if (update := painted[index].take_changes(layer_pixels)) is not None:
                 process.update_annotations(update)
 
-    def request_stop(self) -> None:
     def send_view(self, view: ViewUpdate) -> None:
         """Say what is on show; for the thread that sends what is painted."""
         with self._lock:
@@ -139,6 +138,7 @@ class ProcessHandle:
         if process is not None:
             process.update_view(view)
 
+    def request_stop(self) -> None:
         """Ask for a stop, now or as soon as there is a process."""
         with self._lock:
             self._stop = True
@@ -199,13 +199,13 @@ def send_painted(_context: JobContext, pixels: Mapping[int, Any], handle: Proces
     handle.send_painted(pixels)
 
 
-def _with_objects(inputs: TrainingInputs, labels: Sequence[NDArray[np.integer]]) -> Sequence[int]:
 def send_view(_context: JobContext, view: ViewUpdate, handle: ProcessHandle) -> Generator[None, None, None]:
     """Say what is on show; see `ProcessHandle.send_view`."""
     yield
     handle.send_view(view)
 
 
+def _with_objects(inputs: TrainingInputs, labels: Sequence[NDArray[np.integer]]) -> Sequence[int]:
     """Return the indices of the images into which an object is painted; all where that is none, to be refused."""
     meaning = inputs.config.annotations
     ignored = [value for value in (0, meaning.background_label, meaning.ignore_label) if value is not None]
