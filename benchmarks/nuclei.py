@@ -24,7 +24,7 @@ from napari_spoco.data.samples import load_nuclei
 from napari_spoco.segmentation.background import distance_to_background, find_background
 from napari_spoco.segmentation.classical import segment_otsu_watershed
 from napari_spoco.segmentation.metrics import evaluate_segmentation
-from napari_spoco.segmentation.prediction import predict_embeddings
+from napari_spoco.segmentation.prediction import predict_outputs, split_outputs
 from napari_spoco.segmentation.readout import ReadoutContext, read_out
 from napari_spoco.segmentation.smoothing import smooth_embeddings
 from napari_spoco.training.devices import limit_threads
@@ -45,6 +45,7 @@ SIZES = {"min_size": (25, 40)}
 SHAPE = SIZES | {"method": ("watershed",), "min_distance": (5, 7), "distance_smoothing": (1.0, 2.0)}
 FAR = {"foreground": ("embedding",), "foreground_radius": (2.8, 3.1, 3.4, 3.7), "smoothing": (0.0, 1.0)}
 BRIGHT = {"foreground": ("intensity",), "intensity_neighbourhood": (9.0, 12.0, 16.0)}
+CLASSES = {"foreground": ("pixel_classes",), "class_threshold": (0.3, 0.4, 0.5, 0.6, 0.7)}
 LOCAL = {"smoothing": (1.0, 1.5), "neighbourhood": (9.0, 12.0, 16.0)}
 PRODUCT = {"foreground": ("none",), "foreground_radius": (3.1, 3.4), "distance_smoothing": (1.0,)}
 OTSU_SHARE, NEIGHBOURHOOD = 0.6, 12.0
@@ -53,10 +54,11 @@ OTSU_SHARE, NEIGHBOURHOOD = 0.6, 12.0
 
 @dataclass(frozen=True, eq=False)
 class Embedded:
-    """An image with its labels, and its embeddings (E, Y, X) by a model."""
+    """An image with its labels, and what a model says of it: embeddings (E, Y, X), scores of classes (3, Y, X)."""
 
     sample: NucleiSample
     embeddings: NDArray[np.float32]
+    scores: NDArray[np.float32] | None
     model: EmbeddingModel
 
 
@@ -83,16 +85,20 @@ def main() -> None:
     tuning = embed(model, "train")
     evaluation = embed(model, "val") if options.val else []
     print(f"{'SBD / AP@0.5':34} {'tuning images':>15} {'evaluation':>15}  settings")
-    for name, (segment, grid) in contestants().items():
+    for name, (segment, grid) in contestants(by_classes=model.config.pixel_classes).items():
         best, score = choose(segment, grid, tuning)
         held_out = str(mean_score(segment, best, evaluation)) if evaluation else "-"
         varied = {key: value for key, value in best.items() if len(grid[key]) > 1}
         print(f"{name:34} {score!s:>15} {held_out:>15}  {varied}", flush=True)
 
 
-def contestants() -> dict[str, tuple[Segment, Grid]]:
+def contestants(*, by_classes: bool) -> dict[str, tuple[Segment, Grid]]:
     """Return by name how each segments, and the settings that it chooses from."""
-    return {
+    classes: dict[str, tuple[Segment, Grid]] = {
+        "pixel classes, mutex watershed": (by_embeddings, CLASSES | SIZES | {"fragment_size": (40, 80)}),
+        "pixel classes": (by_embeddings, CLASSES | SIZES | {"method": ("pixel_classes",)}),
+    }
+    return (classes if by_classes else {}) | {
         "embedding, mutex watershed": (by_embeddings, FAR | SIZES | {"fragment_size": (40, 80)}),
         "intensity, mutex watershed": (by_embeddings, BRIGHT | SIZES | {"fragment_size": (40, 80)}),
         "embedding, watershed": (by_embeddings, FAR | SHAPE),
@@ -103,12 +109,13 @@ def contestants() -> dict[str, tuple[Segment, Grid]]:
 
 def embed(model: EmbeddingModel, split: Literal["train", "val"]) -> list[Embedded]:
     """Embed the images of a split."""
-    return [Embedded(sample, predict_embeddings(model, sample.image), model) for sample in load_nuclei(split)]
+    outputs = ((sample, predict_outputs(model, sample.image)) for sample in load_nuclei(split))
+    return [Embedded(sample, *split_outputs(of_sample, model.config), model) for sample, of_sample in outputs]
 
 
 def by_embeddings(data: Embedded, settings: Settings) -> NDArray[np.uint32]:
     """Segment with the model."""
-    context = ReadoutContext(image=data.sample.image[None])
+    context = ReadoutContext(image=data.sample.image[None], class_scores=data.scores)
     return read_out(data.embeddings, data.model.card, SegmentationConfig(**settings), context).labels
 
 

@@ -89,7 +89,6 @@ def make_window_pictures(folder: Path, minutes: float, themes: Sequence[str]) ->
 
     wait(lambda: not dock.session.state.is_busy)
     dock.tabs.reveal(dock.segment)
-    dock.segment.foreground.choose("intensity")
     dock.segment.segment_button.click()
     wait(lambda: not dock.session.state.is_busy)
     if "nuclei objects" not in viewer.layers:

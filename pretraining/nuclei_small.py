@@ -13,7 +13,6 @@ averaged weights become the shipped model, and the log beside this script that o
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +31,7 @@ from napari_spoco.training.trainer import Trainer
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_spoco.models.checkpoint import EmbeddingModel, TrainingHistory
+    from napari_spoco.models.checkpoint import TrainingHistory
 
 LOG = Path(__file__).with_suffix(".csv")
 LEAST_OBJECTS = 2
@@ -52,13 +51,7 @@ CONFIG = TrainingConfig(
     # A run that starts from an earlier one goes on at the full rate.
     fine_tuning_factor=1.0,
     # Nothing is unlabeled, so there is nothing for the teacher to agree on.
-    loss=LossConfig(
-        supervision="dense",
-        consistency_weight=0.0,
-        instance_anchor="mean",
-        background_embedding="origin",
-        pixel_classes_weight=5.0,
-    ),
+    loss=LossConfig(supervision="dense", consistency_weight=0.0, instance_anchor="mean"),
     # How bright a nucleus is beside the others tells whether it was worth annotating: weak changes of contrast.
     augmentation=AugmentationConfig(scaling=0.3, gamma=0.2, contrast=0.1, noise=0.02, blur=0.7),
     validation=ValidationConfig(left_out="none"),
@@ -79,7 +72,7 @@ def main() -> None:
     limit_threads(None)
     images, annotations = read_pool(options.pool)
     config = CONFIG.model_copy(update={"max_minutes": options.minutes, "seed": options.seed})
-    start = begin_from(options.start_from, options.seed) if options.start_from else None
+    start = load_model(options.start_from) if options.start_from else None
     trainer = Trainer(images, annotations, start_from=start, config=config, folder=options.out, resume=options.resume)
     with Interruption("Stopping after this step.") as interruption:
         for _ in trainer.run(interruption.is_asked):
@@ -90,12 +83,6 @@ def main() -> None:
     if options.ship:
         card = {"foreground_radius": RADIUS, "replay": REPLAY, "history": count(annotations, history)}
         print(f"Shipped as {ship(result, 'nuclei-small', LOG, **card)}")
-
-
-def begin_from(path: str, seed: int) -> EmbeddingModel:
-    """Read a model that is to learn pixel classes, and to move its background to the origin, if it has not."""
-    model = load_model(path).with_pixel_classes(seed=seed)
-    return replace(model, card=model.card.model_copy(update={"background_embedding": "origin"}))
 
 
 def read_pool(folder: Path) -> tuple[list[NDArray[np.float32]], list[SparseAnnotations]]:

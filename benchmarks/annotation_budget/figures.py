@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 _PALETTE = (
     *("#0072B2", "#003B5C", "#56B4E9", "#1B9E77", "#CC79A7", "#D55E00", "#7F3C8D", "#009E73"),
-    *("#E69F00", "#8C6D31", "#66A61E", "#003B5C", "#555555"),
+    *("#A6761D", "#E69F00", "#8C6D31", "#66A61E", "#003B5C", "#555555"),
 )
 _COLOURS = dict(zip(NAMES, _PALETTE, strict=True))
-_MARKERS = dict(zip(NAMES, "oDsPv^<>Xhd8X", strict=True))
+_MARKERS = dict(zip(NAMES, "oDsPv^<>pXhd8X", strict=True))
 _LEAST_RANGE = 0.2
 """Of the scores in a panel: small differences between single seeds are not to look large."""
 _TIME = "CPU minutes of training"

@@ -43,7 +43,7 @@ def grid(minutes: float | None = None) -> list[Job]:
         ("em", "sparse unet no-classes no-consistency no-push no-rim mean-background", "10%+strokes", (0, 1, 2), (3,)),
         ("nuclei", "classical", "10%", (0,), (0,)),
         ("nuclei", "forest", "10%", (0, 1, 2), (0,)),
-        ("nuclei", "transfer sparse unet", "10%", (0, 1, 2), (3,)),
+        ("nuclei", "transfer sparse unet no-classes", "10%", (0, 1, 2), (3,)),
         ("nuclei", "transfer", "1%", (0, 1, 2), (3,)),
         ("em", "dense", "100%", (0, 1, 2), (3, 10)),
         ("em", "sparse", "10%+strokes", (0, 1, 2), (10, 30)),
@@ -52,13 +52,14 @@ def grid(minutes: float | None = None) -> list[Job]:
         ("em", "sparse", "10%", (0, 1, 2), (3,)),
         # Stacks
         ("membranes-clean membranes-hard membranes-plant", "classical", "10%", (0,), (0,)),
-        ("membranes-hard membranes-plant", "transfer sparse forest unet", "10%", (0, 1, 2), (3,)),
+        ("membranes-hard membranes-plant", "transfer sparse no-classes forest unet", "10%", (0, 1, 2), (3,)),
         ("nuclei-3d", "classical", "10%+strokes", (0,), (0,)),
-        ("nuclei-3d", "sparse forest unet", "10%+strokes", (0, 1, 2), (3,)),
+        ("nuclei-3d", "sparse no-classes forest unet", "10%+strokes", (0, 1, 2), (3,)),
         # Budgets of objects, and of time
         ("nuclei", "sparse transfer forest unet", "1%|5%|40%", (0, 1, 2), (3,)),
         ("em", "sparse forest unet", "5%+strokes|40%+strokes", (0, 1, 2), (3,)),
         ("nuclei", "sparse", "10%", (0, 1, 2), (1, 10)),
+        ("nuclei", "no-classes", "10%", (0,), (1,)),
         ("nuclei", "no-consistency no-push sparse-ball discriminative", "10%", (0, 1, 2), (3,)),
         ("nuclei", "dense", "100%", (0, 1, 2), (3, 10)),
         # Ways to spend 16 objects

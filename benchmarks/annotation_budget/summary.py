@@ -19,6 +19,7 @@ BEST = "read-out by what was painted"
 """The read-out that a person would choose, who knows what was painted and nothing else."""
 MAIN_READOUTS = (
     BEST,
+    "pixel classes, mutex watershed",
     "foreground by distance",
     "between edges",
     "watershed of probabilities",
@@ -31,10 +32,11 @@ NAMES = {
     "dense": "ours, dense",
     "sparse-ball": "ours, sparse, normalised push",
     "sparse-full": "ours, sparse, full resolution",
-    "no-rim": "ours, sparse, no rim of background",
-    "mean-background": "ours, sparse, no rim, background at its mean",
     "no-consistency": "ours without consistency",
     "no-push": "ours without unlabeled push",
+    "no-classes": "ours without pixel classes",
+    "no-rim": "ours without pixel classes and rim",
+    "mean-background": "ours without pixel classes and rim, background at its mean",
     "discriminative": "discriminative loss alone",
     "transfer": "ours, sparse, from a shipped model",
     "unet": "U-Net of pixel classes",

@@ -40,11 +40,10 @@ if TYPE_CHECKING:
 
 DEMO_TRAINING = TrainingConfig(preview_seconds=1e9)
 DEMO_MODEL = "nuclei-small"
-MAIN_READOUT = "mutex watershed"
+BY_CLASSES, BY_EMBEDDING = "mutex watershed", "foreground by embedding, split by shape"
 READOUTS = {
-    MAIN_READOUT: SegmentationConfig(),
-    "mutex watershed anywhere": SegmentationConfig(foreground="none"),
-    "foreground by embedding, split by shape": SegmentationConfig(foreground="embedding", method="watershed"),
+    BY_CLASSES: SegmentationConfig(method="mutex_watershed"),
+    BY_EMBEDDING: SegmentationConfig(foreground="embedding", method="watershed"),
     "foreground by intensity, mutex watershed": SegmentationConfig(foreground="intensity"),
 }
 CLASSICAL: dict[str, Literal["otsu", "local"]] = {
@@ -129,16 +128,22 @@ def run_demo(
         found[method] = {s.name: segment_otsu_watershed(s.image, threshold=threshold) for s in held_out}
     scores = tuple(_score(method, labels, held_out) for method, labels in found.items())
     say("Writing the results")
+    main = found[f"SPOCO, {main_readout(training.model)}"]
     files = [
         save_model(training.model, folder / "model.safetensors"),
         _write_scores(folder / "scores.csv", scores),
         draw_losses(folder / "loss.png", training.reports, training.scores),
         _draw_annotated(folder / "overlay.png", training.model, samples, annotations),
-        *_write_segmentations(folder, held_out, outputs, training.model.config, found[f"SPOCO, {MAIN_READOUT}"]),
+        *_write_segmentations(folder, held_out, outputs, training.model.config, main),
     ]
     n_objects = sum(len(np.unique(s.labels)) - 1 for s in samples)
     n_annotated = sum(len(np.unique(a)) - 1 for a in annotations)
     return DemoResult(folder, start_from, n_annotated, n_objects, training, scores, tuple(files))
+
+
+def main_readout(model: EmbeddingModel) -> str:
+    """Return the name of the read-out whose objects are written and drawn."""
+    return BY_CLASSES if model.config.pixel_classes else BY_EMBEDDING
 
 
 def _segment(
@@ -180,7 +185,7 @@ def _draw_annotated(
     for i in order[:_SHOWN]:
         image = samples[i].image
         outputs = predict_outputs(model, image, teacher=True)
-        found = _objects(model, image, outputs, READOUTS[MAIN_READOUT])
+        found = _objects(model, image, outputs, READOUTS[main_readout(model)])
         embeddings, _ = split_outputs(outputs, model.config)
         rows.append((image, PcaProjection().fit_transform(embeddings), annotations[i], found))
     return draw_overlay(path, rows)

@@ -27,11 +27,15 @@ from napari_spoco.models.package_import import import_package, is_package
 STANDARD = Normalization(kind="standard")
 
 
-def make_model(ndim: int = 2, *, with_teacher: bool = False, **card: Any) -> EmbeddingModel:
+def make_model(
+    ndim: int = 2, *, with_teacher: bool = False, pixel_classes: bool = False, **card: Any
+) -> EmbeddingModel:
     """Make a model with random weights and running statistics, so that no mix-up goes unnoticed."""
     torch.manual_seed(0)
     norm: Norm = "batch" if ndim == 2 else "group"
-    config = NetworkConfig(ndim=ndim, in_channels=2, embedding_dim=5, feature_maps=(12, 20), norm=norm)
+    config = NetworkConfig(
+        ndim=ndim, in_channels=2, embedding_dim=5, feature_maps=(12, 20), norm=norm, pixel_classes=pixel_classes
+    )
     model = EmbeddingModel.create(ModelCard(network=config, **card))
     for value in model.network.state_dict().values():
         if value.is_floating_point():
@@ -54,7 +58,7 @@ MODELS: dict[str, Callable[[], EmbeddingModel]] = {
     "with voxel size": lambda: make_model(3, voxel_size=(0.5, 0.2, 0.2), units=("micrometer",) * 3, delta_dist=1.5),
     "unit without a word": lambda: make_model(voxel_size=(1.0, 1.0), units=("pixel", "pixel")),
     "largest percentiles": lambda: make_model(normalization=Normalization(lower=0, upper=100)),
-    "with pixel classes": lambda: make_model(with_teacher=True).with_pixel_classes(seed=0),
+    "with pixel classes": lambda: make_model(with_teacher=True, pixel_classes=True),
     "shipped": lambda: load_model("nuclei-small"),
 }
 EVERY_MODEL = pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)

@@ -55,24 +55,6 @@ def test_an_image_gets_to_the_voxel_size_of_the_model() -> None:
     assert without.resampling((10, 40, 40), (500, 100, 100), ("nm",) * 3).is_identity
 
 
-@pytest.mark.parametrize("with_teacher", [True, False])
-def test_a_model_learns_to_classify_pixels_later(model: EmbeddingModel, tmp_path: Path, with_teacher: bool) -> None:
-    before = model if with_teacher else EmbeddingModel(model.network, CARD)
-    grown = before.with_pixel_classes(seed=3)
-    assert (before.config.pixel_classes, grown.config.pixel_classes) == (False, True)
-    image = torch.rand((1, 1, 8, 16, 16))
-    for own, new in ((before.network, grown.network), (before.teacher, grown.teacher)):
-        assert (own is None) == (new is None)
-        if own is not None and new is not None:
-            outputs = new.eval()(image)
-            assert outputs.shape == (1, grown.config.n_outputs, 8, 16, 16)
-            torch.testing.assert_close(outputs[:, : CARD.network.embedding_dim], own.eval()(image))
-    read = load_model(save_model(grown, tmp_path / "model.safetensors"))
-    assert read.card == grown.card
-    torch.testing.assert_close(read.network(image), grown.network.eval()(image))
-    assert grown.with_pixel_classes() is grown
-
-
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no model file at .*nothing"):
         load_model(tmp_path / "nothing.safetensors")

@@ -35,7 +35,7 @@ def test_without_an_image_nothing_begins(made) -> None:
 
 
 def test_an_image_with_too_many_axes_is_refused(made) -> None:
-    made.viewer.add_image(np.zeros((2, 3, 4, 5)))
+    made.viewer.add_image(np.zeros((2, 2, 3, 4, 5)))
     made.new.begin()
     assert len(made.viewer.layers) == 1
     assert "2 or 3 axes" in made.said[-1]

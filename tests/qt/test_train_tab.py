@@ -249,3 +249,14 @@ def test_the_advice_follows_image_and_model(ready, until, choose_start) -> None:
     choose_start("nuclei-small")
     until(lambda: ready.session.model_path is not None and not ready.session.state.is_busy)
     assert ready.train.about_start.text().startswith("The current model: nuclei-small: 2D, 1 channel")
+
+
+def test_every_term_of_the_loss_has_a_curve() -> None:
+    from dataclasses import fields
+
+    from napari_spoco._qt.train import loss_plot
+    from napari_spoco.training.reports import LossTerms
+
+    assert set(loss_plot._TERM_COLOURS) == {field.name for field in fields(LossTerms)}
+    colours = [*loss_plot._TERM_COLOURS.values(), loss_plot._SCORE_COLOUR]
+    assert len(set(colours)) == len(colours)

@@ -244,10 +244,12 @@ def test_pixel_classes_are_learned_beside_the_embeddings(discs: Discs, tiny_conf
     assert result.model.card.knows_outside  # What surrounds objects of a plane is outside, whether painted or not.
     assert 0.3 <= (result.model.card.class_threshold or 0) <= 0.9
     assert all(report.terms.pixel_classes > 0 for report in result.reports)
+    assert result.model.card.method in ("mutex_watershed", "pixel_classes")
     without = tiny_config.model_copy(update={"loss": LossConfig(), "background_rim": 0})
     paper = train([image], [labels], config=without)
     assert not paper.model.config.pixel_classes
-    assert (paper.model.card.class_threshold, paper.model.card.knows_outside) == (None, False)
+    card = paper.model.card
+    assert (card.class_threshold, card.method, card.knows_outside) == (None, None, False)
     assert all(report.terms.pixel_classes == 0 for report in paper.reports)
     # A model that was made without goes on without.
     tuned = train([image], [labels], start_from=paper.model, config=tiny_config)

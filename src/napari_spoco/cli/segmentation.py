@@ -29,9 +29,7 @@ def segment(
     images: Annotated[list[Path], typer.Argument(help="Images to segment (TIFF).")],
     out: Annotated[Path, typer.Option(help="Folder for the label images.")] = Path(),
     method: Annotated[str | None, typer.Option(help="mutex_watershed, watershed, hdbscan ...; see `config`.")] = None,
-    foreground: Annotated[
-        Foreground | None, typer.Option(help="Where objects may be.")
-    ] = None,
+    foreground: Annotated[Foreground | None, typer.Option(help="Where objects may be.")] = None,
     fragment_size: Annotated[int | None, typer.Option(help="Smaller segments grow into a neighbour (pixels).")] = None,
     min_size: Annotated[int | None, typer.Option(help="Smaller objects are removed (pixels).")] = None,
     mask: Annotated[

@@ -20,7 +20,7 @@ from napari_spoco.data.channels import count_channels, take_channels
 from napari_spoco.data.resampling import plan_resampling
 from napari_spoco.data.writers import atomic_path
 from napari_spoco.models.header import METADATA_KEY
-from napari_spoco.models.network import UNet, make_teacher
+from napari_spoco.models.network import UNet
 from napari_spoco.models.registry import model_in_folder, shipped_models, shipped_path
 
 if TYPE_CHECKING:
@@ -135,21 +135,6 @@ class EmbeddingModel:
             if seed is not None:
                 torch.manual_seed(seed)
             return cls(UNet(card.network), card)
-
-    def with_pixel_classes(self, *, seed: int | None = None) -> Self:
-        """Return a model of the same embeddings that classifies pixels, too; that has yet to be learned.
-
-        `seed` is as for `create`. A model that does so already is returned as it is.
-        """
-        if self.config.pixel_classes:
-            return self
-        network = self.config.model_copy(update={"pixel_classes": True})
-        grown = self.create(self.card.model_copy(update={"network": network}), seed=seed)
-        teacher = None if self.teacher is None else make_teacher(grown.network)
-        grown.network.load_state_dict(self.network.state_dict(), strict=False)
-        if self.teacher is not None and teacher is not None:
-            teacher.load_state_dict(self.teacher.state_dict(), strict=False)
-        return replace(grown, teacher=teacher)
 
     def with_channels(self, channels: Sequence[int] | None) -> Self:
         """Return the model for images of which these channels are to be taken; all if None."""

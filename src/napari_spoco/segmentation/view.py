@@ -202,8 +202,8 @@ class View:
 
     @property
     def foreground_kind(self) -> Foreground:
-        """Where objects may be: of the settings, else what suits the model."""
-        is_told = self.context.class_scores is not None and self.card.knows_outside
+        """Where objects may be: of the settings, else what suits model and method."""
+        is_told = self.context.class_scores is not None and self.card.knows_outside and self.method != "edges"
         return self.settings.foreground or ("pixel_classes" if is_told else "none")
 
     @property

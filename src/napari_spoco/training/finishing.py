@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_spoco.config import Method, SegmentationConfig
 from napari_spoco.data.annotations import BACKGROUND
 from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, TrainingHistory
 from napari_spoco.models.network import UNet
-from napari_spoco.segmentation.agreement import best_class_threshold
+from napari_spoco.segmentation.agreement import agreement, best_class_threshold
 from napari_spoco.segmentation.foreground import radius_from_annotations
 from napari_spoco.segmentation.pixel_classes import class_probabilities
 from napari_spoco.segmentation.prediction import split_outputs
-from napari_spoco.segmentation.readout import smallest_object
+from napari_spoco.segmentation.readout import ReadoutContext, read_out, smallest_object
 from napari_spoco.segmentation.view import USUAL_SMOOTHING
 from napari_spoco.training.preview import annotated_box, embed_box
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import torch
+    from numpy.typing import NDArray
 
     from napari_spoco.config import LossConfig
     from napari_spoco.training.inputs import TrainingImage
@@ -30,6 +32,11 @@ if TYPE_CHECKING:
 Weights = dict[str, "torch.Tensor"]
 _MEASURED_PIXELS = 2_000_000
 _MOST_LOSSES = 500
+_METHODS: dict[int, tuple[Method, ...]] = {
+    2: ("mutex_watershed", "pixel_classes"),
+    3: ("mutex_watershed", "pixel_classes", "edges"),
+}
+"""From which the read-out of a model that classifies pixels is chosen."""
 
 
 class ModelMaker:
@@ -132,26 +139,50 @@ def _network(card: ModelCard, weights: Weights | None) -> UNet | None:
     return network.eval()
 
 
-def _measure(network: UNet, card: ModelCard, images: Sequence[TrainingImage]) -> dict[str, float | None]:
-    """Measure on some images what read-outs need to know; None without an object.
+def _measure(network: UNet, card: ModelCard, images: Sequence[TrainingImage]) -> dict[str, Any]:
+    """Measure on some images what read-outs need to know; nothing without an object.
 
-    That is how far annotated objects are embedded from the background, and how sure of a pixel's class one has to be.
+    That is how far annotated objects are embedded from the background, how sure of a pixel's class one has to be, and
+    which method agrees best with what was painted.
     """
-    embeddings, probabilities, labels, n_pixels = [], [], [], 0
+    embeddings, scores, labels, n_pixels = [], [], [], 0
     for data in images:
         painted = data.annotations.labels
         box = annotated_box(painted, network.config) if data.annotations.n_objects else None
         if box is not None and n_pixels < _MEASURED_PIXELS and (painted[box] > 0).any():
-            found, scores = split_outputs(embed_box(network, data.image[(slice(None), *box)]), network.config)
-            embeddings.append(found)
+            outputs = split_outputs(embed_box(network, data.image[(slice(None), *box)]), network.config)
+            embeddings.append(outputs[0])
+            scores.append(outputs[1])
             labels.append(painted[box])
             n_pixels += labels[-1].size
-            if scores is not None:
-                probabilities.append(class_probabilities(scores, USUAL_SMOOTHING, scale=card.voxel_size))
     if not embeddings:
         return {}
-    size = smallest_object(card.median_object_size or 0.0)
-    return {
-        "foreground_radius": radius_from_annotations(embeddings, labels, smoothing=USUAL_SMOOTHING),
-        "class_threshold": best_class_threshold(probabilities, labels, min_size=size) if probabilities else None,
+    found: dict[str, Any] = {
+        "foreground_radius": radius_from_annotations(embeddings, labels, smoothing=USUAL_SMOOTHING)
     }
+    if network.config.pixel_classes:
+        known = [own for own in scores if own is not None]
+        probabilities = [class_probabilities(own, USUAL_SMOOTHING, scale=card.voxel_size) for own in known]
+        size = smallest_object(card.median_object_size or 0.0)
+        found["class_threshold"] = best_class_threshold(probabilities, labels, min_size=size)
+        found["method"] = _best_method(card.model_copy(update=found), embeddings, scores, labels)
+    return found
+
+
+def _best_method(
+    card: ModelCard,
+    embeddings: Sequence[NDArray[np.float32]],
+    scores: Sequence[NDArray[np.float32] | None],
+    labels: Sequence[NDArray[np.int32]],
+) -> Method:
+    """Return the read-out that agrees best with what was painted; the first of equals."""
+    contexts = [
+        ReadoutContext(annotations=own, class_scores=classes) for own, classes in zip(labels, scores, strict=True)
+    ]
+
+    def judge(method: Method) -> float:
+        settings = SegmentationConfig(method=method)
+        found = [read_out(own, card, settings, about).labels for own, about in zip(embeddings, contexts, strict=True)]
+        return agreement(found, labels)
+
+    return max(_METHODS[card.network.ndim], key=judge)

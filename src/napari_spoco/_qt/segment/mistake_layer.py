@@ -13,7 +13,6 @@ from napari.layers import Labels
 
 from napari_spoco._qt.label_colours import rgba, with_own_colours
 from napari_spoco._qt.layers import MAKER, PASSING, identity, insert_above, transforms
-from napari_spoco.segmentation.mistake_marks import KINDS, mark_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -73,6 +72,8 @@ class MistakeLayer:
 
     def choose(self, row: int) -> None:
         """Let a row of the comparison stand out, and be the label that the layer's own "show selected" shows."""
+        from napari_spoco.segmentation.mistake_marks import mark_of
+
         layer = self.layer
         if layer is not None and self._comparison is not None:
             mistakes = self._comparison.mistakes
@@ -90,11 +91,15 @@ class MistakeLayer:
 
 def _colormap(own: dict[int, tuple[float, ...]]) -> CyclicLabelColormap:
     """Return the colours of the kinds, hazy, but for some marks that have their own."""
+    from napari_spoco.segmentation.mistake_marks import KINDS
+
     colours = np.array([rgba("#000000", 0.0), *(rgba(COLOURS[kind], _HAZE) for kind in KINDS)])
     return with_own_colours(colours, own, n_most=_N_COLOURS)
 
 
 def _table(comparison: Comparison) -> dict[str, list[Any]]:
     """Return what the status bar says of the pixel under the pointer."""
+    from napari_spoco.segmentation.mistake_marks import mark_of
+
     marks = [mark_of(comparison.mistakes, row) for row in range(len(comparison.lines))]
     return {"index": marks, "mistake": list(comparison.lines)}

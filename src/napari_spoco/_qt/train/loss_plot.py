@@ -30,6 +30,7 @@ _TERM_COLOURS = {
     "unlabeled_push": "#c774d8",
     "consistency": "#c9a227",
     "adversarial": "#d8576f",
+    "pixel_classes": "#84a82b",
 }
 _SCORE_COLOUR = "#14a6b8"
 _REDRAW_MILLISECONDS = 150
