@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from benchmarks.annotation_budget.scores import agreement, score_images, score_objects, split_ids
+from benchmarks.annotation_budget.scores import score_images, score_objects, split_ids
 
-from napari_spoco.data.annotations import BACKGROUND, SparseAnnotations
+from napari_spoco.data.annotations import SparseAnnotations
 
 TRUTH = np.zeros((12, 40), dtype=np.int32)
 for _id, _start in enumerate((2, 12, 22, 32), start=1):
     TRUTH[2:10, _start : _start + 6] = _id
 
 
-def annotated(*ids: int, strokes: bool = False) -> SparseAnnotations:
-    labels = np.where(np.isin(TRUTH, ids), TRUTH, 0)
-    if strokes:
-        labels[0, :10] = BACKGROUND
-    return SparseAnnotations(labels)
+def annotated(*ids: int) -> SparseAnnotations:
+    return SparseAnnotations(np.where(np.isin(TRUTH, ids), TRUTH, 0))
 
 
 def test_ids_are_split() -> None:
@@ -63,27 +60,3 @@ def test_objects_of_images_are_pooled() -> None:
 def test_images_are_averaged() -> None:
     scores = score_images([TRUTH, np.zeros_like(TRUTH)], [TRUTH, TRUTH])
     assert (scores["sbd"], scores["abs_dic"]) == (0.5, 2.0)
-
-
-def test_agreement_knows_nothing_of_the_rest() -> None:
-    found = np.where(np.isin(TRUTH, (1, 2)), TRUTH, 0)
-    assert agreement([found], [annotated(1, 2, strokes=True)]) == 1.0
-    assert agreement([TRUTH], [annotated(1, 2, strokes=True)]) == 1.0
-
-
-def test_everything_as_object_does_not_agree() -> None:
-    everything = np.ones_like(TRUTH)
-    assert agreement([everything], [annotated(1, strokes=True)]) == 0.0
-    assert agreement([everything], [annotated(1)]) > 0
-    assert agreement([np.zeros_like(TRUTH)], [annotated(1, strokes=True)]) == 0.0
-
-
-def test_objects_in_the_strokes_count_for_all_that_nobody_looked_at() -> None:
-    found = TRUTH.copy()
-    found[0, :5] = 9  # half of the stroke, so half of all background
-    found[0, 10:] = 9
-    precision = (found > 0).mean()
-    covered = (precision - 0.5) / 0.5
-    expected = max(covered, 0.0) / precision
-    dice = 1.0
-    assert agreement([found], [annotated(1, 2, strokes=True)]) == pytest.approx(2 * dice * expected / (dice + expected))

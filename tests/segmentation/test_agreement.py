@@ -47,6 +47,28 @@ def test_what_it_says_of_the_foreground_is_near_the_truth(rng):
     assert agreement([speckled], [annotations]) == pytest.approx(2 * precision / (1 + precision), abs=0.02)
 
 
+def test_what_nobody_painted_does_not_count():
+    truth, annotations = image()
+    known = np.where(np.isin(truth, (1, 6, 11)), truth, 0)
+    assert agreement([known], [annotations]) == agreement([truth], [annotations]) == pytest.approx(1.0)
+
+
+def test_objects_in_the_strokes_count_for_all_that_nobody_looked_at():
+    """Half of the strokes became objects, so half of all that is no object did."""
+    truth, annotations = image()
+    found = truth.copy()
+    found[34:37, :80] = found[74:77, :80] = 99
+    share = (found > 0).mean()
+    precision = (share - 0.5) / 0.5 / share if share > 0.5 else 0.0
+    assert agreement([found], [annotations]) == pytest.approx(2 * precision / (1 + precision) if precision else 0.0)
+    found[38:70] = np.where(found[38:70] == 0, 99, found[38:70])
+    found[78:] = np.where(found[78:] == 0, 99, found[78:])
+    share = (found > 0).mean()
+    assert share > 0.5
+    precision = (share - 0.5) / 0.5 / share
+    assert agreement([found], [annotations]) == pytest.approx(2 * precision / (1 + precision), rel=1e-6)
+
+
 @pytest.mark.parametrize("level", [0.55, 0.65, 0.85])
 def test_the_threshold_lies_between_objects_and_what_is_taken_for_them(level):
     """Between the rows something is inside of objects with a probability of `level`, the objects with .95."""
