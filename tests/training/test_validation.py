@@ -12,6 +12,7 @@ from torch import nn
 from napari_spoco.config import AnnotationConfig, LossConfig, NetworkConfig, ValidationConfig
 from napari_spoco.data.annotations import IGNORE, SparseAnnotations
 from napari_spoco.training.inputs import TrainingImage
+from napari_spoco.training.pixel_classes import OUTSIDE, pixel_classes
 from napari_spoco.training.validation import (
     LeftOutScore,
     RunningScore,
@@ -44,6 +45,16 @@ class Constant(Oracle):
         return super().forward(torch.zeros_like(image))
 
 
+class Classifier(Constant):
+    """Embed all pixels alike, but be sure of what is outside, inside and border of the values of an image."""
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        classes = torch.stack([pixel_classes(ids.long(), rim=0) for ids in image[:, 0]])
+        classes = torch.where(image[:, 0] == 0, OUTSIDE, classes)
+        scores = 9.0 * torch.movedim(torch.eye(3)[classes], -1, 1)
+        return torch.cat((super().forward(image), scores), dim=1)
+
+
 def blocks(shape: tuple[int, ...]) -> np.ndarray:
     """Return labels 1..4**2 of boxes on a grid in the plane, with gaps between them."""
     labels = np.zeros(shape, dtype=np.int32)
@@ -66,6 +77,16 @@ def as_data(*labels: np.ndarray, truth: np.ndarray | None = None) -> list[Traini
 
 def validator(data: list[TrainingImage]) -> Validator:
     return Validator(data, NetworkConfig(ndim=data[0].image.ndim - 1), LossConfig())
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_pixel_classes_count_where_the_network_has_them(shape: tuple[int, ...]) -> None:
+    data = as_data(blocks(shape))
+    network = NetworkConfig(ndim=len(shape), embedding_dim=32, pixel_classes=True)
+    by_classes = Validator(data, network, LossConfig()).score(Classifier(), (frozenset({1, 6}),))
+    without = Validator(data, network.model_copy(update={"pixel_classes": False}), LossConfig())
+    assert by_classes.clustered_iou > {2: 0.9, 3: 0.6}[len(shape)]
+    assert without.score(Classifier(), (frozenset({1, 6}),)).clustered_iou < 0.5
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -2,7 +2,8 @@
 
 This module alone knows how objects are chosen to be left out and how their recovery is measured. Taking them out of
 the annotations is the trainer's business, and what follows from the score too. A left-out object is compared with the
-soft mask around its own anchor (what one click would give) and with the best segment of a mutex watershed around it.
+soft mask around its own anchor (what one click would give) and with the best segment of a mutex watershed around it,
+which begins where pixels are surely inside of objects if the network says so.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from scipy import ndimage
 from napari_spoco.data.annotations import IGNORE
 from napari_spoco.segmentation.instance import instance_around
 from napari_spoco.segmentation.mutex_watershed import segment_mutex_watershed
+from napari_spoco.segmentation.pixel_classes import class_probabilities, find_cores, grow_cores
+from napari_spoco.segmentation.prediction import split_outputs
+from napari_spoco.segmentation.view import USUAL_CLASS_THRESHOLD
 from napari_spoco.training.preview import embed_box
 
 if TYPE_CHECKING:
@@ -165,7 +169,7 @@ class Validator:
             self._targets[index, instance_id] = _find_target(annotations, instance_id, self._network.stride)
         target = self._targets[index, instance_id]
         outputs = embed_box(network, self._data[index].image[(slice(None), *target.box)])
-        embeddings = outputs[: self._network.embedding_dim]
+        embeddings, scores = split_outputs(outputs, self._network)
         found = instance_around(
             embeddings,
             target.anchor,
@@ -175,13 +179,24 @@ class Validator:
         soft = best_iou(found.astype(np.uint32), target.mask, target.is_counted)
         step = math.ceil(math.sqrt(target.mask[target.near].size / _CLUSTERED_PIXELS))
         near = (*target.near[:-2], *(slice(axis.start, axis.stop, step) for axis in target.near[-2:]))
+        segments = self._segment(
+            embeddings[(slice(None), *near)], None if scores is None else scores[(slice(None), *near)], step
+        )
+        return soft, best_iou(segments, target.mask[near], target.is_counted[near])
+
+    def _segment(
+        self, embeddings: NDArray[np.float32], scores: NDArray[np.float32] | None, step: int
+    ) -> NDArray[np.uint32]:
+        """Segment a part of an image, every `step`-th pixel of a plane, as the default read-out does."""
+        probabilities = None if scores is None else class_probabilities(scores, _SMOOTHING)
         segments = segment_mutex_watershed(
-            embeddings[(slice(None), *near)],
+            embeddings,
             delta_dist=self._loss.delta_dist,
+            foreground=None if probabilities is None else find_cores(probabilities, USUAL_CLASS_THRESHOLD),
             smoothing=_SMOOTHING,
             fragment_size=int(self._fragment_size / step**2),
         )
-        return soft, best_iou(segments, target.mask[near], target.is_counted[near])
+        return segments if probabilities is None else grow_cores(segments, probabilities)
 
 
 @dataclass(frozen=True, eq=False)
