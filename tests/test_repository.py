@@ -16,7 +16,13 @@ import napari_spoco
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-IMPORT_NAMES = {"scikit-image": "skimage", "pyyaml": "yaml", "scikit-learn": "sklearn", "markdown-it-py": "markdown_it"}
+IMPORT_NAMES = {
+    "scikit-image": "skimage",
+    "pyyaml": "yaml",
+    "scikit-learn": "sklearn",
+    "markdown-it-py": "markdown_it",
+    "pillow": "PIL",
+}
 
 
 def required() -> set[str]:
@@ -37,8 +43,8 @@ def imported() -> set[str]:
 
 
 def test_dependencies_are_what_is_imported() -> None:
-    # napari is there when its plugin is, and pydantic_core when pydantic is.
-    assert imported() - {"napari", "pydantic_core"} == required()
+    # napari is there when its plugin is, with what it requires itself; and pydantic_core when pydantic is.
+    assert imported() - {"napari", "app_model", "dask", "pydantic_core"} == required()
 
 
 def test_dependencies_name_no_window_and_no_qt_binding() -> None:
