@@ -225,3 +225,16 @@ def test_supervoxels_take_a_layer_of_boundaries(embeddings: np.ndarray) -> None:
 def test_what_is_of_another_shape_is_named(embeddings: np.ndarray, context, message: str) -> None:
     with pytest.raises(ValueError, match=f"^{message}"):
         read_out(embeddings, CARD, SegmentationConfig(), ReadoutContext(**context))
+
+
+@pytest.mark.parametrize("method", ["edges", "mutex_watershed"])
+def test_cells_between_edges_are_no_background_unless_some_is_shown(embeddings: np.ndarray, method: str) -> None:
+    settings = SegmentationConfig(method=method, smoothing=0, fragment_size=0, edge_smoothing=0, edge_spacing=8)
+    outside = objects(embeddings, CARD, settings)[0, 0]
+    assert (outside > 0) == (method == "edges")
+    assert objects(embeddings, CARD, settings.model_copy(update={"background": "mode"}))[0, 0] == 0
+    assert objects(embeddings, CARD, settings.model_copy(update={"background": "none"}))[0, 0] > 0
+    stroke = np.zeros((40, 40), dtype=int)
+    stroke[0, :5] = BACKGROUND
+    for shown in (ReadoutContext(annotations=stroke), ReadoutContext(background_pixel=(0, 0))):
+        assert objects(embeddings, CARD, settings, shown)[0, 0] == 0

@@ -27,7 +27,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "intensity_neighbourhood": (12.0, 4.0),
     "fragment_size": (None, 0, 15, 80),
     "min_size": (None, 0, 30, 300),
-    "background": ("none", "largest", "mode"),
+    "background": (None, "none", "largest", "mode"),
     "background_radius": (None, 1.0, 3.0),
     "smoothing": (0.0, 0.7, 1.0),
     "delta_dist": (None, 1.0, 3.0),

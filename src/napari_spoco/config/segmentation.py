@@ -89,11 +89,12 @@ class SegmentationConfig(Parameters):
         ge=0,
         slider=(0, 20_000),
     )
-    background: Literal["none", "largest", "mode"] = setting(
-        "mode",
+    background: Literal["none", "largest", "mode"] | None = setting(
+        None,
         "Background",
-        "Which segments are background, where there is no foreground: none, the largest, or all near its embedding, "
-        "which is that of the background's strokes or of a clicked pixel, else the most frequent one.",
+        "Which segments are background, where there is no foreground: none, the largest, or all near its embedding "
+        "(mode), which is that of the background's strokes or of a clicked pixel, else the most frequent one. Mode if "
+        "empty; between edges, which is for tissue without background, only where some was shown.",
     )
     background_radius: float | None = setting(
         None,

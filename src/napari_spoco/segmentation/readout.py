@@ -262,8 +262,9 @@ def _consistent(view: View, sample: PixelSample, clusters: Clusters, min_size: i
 def _background(view: View) -> tuple[BackgroundMode, float, NDArray[np.float32] | None]:
     """Return which segments are background: the mode, the radius and the background's embeddings."""
     settings = view.settings
+    usual: BackgroundMode = "mode" if view.method != "edges" or view.shows_background else "none"
     # Within a foreground the largest segment is an object.
-    mode: BackgroundMode = settings.background if view.foreground is None else "none"
+    mode: BackgroundMode = settings.background or usual if view.foreground is None else "none"
     if mode != "mode":
         return mode, _USUAL_RADIUS, None
     return mode, settings.background_radius or view.radius or _USUAL_RADIUS, view.background

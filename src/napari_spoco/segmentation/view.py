@@ -157,6 +157,12 @@ class View:
         return self.memory("background", box_background, self.embeddings, annotations, *where)
 
     @property
+    def shows_background(self) -> bool:
+        """Whether somebody has shown what is background in this image, by strokes or a click."""
+        strokes = self.memory("strokes", stroke_box, self.context.annotations)
+        return strokes is not None or self.context.background_pixel is not None
+
+    @property
     def radius(self) -> float | None:
         """How far annotated objects are from the background: in this image, else in the training images."""
         annotations, quantile = self.context.annotations, self.settings.foreground_quantile

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     Network = Literal["student", "teacher"]
 
-_DOTS = 3000
+_DOTS = 2000
 """Of the scatter plot: at most so many pixels of the image, and as many annotated ones."""
 
 
