@@ -67,22 +67,29 @@ def test_objects_painted_in_one_plane_are_not_all_border():
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_loss_is_the_mean_over_known_pixels_of_the_batch(shape):
+@pytest.mark.parametrize("rim", [0, 2])
+def test_loss_is_the_mean_over_known_pixels_of_the_batch_and_a_little_of_the_others(shape, rim):
     rng = np.random.default_rng(1)
     labels = torch.from_numpy(np.stack([painted(shape, rng), np.zeros(shape, dtype=np.int64), painted(shape, rng)]))
     known = [{}, {}, {1: torch.ones(shape, dtype=torch.bool)}]
     scores = torch.from_numpy(rng.standard_normal((3, 3, *shape))).float()
     targets = torch.stack(
-        [pixel_classes(image, rim=2, in_planes=bool(of_image)) for image, of_image in zip(labels, known, strict=True)]
+        [pixel_classes(image, rim=rim, in_planes=bool(of_image)) for image, of_image in zip(labels, known, strict=True)]
     )
     is_known = targets >= 0
-    chosen = functional.log_softmax(scores, 1).movedim(1, -1)[is_known].gather(1, targets[is_known][:, None])
-    assert pixel_class_loss(scores, labels, rim=2, known=known).item() == pytest.approx(-chosen.mean().item(), rel=1e-5)
+    logs = functional.log_softmax(scores, 1).movedim(1, -1)
+    expected = -logs[is_known].gather(1, targets[is_known][:, None]).mean().item()
+    if rim:
+        expected -= 0.05 * logs[..., OUTSIDE][~is_known & (labels == UNLABELED)].mean().item()
+    assert pixel_class_loss(scores, labels, rim=rim, known=known).item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_loss_of_patches_without_any_annotation_is_zero():
+def test_where_nothing_is_annotated_tissue_has_no_loss_and_a_background_a_small_one():
     scores = torch.zeros((2, 3, 16, 16), requires_grad=True)
-    loss = pixel_class_loss(scores, torch.zeros((2, 16, 16), dtype=torch.long), rim=2)
+    labels = torch.zeros((2, 16, 16), dtype=torch.long)
+    loss = pixel_class_loss(scores, labels, rim=0)
     loss.backward()
     assert loss.item() == 0.0
     assert not scores.grad.any()
+    assert pixel_class_loss(scores, labels, rim=2).item() == pytest.approx(0.05 * np.log(3))
+    assert pixel_class_loss(scores, torch.full_like(labels, IGNORE), rim=2).item() == 0.0
