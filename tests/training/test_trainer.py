@@ -241,7 +241,6 @@ def test_pixel_classes_are_learned_beside_the_embeddings(discs: Discs, tiny_conf
     image, labels = discs
     result = train([image], [labels], config=tiny_config)
     assert result.model.config.pixel_classes
-    assert result.model.card.knows_outside  # What surrounds objects of a plane is outside, whether painted or not.
     assert 0.3 <= (result.model.card.class_threshold or 0) <= 0.9
     assert all(report.terms.pixel_classes > 0 for report in result.reports)
     assert result.model.card.method in ("mutex_watershed", "pixel_classes")

@@ -32,11 +32,16 @@ if TYPE_CHECKING:
 Weights = dict[str, "torch.Tensor"]
 _MEASURED_PIXELS = 2_000_000
 _MOST_LOSSES = 500
-_METHODS: dict[int, tuple[Method, ...]] = {
-    2: ("mutex_watershed", "pixel_classes"),
-    3: ("mutex_watershed", "pixel_classes", "edges"),
+_READOUTS: dict[int, tuple[tuple[Method, bool], ...]] = {
+    2: (("mutex_watershed", True), ("pixel_classes", True), ("mutex_watershed", False)),
+    3: (("mutex_watershed", True), ("pixel_classes", True), ("mutex_watershed", False), ("edges", False)),
 }
-"""From which the read-out of a model that classifies pixels is chosen."""
+"""Methods, and whether pixel classes say where objects may be, from which a model that classifies pixels has its own:
+after few steps, or in tissue, it may be better off without."""
+
+
+_GIANT = 20
+"""Times the median annotated object: such objects are none."""
 
 
 class ModelMaker:
@@ -165,24 +170,40 @@ def _measure(network: UNet, card: ModelCard, images: Sequence[TrainingImage]) ->
         probabilities = [class_probabilities(own, USUAL_SMOOTHING, scale=card.voxel_size) for own in known]
         size = smallest_object(card.median_object_size or 0.0)
         found["class_threshold"] = best_class_threshold(probabilities, labels, min_size=size)
-        found["method"] = _best_method(card.model_copy(update=found), embeddings, scores, labels)
+        found |= _best_readout(card.model_copy(update=found), embeddings, scores, labels)
     return found
 
 
-def _best_method(
+def _best_readout(
     card: ModelCard,
     embeddings: Sequence[NDArray[np.float32]],
     scores: Sequence[NDArray[np.float32] | None],
     labels: Sequence[NDArray[np.int32]],
-) -> Method:
-    """Return the read-out that agrees best with what was painted; the first of equals."""
+) -> dict[str, Any]:
+    """Return the method, and whether pixel classes tell the outside, that agree best with what was painted.
+
+    The first of equals; the classes tell no outside to a model that was shown none. Where there are no strokes, nothing
+    that was painted tells that all of a background became one object, but its size does.
+    """
     contexts = [
         ReadoutContext(annotations=own, class_scores=classes) for own, classes in zip(labels, scores, strict=True)
     ]
 
-    def judge(method: Method) -> float:
-        settings = SegmentationConfig(method=method)
-        found = [read_out(own, card, settings, about).labels for own, about in zip(embeddings, contexts, strict=True)]
-        return agreement(found, labels)
+    def judge(choice: dict[str, Any]) -> float:
+        chosen = card.model_copy(update=choice)
+        pairs = zip(embeddings, contexts, strict=True)
+        found = [read_out(own, chosen, SegmentationConfig(), about).labels for own, about in pairs]
+        return agreement(found, labels) * (1 - _share_of_giants(found, card.median_object_size or 0.0))
 
-    return max(_METHODS[card.network.ndim], key=judge)
+    readouts = _READOUTS[card.network.ndim]
+    choices = [
+        {"method": method, "knows_outside": card.knows_outside and by_classes} for method, by_classes in readouts
+    ]
+    return max(choices, key=judge)
+
+
+def _share_of_giants(found: Sequence[NDArray[np.uint32]], object_size: float) -> float:
+    """Return how much of the images lies in objects that are far larger than the median annotated one."""
+    sizes = [np.bincount(labels.ravel())[1:] for labels in found]
+    in_giants = sum(int(own[own > _GIANT * object_size].sum()) for own in sizes)
+    return in_giants / sum(labels.size for labels in found)

@@ -1,0 +1,52 @@
+"""What a model is told at the end of its training: the read-out that agrees best with what was painted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_spoco.config import NetworkConfig
+from napari_spoco.models.checkpoint import ModelCard
+from napari_spoco.training.finishing import _best_readout
+
+SIZE = 400
+
+
+@pytest.fixture
+def scene() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return embeddings (4, 120, 160) of twelve squares, scores that know them, and three painted ones.
+
+    One of these three is embedded as the background is.
+    """
+    truth = np.zeros((120, 160), dtype=np.int32)
+    embeddings = np.zeros((4, *truth.shape), dtype=np.float32)
+    for i in range(12):
+        y, x = divmod(i, 4)
+        box = slice(10 + 40 * y, 30 + 40 * y), slice(10 + 40 * x, 30 + 40 * x)
+        truth[box] = i + 1
+        embeddings[(i % 4, *box)] = 0.0 if i == 5 else 6.0
+    scores = 8.0 * np.stack([truth == 0, truth > 0, np.zeros_like(truth)]).astype(np.float32)
+    return embeddings, scores, np.where(np.isin(truth, (1, 6, 11)), truth, 0)
+
+
+def card(**changes: object) -> ModelCard:
+    network = NetworkConfig(embedding_dim=4, pixel_classes=True)
+    return ModelCard(network=network, median_object_size=SIZE, class_threshold=0.5, foreground_radius=3.0, **changes)
+
+
+def test_pixel_classes_that_know_the_objects_are_used(scene) -> None:
+    embeddings, scores, painted = scene
+    chosen = _best_readout(card(knows_outside=True), [embeddings], [scores], [painted])
+    assert chosen == {"method": "mutex_watershed", "knows_outside": True}
+    assert not _best_readout(card(), [embeddings], [scores], [painted])["knows_outside"]
+
+
+def test_a_background_that_became_an_object_is_noticed_without_strokes(scene) -> None:
+    embeddings, scores, painted = scene
+    near = np.zeros(painted.shape, dtype=bool)
+    for i in range(12):
+        y, x = divmod(i, 4)
+        near[6 + 40 * y : 34 + 40 * y, 6 + 40 * x : 34 + 40 * x] = True
+    scores = np.where(near, scores, np.array([0.0, 8.0, 0.0], dtype=np.float32)[:, None, None])
+    chosen = _best_readout(card(knows_outside=True), [embeddings], [scores], [painted])
+    assert chosen == {"method": "mutex_watershed", "knows_outside": False}
