@@ -16,7 +16,7 @@ SIZE = 400
 def scene() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return embeddings (4, 120, 160) of twelve squares, scores that know them, and three painted ones.
 
-    One of these three is embedded as the background is.
+    One of these three is embedded as if it were two.
     """
     truth = np.zeros((120, 160), dtype=np.int32)
     embeddings = np.zeros((4, *truth.shape), dtype=np.float32)
@@ -24,7 +24,8 @@ def scene() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         y, x = divmod(i, 4)
         box = slice(10 + 40 * y, 30 + 40 * y), slice(10 + 40 * x, 30 + 40 * x)
         truth[box] = i + 1
-        embeddings[(i % 4, *box)] = 0.0 if i == 5 else 6.0
+        embeddings[(i % 4, *box)] = 6.0
+    embeddings[:, 60:70, 50:70] = np.array([0.0, 0.0, 0.0, 6.0])[:, None, None]
     scores = 8.0 * np.stack([truth == 0, truth > 0, np.zeros_like(truth)]).astype(np.float32)
     return embeddings, scores, np.where(np.isin(truth, (1, 6, 11)), truth, 0)
 
@@ -37,7 +38,7 @@ def card(**changes: object) -> ModelCard:
 def test_pixel_classes_that_know_the_objects_are_used(scene) -> None:
     embeddings, scores, painted = scene
     chosen = _best_readout(card(knows_outside=True), [embeddings], [scores], [painted])
-    assert chosen == {"method": "mutex_watershed", "knows_outside": True}
+    assert chosen == {"method": "pixel_classes", "knows_outside": True}
     assert not _best_readout(card(), [embeddings], [scores], [painted])["knows_outside"]
 
 
