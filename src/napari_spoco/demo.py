@@ -32,11 +32,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_spoco.config import NetworkConfig
     from napari_spoco.data.samples import NucleiSample
     from napari_spoco.models.checkpoint import EmbeddingModel
     from napari_spoco.training.reports import TrainerMessage
     from napari_spoco.training.trainer import TrainingResult
+
+    Outputs = tuple[NDArray[np.float32], NDArray[np.float32] | None]
+    """Embeddings, and scores of pixel classes if there are any."""
 
 DEMO_TRAINING = TrainingConfig(preview_seconds=1e9)
 DEMO_MODEL = "nuclei-small"
@@ -114,12 +116,12 @@ def run_demo(
     start = None if start_from is None else load_model(start_from)
     training = train([s.image for s in samples], annotations, start_from=start, config=config, on_report=on_report)
     say("Segmenting the images that were not trained on")
-    outputs = {s.name: predict_outputs(training.model, s.image, teacher=True) for s in held_out}
+    outputs = {s.name: _predict(training.model, s.image) for s in held_out}
     found = {
         f"SPOCO, {name}": _segment(training.model, held_out, outputs, settings) for name, settings in READOUTS.items()
     }
     if start is not None:
-        untouched = {s.name: predict_outputs(start, s.image) for s in held_out}
+        untouched = {s.name: _predict(start, s.image) for s in held_out}
         found |= {
             f"{start_from} as it comes, {name}": _segment(start, held_out, untouched, settings)
             for name, settings in READOUTS.items()
@@ -134,7 +136,7 @@ def run_demo(
         _write_scores(folder / "scores.csv", scores),
         draw_losses(folder / "loss.png", training.reports, training.scores),
         _draw_annotated(folder / "overlay.png", training.model, samples, annotations),
-        *_write_segmentations(folder, held_out, outputs, training.model.config, main),
+        *_write_segmentations(folder, held_out, outputs, main),
     ]
     n_objects = sum(len(np.unique(s.labels)) - 1 for s in samples)
     n_annotated = sum(len(np.unique(a)) - 1 for a in annotations)
@@ -149,16 +151,20 @@ def main_readout(model: EmbeddingModel) -> str:
 def _segment(
     model: EmbeddingModel,
     samples: Sequence[NucleiSample],
-    outputs: dict[str, NDArray[np.float32]],
+    outputs: dict[str, Outputs],
     settings: SegmentationConfig,
 ) -> dict[str, NDArray[np.uint32]]:
     return {s.name: _objects(model, s.image, outputs[s.name], settings) for s in samples}
 
 
+def _predict(model: EmbeddingModel, image: NDArray[Any]) -> Outputs:
+    return split_outputs(predict_outputs(model, image, teacher=model.teacher is not None), model.config)
+
+
 def _objects(
-    model: EmbeddingModel, image: NDArray[Any], outputs: NDArray[np.float32], settings: SegmentationConfig
+    model: EmbeddingModel, image: NDArray[Any], outputs: Outputs, settings: SegmentationConfig
 ) -> NDArray[np.uint32]:
-    embeddings, scores = split_outputs(outputs, model.config)
+    embeddings, scores = outputs
     return read_out(embeddings, model.card, settings, ReadoutContext(image=image[None], class_scores=scores)).labels
 
 
@@ -184,28 +190,25 @@ def _draw_annotated(
     rows = []
     for i in order[:_SHOWN]:
         image = samples[i].image
-        outputs = predict_outputs(model, image, teacher=True)
+        outputs = _predict(model, image)
         found = _objects(model, image, outputs, READOUTS[main_readout(model)])
-        embeddings, _ = split_outputs(outputs, model.config)
-        rows.append((image, PcaProjection().fit_transform(embeddings), annotations[i], found))
+        rows.append((image, PcaProjection().fit_transform(outputs[0]), annotations[i], found))
     return draw_overlay(path, rows)
 
 
 def _write_segmentations(
     folder: Path,
     samples: Sequence[NucleiSample],
-    outputs: dict[str, NDArray[np.float32]],
-    network: NetworkConfig,
+    outputs: dict[str, Outputs],
     found: dict[str, NDArray[np.uint32]],
 ) -> list[Path]:
     for name in ("labels", "objects", "embeddings"):
         (folder / name).mkdir(exist_ok=True)
     files = []
     for s in samples:
-        embeddings, _ = split_outputs(outputs[s.name], network)
         files += [
             write_labels(folder / "labels" / f"{s.name}.tif", found[s.name]),
             write_objects_csv(folder / "objects" / f"{s.name}.csv", found[s.name], image=s.image),
-            write_rgb(folder / "embeddings" / f"{s.name}.png", PcaProjection().fit_transform(embeddings)),
+            write_rgb(folder / "embeddings" / f"{s.name}.png", PcaProjection().fit_transform(outputs[s.name][0])),
         ]
     return files

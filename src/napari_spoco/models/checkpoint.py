@@ -62,7 +62,8 @@ class ModelCard(Parameters):
 
     Sizes are in pixels of `voxel_size`: what is predicted is brought there first, see `resampling`. `method` is the
     read-out that suits the model best; a model that classifies pixels `knows_outside` if it was shown what lies
-    outside of objects. `channels` are those of the images that it was trained on, all if None.
+    outside of objects, and is better off when its classes say where objects may be. `channels` are those of the images
+    that it was trained on, all if None.
     """
 
     format_version: int = 1

@@ -38,8 +38,6 @@ _READOUTS: dict[int, tuple[tuple[Method, bool], ...]] = {
 }
 """Methods, and whether pixel classes say where objects may be, from which a model that classifies pixels has its own:
 after few steps, or in tissue, it may be better off without."""
-
-
 _GIANT = 20
 """Times the median annotated object: such objects are none."""
 
@@ -185,9 +183,7 @@ def _best_readout(
     The first of equals; the classes tell no outside to a model that was shown none. Where there are no strokes, nothing
     that was painted tells that all of a background became one object, but its size does.
     """
-    contexts = [
-        ReadoutContext(annotations=own, class_scores=classes) for own, classes in zip(labels, scores, strict=True)
-    ]
+    contexts = [ReadoutContext(class_scores=own) for own in scores]  # Other images come without annotations.
 
     def judge(choice: dict[str, Any]) -> float:
         chosen = card.model_copy(update=choice)
