@@ -148,8 +148,8 @@ def contestants(cell_size: float) -> dict[str, list[Setting]]:
             for s, m in product((1.0, 2.0), (0.5, 0.75, 1.0, 1.5, 2.0))
         ],
         "embedding edges": [
-            Setting(f"margin {v}, smoothing {s}, seeds {d}", partial(by_edges, v, s, d, fragment))
-            for v, s, d in product((0.4, 0.5, 0.6), (0.7, 1.2), (3, 5))
+            Setting(f"threshold {t}, smoothing {s}, seeds {d}", partial(by_edges, t, s, d, fragment))
+            for t, s, d in product((0.8, 1.0, 1.2), (0.7, 1.2), (3, 5))
         ],
     }
 
@@ -185,10 +185,10 @@ def by_supervoxels(smoothing: float, merge: float, fragment: int, image: Array, 
     )
 
 
-def by_edges(margin: float, smoothing: float, distance: int, fragment: int, _: Array, embeddings: Array) -> Array:
+def by_edges(threshold: float, smoothing: float, distance: int, fragment: int, _: Array, embeddings: Array) -> Array:
     """Segment by the shape of what lies between edges of the embeddings."""
     return segment_between_edges(
-        embeddings, delta_var=margin, edge_smoothing=smoothing, min_distance=distance, fragment_size=fragment
+        embeddings, edge_threshold=threshold, edge_smoothing=smoothing, min_distance=distance, fragment_size=fragment
     )
 
 

@@ -63,6 +63,14 @@ def test_fragments_and_small_objects_are_cleaned_up(rng: np.random.Generator) ->
     assert (segment_between_edges(embeddings, smoothing=0, min_distance=30, min_size=200) == 0).sum() > 20
 
 
+def test_the_threshold_says_which_edges_part_objects() -> None:
+    labels = np.repeat(np.array([0, 1, 2]), 20)[None].repeat(30, axis=0)
+    embeddings = np.array([0.0, 1.0, 5.0], dtype=np.float32)[labels][None]
+    options = {"smoothing": 0, "edge_smoothing": 0, "min_distance": 60}
+    n_found = [segment_between_edges(embeddings, edge_threshold=t, **options).max() for t in (0.5, 2.0, 6.0)]
+    assert n_found == [3, 2, 1]
+
+
 @pytest.mark.parametrize(("value", "n"), [(0.0, 1), (9.0, 0)], ids=["one object", "all edges"])
 def test_extremes(value: float, n: int) -> None:
     embeddings = np.zeros((2, 12, 12), dtype=np.float32)
@@ -73,7 +81,7 @@ def test_extremes(value: float, n: int) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"delta_var": 0}, "delta_var: "),
+        ({"edge_threshold": 0}, "edge_threshold: "),
         ({"smoothing": -1}, "smoothing: "),
         ({"edge_smoothing": -1}, "edge_smoothing: "),
         ({"min_distance": 0}, "min_distance: "),

@@ -141,6 +141,8 @@ def test_objects_between_edges_are_those_of_the_function(make_cells, smoothing: 
     found = objects(embeddings, card, settings)
     expected = segment_between_edges(embeddings, smoothing=smoothing or 0.5, fragment_size=20)
     np.testing.assert_array_equal(found, expected)
+    wider = objects(embeddings, card.model_copy(update={"delta_var": 1.0}), settings)
+    np.testing.assert_array_equal(wider, objects(embeddings, card, settings.model_copy(update={"edge_threshold": 1.6})))
     assert evaluate_segmentation(found, truth)["arand_error"] < 0.1
     mask = np.zeros(truth.shape, bool)
     mask[5:30, 5:30] = True

@@ -112,7 +112,15 @@ class SegmentationConfig(Parameters):
         ge=0,
         slider=(0.0, 4.0),
     )
-    edge_smoothing: float = setting(0.7, "Edge smoothing", "Gaussian smoothing of the edges.", unit="pixels", ge=0)
+    edge_threshold: float | None = setting(
+        None,
+        "Edge height",
+        "Edges: objects are parted where the embedding changes by more from pixel to pixel; 1.6 times the pull margin "
+        "of the training if empty.",
+        gt=0,
+        slider=(0.1, 2.0),
+    )
+    edge_smoothing: float = setting(1.2, "Edge smoothing", "Gaussian smoothing of the edges.", unit="pixels", ge=0)
     edge_spacing: int = setting(
         3, "Spacing between edges", "Edges: least distance between the middles of two objects.", unit="pixels", ge=1
     )

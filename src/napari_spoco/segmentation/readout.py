@@ -48,6 +48,8 @@ _MERGE_SHARE = 0.75
 """Of the push margin. On tissue of `membrane_stack`, 2D and 3D, with means 3 to 6 apart, the adapted Rand error was
 within .03 of that of the best distance; half of the margin cost up to .08 where embeddings were noisy, all of it up to
 .85 where means were 3 apart."""
+_EDGE_SHARE = 1.6
+"""Of the pull margin (`edges.py`)."""
 _FRAGMENT_SHARE, _SMALLEST_SHARE = 1 / 3, 1 / 8
 """Of the median annotated object; chosen on the training images of the demo (benchmarks/demo_settings.py)."""
 
@@ -198,7 +200,7 @@ def _supervoxels(view: View) -> SegmentTable:
 def _between_edges(view: View) -> SegmentTable:
     settings, memory = view.settings, view.memory
     edges = memory("edges", smooth_edges, view.smooth, settings.edge_smoothing)
-    how = (2 * view.card.delta_var, settings.edge_spacing)
+    how = (settings.edge_threshold or _EDGE_SHARE * view.card.delta_var, settings.edge_spacing)
     return memory("segments", parts_between_edges, edges, view.smooth, view.foreground, *how)
 
 
