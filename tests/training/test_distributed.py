@@ -93,8 +93,7 @@ def test_averaged_gradient_is_that_of_both_batches(
     for rank in range(2):
         rng = np.random.default_rng((config.seed, 1, rank))
         rng.integers(2**31)
-        crops = [trainer._sampler.draw(rng) for _ in range(trainer.batch_size)]
-        batches.append(trainer._augment(crops, rng, "cpu"))
+        batches.append(trainer._batches.draw(rng, "cpu"))
     trainer._learner.step(joined(*batches), 1, torch.Generator())
     expected = {name: p.grad for name, p in trainer._model.network.named_parameters()}
     for rank in range(2):

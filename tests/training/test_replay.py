@@ -63,7 +63,7 @@ def test_replayed_patches_are_dense_and_the_user_s_sparse(
     image, labels = discs
     config = tiny_config.model_copy(update={"batch_size": 4})
     trainer = Trainer([image], [labels], config=config, start_from=start, voxel_size=(0.8, 0.8), units=UM)
-    crops = trainer._draw(np.random.default_rng(0))
+    crops = trainer._batches.draw_crops(np.random.default_rng(0))
     assert [(crop.labels == UNLABELED).any() for crop in crops] == [True, True, False, False]
     assert all((crop.labels > 0).any() for crop in crops[2:])
 

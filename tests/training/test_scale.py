@@ -177,5 +177,5 @@ def test_augmentation_knows_the_voxel_size_of_the_run(tiny_config: TrainingConfi
     image = np.random.default_rng(0).random(labels.shape)
     config = tiny_config.model_copy(update={"patch_shape": (4, 16, 16), "voxel_size": (1.0, 0.5, 0.5)})
     trainer = Trainer([image], [labels], config=config, voxel_size=(1.0, 0.25, 0.25), units=("um",) * 3)
-    np.testing.assert_array_equal(trainer._augment._steps, (2, 1, 1))
+    np.testing.assert_array_equal(trainer._batches._augment._steps, (2, 1, 1))
     assert trainer._pool.images[0].image.shape == (1, 8, 20, 20)

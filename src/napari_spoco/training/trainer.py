@@ -17,7 +17,7 @@ import torch
 
 from napari_spoco.config import TrainingConfig
 from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, load_model
-from napari_spoco.training.augment import Augmentation, crop_shape
+from napari_spoco.training.batches import BatchSource
 from napari_spoco.training.clock import RunClock
 from napari_spoco.training.defaults import choose_batch, choose_network, choose_rim
 from napari_spoco.training.devices import choose_precision, make_fabric, peak_memory
@@ -26,7 +26,6 @@ from napari_spoco.training.history import RunHistory
 from napari_spoco.training.inputs import check_sizes
 from napari_spoco.training.learner import Learner, place
 from napari_spoco.training.memory import choose_fitting, reduction_notice
-from napari_spoco.training.patches import PatchSampler
 from napari_spoco.training.pool import TrainingPool
 from napari_spoco.training.preview import Previewer
 from napari_spoco.training.replay import Replay, replay_share
@@ -44,9 +43,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_spoco.data.annotations import AnnotationStore
-    from napari_spoco.training.inputs import Annotations, TrainingImage
+    from napari_spoco.training.inputs import Annotations
     from napari_spoco.training.memory import Attempt
-    from napari_spoco.training.patches import Crop
     from napari_spoco.training.reports import Preview, TrainerMessage
     from napari_spoco.training.run_folder import State
     from napari_spoco.training.scale import Sizes, Units
@@ -179,14 +177,19 @@ class Trainer:
             agree=self._fabric.broadcast,
         )
         self._previewer = Previewer(self._pool.images, network, config.preview_seconds)
-        self._augment = Augmentation(config.augmentation, self.patch_shape, self._maker.voxel_size)
+        self._batches = BatchSource(
+            config.augmentation,
+            self.patch_shape,
+            self.batch_size,
+            voxel_size=self._maker.voxel_size,
+            replay=self._replay,
+        )
         self._history = RunHistory()
         self._n_logged = 0
         self._stopped = False
         if state is not None:
             self._load(state)
-        self._sampler = self._new_sampler()
-        self._replayed = self._new_sampler(self._replay.images) if self._replay else self._sampler
+        self._show_images()
 
     def run(self, stop: Callable[[], bool] | None = None) -> Iterator[TrainerMessage]:
         """Train; yields a report per step, a score and a preview now and then, and sentences for the user.
@@ -211,7 +214,7 @@ class Trainer:
             self._learner.schedule.advance(progress)
             rng = np.random.default_rng((self.config.seed, step, self._fabric.global_rank))
             generator = torch.Generator().manual_seed(_draw_seed(rng))
-            batch = self._augment(self._draw(rng), rng, self._fabric.device)
+            batch = self._batches.draw(rng, self._fabric.device)
 
             terms = self._learner.step(batch, step, generator)
 
@@ -263,16 +266,9 @@ class Trainer:
         network = choose_network(self.config, len(spatial), channels)
         return EmbeddingModel.create(ModelCard(network=network, normalization=self.config.normalization), seed=seed)
 
-    def _draw(self, rng: np.random.Generator) -> list[Crop]:
-        """Draw the crops of a batch, some of them replayed."""
-        n_replayed = self._replay.count(self.batch_size, rng) if self._replay else 0
-        crops = [self._sampler.draw(rng) for _ in range(self.batch_size - n_replayed)]
-        return crops + [self._replayed.draw(rng) for _ in range(n_replayed)]
-
-    def _new_sampler(self, images: Sequence[TrainingImage] | None = None) -> PatchSampler:
-        images = self._pool.without(self._selection.left_out) if images is None else images
-        crop = crop_shape(self.config.augmentation, self.patch_shape, self._maker.voxel_size)
-        return PatchSampler(images, crop, jitter=tuple(n // 2 for n in self.patch_shape))
+    def _show_images(self) -> None:
+        """Draw from what has been painted by now, but for the objects that are left out by now."""
+        self._batches.show(self._pool.without(self._selection.left_out))
 
     def _opening_notices(self, wanted: Attempt) -> Iterator[TrainingNotice]:
         fitting = self.patch_shape, self.batch_size
@@ -287,7 +283,7 @@ class Trainer:
 
     def _repainted(self) -> TrainingNotice:
         self._selection.use(self._pool.images)
-        self._sampler = self._new_sampler()
+        self._show_images()
         return TrainingNotice(f"Training goes on with {self._pool.n_objects} objects.")
 
     def _started(self) -> TrainingStarted:
@@ -323,7 +319,7 @@ class Trainer:
             return
         report = self._judged()
         self._learner.schedule.on_score(report.score)
-        self._sampler = self._new_sampler()
+        self._show_images()
         yield report
 
     def _judged(self) -> ScoreReport:
