@@ -15,6 +15,8 @@ from napari_spoco.config import AnnotationConfig
 from napari_spoco.project import Project
 from napari_spoco.project_file import Placement, ProjectImage, ProjectWork, ReviewDecisions
 from napari_spoco.project_images import free_name
+from napari_spoco.review.editing import delete, merge
+from napari_spoco.review.history import EditHistory
 
 PLACEMENT = Placement(
     scale=(0.5, 0.5),
@@ -229,6 +231,70 @@ def test_no_object_is_kept_as_decided_that_was_not(project: Project, monkeypatch
     with pytest.raises(OSError, match="disk full"):
         project.set_result("cells", labels)
     assert project.image("cells").review == ReviewDecisions()
+
+
+@pytest.fixture
+def corrected(project: Project) -> tuple[Project, np.ndarray, EditHistory]:
+    """Return a project with objects that were corrected once, the objects, and the history."""
+    labels = np.zeros((20, 30), np.uint32)
+    labels[:5], labels[5:10], labels[15:] = 1, 2, 70_000
+    history = EditHistory()
+    history.make(labels, delete(labels, [70_000]), rejected_after=(70_000,))
+    project.set_result("cells", labels, ReviewDecisions(rejected=(70_000,)), history.steps)
+    return project, labels, history
+
+
+def test_corrections_come_back_with_their_objects(corrected: tuple[Project, np.ndarray, EditHistory]) -> None:
+    project, _, _ = corrected
+    opened = Project.open(project.path)
+    labels = opened.result("cells")
+    history = EditHistory(opened.steps("cells").fitting(labels))
+    assert history.undo(labels).rejected_after == (70_000,)
+    assert (labels[15:] == 70_000).all()
+    opened.set_result("cells", labels)
+    assert opened.steps("cells").every == ()
+
+
+@pytest.mark.parametrize("last", ["made", "undone", "made anew"])
+@pytest.mark.parametrize("crash", [False, True], ids=["whole", "labels of before"])
+def test_steps_fit_the_labels_whenever_it_is_interrupted(
+    corrected: tuple[Project, np.ndarray, EditHistory], last: str, crash: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, labels, history = corrected
+    states = [labels.copy()]
+    if last != "made":
+        history.undo(labels)
+        states.append(labels.copy())
+    if last != "undone":
+        history.make(labels, merge(labels, [1, 2]))
+        states.append(labels.copy())
+        history.make(labels, delete(labels, [1]))
+        states.append(labels.copy())
+
+    def fail(*_args: object, **_kwargs: object) -> None:
+        raise OSError("killed")
+
+    with monkeypatch.context() as patch:
+        if crash:
+            patch.setattr(project_module, "write_labels", fail)
+            with pytest.raises(OSError, match="killed"):
+                project.set_result("cells", labels, None, history.steps)
+        else:
+            project.set_result("cells", labels, None, history.steps)
+    read = project.result("cells")
+    np.testing.assert_array_equal(read, states[0] if crash else states[-1])
+    again = EditHistory(project.steps("cells").fitting(read))
+    if last == "made anew" and crash:
+        # The step that had led to these labels was given up for the new ones, which can be made of them all the same.
+        assert not again.can_undo
+        assert len(again.steps.undone) == 2
+        return
+    while again.can_redo:
+        again.redo(read)
+    np.testing.assert_array_equal(read, states[0] if last == "undone" else states[-1])
+    while again.can_undo:
+        again.undo(read)
+    np.testing.assert_array_equal(np.unique(read), [0, 1, 2, 70_000])
 
 
 def test_what_is_worked_with(project: Project, tmp_path: Path) -> None:

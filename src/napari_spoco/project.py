@@ -5,6 +5,7 @@
     annotations/NAME.tif  what was painted, int32 ids (*spatial)
     runs/YYYY-MM-DD-NN/   one folder per training (`training/run_folder.py`)
     results/NAME.tif      objects that were found, and whatever else was made with the models
+    reviews/NAME/         corrections of these objects that can be undone and redone (`review/step_files.py`)
 
 Nothing is kept in memory: every question reads `project.toml` and every change replaces it at once, so that the window
 and the command line may work on one project. No file of an earlier project or image is ever overwritten.
@@ -31,6 +32,8 @@ from napari_spoco.project_file import (
 )
 from napari_spoco.project_images import check_name, copy_image, write_image
 from napari_spoco.project_runs import list_runs, new_run
+from napari_spoco.review.history import Steps
+from napari_spoco.review.step_files import read_steps, write_steps
 
 if TYPE_CHECKING:
     import os
@@ -43,7 +46,7 @@ if TYPE_CHECKING:
     Box = tuple[slice, ...]
 
 _FILE = "project.toml"
-_IMAGES, _ANNOTATIONS, _RUNS, _RESULTS = "images", "annotations", "runs", "results"
+_IMAGES, _ANNOTATIONS, _RUNS, _RESULTS, _REVIEWS = "images", "annotations", "runs", "results", "reviews"
 
 
 class Project:
@@ -252,21 +255,41 @@ class Project:
         self.change_image(name, annotation_file=file, boxes=bounds, meaning=meaning)
 
     def result(self, name: str) -> NDArray[Any] | None:
-        """Return the objects that were found in an image, (*spatial); None where none were. Errors as above."""
+        """Return the objects that were found in an image, (*spatial), of 32 bits or more; None where none were.
+
+        Errors as above.
+        """
         image = self.image(name)
-        return None if image.result_file is None else read_labels(self._path / image.result_file)
+        if image.result_file is None:
+            return None
+        labels = read_labels(self._path / image.result_file)
+        # The file has the smallest type for its ids; corrections may bring greater ones.
+        return labels.astype(np.promote_types(labels.dtype, np.uint32), copy=False)
 
-    def set_result(self, name: str, labels: ArrayLike, review: ReviewDecisions | None = None) -> None:
-        """Keep objects that were found in an image, uint (*spatial), and what is decided about them, if anything.
+    def set_result(
+        self, name: str, labels: ArrayLike, review: ReviewDecisions | None = None, steps: Steps | None = None
+    ) -> None:
+        """Keep objects that were found in an image, uint (*spatial), with what is decided about them and their steps.
 
-        Whenever this is interrupted, no object is kept as decided that was not. Errors as `write_labels`.
+        Without decisions or steps, those of earlier objects are forgotten. Whenever this is interrupted, no object is
+        kept as decided that was not, and the steps that led to the labels are kept: they are written first, and
+        `Steps.fitting` finds the place in them at which the labels are. Errors as `write_labels`.
         """
         image, review = self.image(name), review or ReviewDecisions()
         file = f"{_RESULTS}/{name}.tif"
         place = {} if image.placement is None else image.placement.model_dump(include={"scale", "units"})
+        self.set_steps(name, steps or Steps())
         self.change_image(name, review=review.common(image.review))
         write_labels(self._path / file, labels, **place)
         self.change_image(name, result_file=file, review=review)
+
+    def steps(self, name: str) -> Steps:
+        """Return the corrections of the objects of an image, for `Steps.fitting`; errors as `read_steps`."""
+        return read_steps(self._path / _REVIEWS / self.image(name).name)
+
+    def set_steps(self, name: str, steps: Steps) -> None:
+        """Keep the corrections of the objects of an image; raises OSError."""
+        write_steps(self._path / _REVIEWS / self.image(name).name, steps)
 
     @property
     def work(self) -> ProjectWork:

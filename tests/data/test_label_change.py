@@ -79,3 +79,37 @@ def test_a_free_id_stays_below_the_limit_of_the_type(values: list[int], dtype: t
 def test_a_type_without_a_free_id_is_told() -> None:
     with pytest.raises(ValueError, match="labels: expected an unused id of type uint8, got all up to 255 in use"):
         next_free_id(np.arange(256, dtype=np.uint8).reshape(16, 16))
+
+
+def test_whether_it_can_be_made_or_taken_back_is_asked_for_without_changing_anything() -> None:
+    labels = np.zeros((3, 3), np.uint32)
+    change = LabelChange.between(labels, np.eye(3, dtype=np.uint32), WHOLE)
+    assert (change.can_apply(labels), change.can_revert(labels)) == (True, False)
+    assert not labels.any()
+    change.apply(labels)
+    assert (change.can_apply(labels), change.can_revert(labels)) == (False, True)
+    assert not change.can_revert(labels[:2])
+
+
+def test_no_id_is_cut_to_a_smaller_type() -> None:
+    labels = np.zeros((3, 3), np.uint32)
+    change = LabelChange.between(labels, 70_000 * np.eye(3, dtype=np.uint32), WHOLE)
+    small = labels.astype(np.uint16)
+    assert not change.can_apply(small)
+    with pytest.raises(ValueError, match="labels: expected a type that holds ids up to 70000, got uint16"):
+        change.apply(small)
+    assert not small.any()
+
+
+def test_only_the_same_change_has_the_same_digest() -> None:
+    labels, eye = np.zeros((3, 3), np.uint32), np.eye(3, dtype=np.uint32)
+    change = LabelChange.between(labels, eye, WHOLE)
+    assert change.digest == LabelChange.between(labels.copy(), eye.copy(), WHOLE).digest
+    others = [
+        LabelChange.between(labels, 2 * eye, WHOLE),
+        LabelChange.between(labels, eye[::-1], WHOLE),
+        LabelChange.between(eye, labels, WHOLE),
+        LabelChange.between(labels.astype(np.int32), eye.astype(np.int32), WHOLE),
+        LabelChange(change.pixels, change.before, change.after, (1, 9)),
+    ]
+    assert len({change.digest, *(other.digest for other in others)}) == 6

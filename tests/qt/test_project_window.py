@@ -225,12 +225,81 @@ def test_a_review_is_saved_as_it_happens_and_goes_on(named, viewer, tmp_path, un
     assert again.reviewing.queue.accepted == {2, 5}
 
 
+def begin_review(spoco, viewer, until) -> None:
+    spoco.review.labels.choose(viewer.layers["cells objects"].__wrapped__)
+    spoco.review.start_button.click()
+    until(lambda: spoco.reviewing.queue is not None and not spoco.reviewing.is_busy)
+
+
+def press(spoco, name: str, until) -> None:
+    assert spoco.review.action_buttons[name].isEnabled()
+    spoco.review.action_buttons[name].click()
+    until(lambda: not spoco.reviewing.is_busy)
+
+
+def test_corrections_are_undone_after_reopening(named, viewer, tmp_path, until, start) -> None:
+    folder = tmp_path / "my project"
+    expected = review_objects(named, viewer, until)
+    press(named, "undo", until)
+    leave(named, folder, until)
+
+    again = start()
+    again.projects.bar.open_requested.emit(str(folder))
+    until(lambda: "restored" in again.footer.text)
+    begin_review(again, viewer, until)
+    press(again, "redo", until)
+    labels = viewer.layers["cells objects"].data
+    np.testing.assert_array_equal(labels, expected)
+    assert again.reviewing.queue.rejected == {7}
+    press(again, "undo", until)
+    press(again, "undo", until)
+    assert sorted(np.unique(labels)) == list(range(9))
+    assert again.reviewing.queue.accepted == {2, 5}
+    assert not again.reviewing.queue.rejected
+    assert not again.review.action_buttons["undo"].isEnabled()
+    until(lambda: np.array_equal(project_of(tmp_path).result("cells"), labels))
+    until(lambda: len(project_of(tmp_path).steps("cells").undone) == 2)
+
+
+def test_what_was_painted_over_cannot_be_undone_after_reopening(named, viewer, tmp_path, until, start) -> None:
+    folder = tmp_path / "my project"
+    review_objects(named, viewer, until)
+    viewer.layers["cells objects"].data_setitem((np.array([0]), np.array([49])), 9)  # Where object 7 was.
+    leave(named, folder, until)
+    assert project_of(tmp_path).steps("cells").n_done == 2
+
+    again = start()
+    again.projects.bar.open_requested.emit(str(folder))
+    until(lambda: "restored" in again.footer.text)
+    begin_review(again, viewer, until)
+    press(again, "undo", until)
+    assert (viewer.layers["cells objects"].data == 4).any()
+    assert not again.review.action_buttons["undo"].isEnabled()
+
+
+def test_a_list_of_steps_that_cannot_be_read_is_said(named, viewer, tmp_path, until, start) -> None:
+    folder = tmp_path / "my project"
+    expected = review_objects(named, viewer, until)
+    leave(named, folder, until)
+    (folder / "reviews" / "cells" / "steps.json").write_text('{"format_version": 99}')
+    again = start()
+    again.projects.bar.open_requested.emit(str(folder))
+    until(lambda: "restored" in again.footer.text)
+    assert "update napari-spoco" in again.footer.text
+    np.testing.assert_array_equal(viewer.layers["cells objects"].data, expected)
+    begin_review(again, viewer, until)
+    assert again.reviewing.queue.accepted == {2, 5}
+    assert not again.review.action_buttons["undo"].isEnabled()
+
+
 def test_other_objects_are_not_decided(named, viewer, tmp_path, until) -> None:
     expected = review_objects(named, viewer, until)
     until(lambda: project_of(tmp_path).image("cells").review.accepted)
+    assert project_of(tmp_path).steps("cells").done
     viewer.layers["cells objects"].data = expected[::-1].copy()
     until(lambda: np.array_equal(project_of(tmp_path).result("cells"), expected[::-1]))
     until(lambda: not project_of(tmp_path).image("cells").review.accepted)
+    assert not project_of(tmp_path).steps("cells").every
     named.review.start_button.click()
     until(lambda: named.reviewing.queue is not None and not named.reviewing.is_busy)
     assert not named.reviewing.queue.decisions
@@ -557,11 +626,15 @@ widget.review.start_button.click()
 while widget.reviewing.queue is None or widget.reviewing.is_busy:
     QApplication.processEvents()
 widget.reviewing.act("accept")
-decided = f"accepted = [{min(widget.reviewing.queue.accepted)}]"
+widget.reviewing.act("reject")
+while widget.reviewing.is_busy:
+    QApplication.processEvents()
+accepted, rejected = min(widget.reviewing.queue.accepted), min(widget.reviewing.queue.rejected)
+decided = f"accepted = [{accepted}], rejected = [{rejected}]"
 file = Path(widget.projects._writer.folder) / "project.toml"
 while not (file.exists() and decided in file.read_text()):
     QApplication.processEvents()
-print("saved", min(widget.reviewing.queue.accepted), flush=True)
+print("saved", accepted, rejected, flush=True)
 while True:
     QApplication.processEvents()
 """
@@ -572,7 +645,7 @@ def test_a_crash_loses_nothing_that_was_saved(tmp_path, spoco, viewer, until, st
     child = subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     try:
         assert child.stdout is not None
-        said, accepted = child.stdout.readline().split()
+        said, accepted, rejected = child.stdout.readline().split()
         assert said == "saved"
         (folder,) = untitled(tmp_path)
         assert is_locked(folder)
@@ -586,7 +659,9 @@ def test_a_crash_loses_nothing_that_was_saved(tmp_path, spoco, viewer, until, st
     again.projects.bar.restore_button.click()
     until(lambda: "restored" in again.footer.text)
     assert (viewer.layers["cells annotations"].data == 3).any()
-    again.review.labels.choose(viewer.layers["cells objects"].__wrapped__)
-    again.review.start_button.click()
-    until(lambda: again.reviewing.queue is not None)
+    begin_review(again, viewer, until)
     assert again.reviewing.queue.accepted == {int(accepted)}
+    assert not (viewer.layers["cells objects"].data == int(rejected)).any()
+    press(again, "undo", until)
+    assert sorted(np.unique(viewer.layers["cells objects"].data)) == [1, 2, 3, 4]
+    assert not again.reviewing.queue.rejected

@@ -170,6 +170,36 @@ def test_corrections_and_their_undoing(review) -> None:
     assert not (review.layer.data == SECOND).any()
 
 
+def test_what_was_rejected_is_rejected_again_when_it_is_redone(review) -> None:
+    review.mouse((5, 51))
+    review.press("reject")
+    assert review.reviewing.queue.rejected == {SPECK}
+    review.press("undo")
+    assert not review.reviewing.queue.decisions
+    assert review.reviewing.chosen == (SPECK,)
+    review.press("redo")
+    assert review.reviewing.queue.rejected == {SPECK}
+    assert SPECK not in review.reviewing.queue.measures
+
+
+@pytest.mark.parametrize("harness", [2], indirect=True)
+def test_a_review_that_is_begun_again_can_be_undone(review) -> None:
+    before = review.layer.data.copy()
+    review.mouse((12, 12))
+    review.press("grow")
+    review.press("fill_holes")
+    review.press("undo")
+    review.tab.start_button.click()
+    assert not review.tab.action_buttons["undo"].isEnabled()
+    review.start()
+    assert review.tab.action_buttons["redo"].isEnabled()
+    review.press("undo")
+    np.testing.assert_array_equal(review.layer.data, before)
+    review.layer.data = before.copy()
+    review.start()
+    assert not review.tab.action_buttons["redo"].isEnabled()
+
+
 def test_two_strokes_split_an_object(review, viewer) -> None:
     review.press("split")
     assert review.layer.mouse_pan is False

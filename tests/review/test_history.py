@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_spoco.data.label_change import LabelChange
 from napari_spoco.review.editing import LockedError, delete, grow, merge
-from napari_spoco.review.history import EditHistory
+from napari_spoco.review.history import EditHistory, Steps
 
 
 @pytest.fixture
@@ -63,6 +64,13 @@ def test_the_oldest_changes_are_forgotten(labels: np.ndarray) -> None:
     assert not history.can_undo
 
 
+def test_no_more_than_so_many_steps_are_kept(labels: np.ndarray) -> None:
+    history = EditHistory(max_steps=2)
+    for instance_id in (1, 2, 3):
+        history.make(labels, delete(labels, [instance_id]))
+    assert [step.ids for step in history.steps.done] == [(2,), (3,)]
+
+
 def test_objects_that_were_locked_meanwhile_stay(labels: np.ndarray) -> None:
     history = EditHistory()
     history.make(labels, merge(labels, [1, 2]))
@@ -74,3 +82,82 @@ def test_objects_that_were_locked_meanwhile_stay(labels: np.ndarray) -> None:
     with pytest.raises(LockedError, match="object 2 is accepted"):
         history.redo(labels, locked={2})
     assert history.can_redo
+
+
+def test_a_step_knows_what_it_rejected(labels: np.ndarray) -> None:
+    history = EditHistory()
+    history.make(labels, delete(labels, [2]), rejected_before={8}, rejected_after=[2])
+    history.make(labels, merge(labels, [1, 3]), rejected_before={2})
+    assert [(step.rejected_before, step.rejected_after) for step in history.steps.every] == [((), (2,)), ((), ())]
+    history.undo(labels)
+    assert history.undo(labels).rejected_before == ()
+    assert history.redo(labels).rejected_after == (2,)
+
+
+def test_steps_are_as_they_were_when_they_were_asked_for(labels: np.ndarray) -> None:
+    history = EditHistory()
+    history.make(labels, delete(labels, [1]))
+    before = history.steps
+    history.undo(labels)
+    assert (len(before.done), len(before.undone)) == (1, 0)
+    assert (len(history.steps.done), len(history.steps.undone)) == (0, 1)
+
+
+# Steps that are kept beside labels, which may be from another moment.
+
+
+@pytest.fixture
+def course(labels: np.ndarray) -> tuple[Steps, list[np.ndarray]]:
+    """Return six steps that build on each other, of which four are made, and the labels before and after each."""
+    history, states = EditHistory(), [labels.copy()]
+    edits = [
+        lambda: merge(labels, [1, 2]),
+        lambda: grow(labels, [1]),
+        lambda: delete(labels, [1]),
+        lambda: grow(labels, [3]),
+        lambda: delete(labels, [3]),
+    ]
+    for edit in edits:
+        history.make(labels, edit())
+        states.append(labels.copy())
+    history.make(labels, LabelChange.between(labels, states[0], (slice(None),) * 3))
+    states.append(labels.copy())
+    history.undo(labels)
+    history.undo(labels)
+    return history.steps, states
+
+
+@pytest.mark.parametrize("moment", range(7))
+def test_steps_find_where_labels_stand(course: tuple[Steps, list[np.ndarray]], moment: int) -> None:
+    steps, states = course
+    labels = states[moment].copy()
+    fitting = steps.fitting(labels)
+    np.testing.assert_array_equal(labels, states[moment])
+    assert len(fitting.every) == 6
+    history = EditHistory(fitting)
+    while history.can_redo:
+        history.redo(labels)
+    np.testing.assert_array_equal(labels, states[-1])
+    for state in reversed(states[:-1]):
+        history.undo(labels)
+        np.testing.assert_array_equal(labels, state)
+    assert not history.can_undo
+
+
+def test_steps_before_one_that_does_not_fit_are_forgotten(course: tuple[Steps, list[np.ndarray]]) -> None:
+    steps, states = course
+    labels = states[4].copy()
+    labels[0, 0, 0] = 8  # Where the first three steps were.
+    labels[3, 0, 0] = 9  # Where the last one was not, but the sixth would be.
+    fitting = steps.fitting(labels)
+    assert fitting.every == steps.every[3:5]
+    assert fitting.n_done == 1
+    labels[tuple(place[0] for place in steps.every[3].change.indices)] = 7
+    assert steps.fitting(labels).every == ()
+
+
+def test_steps_of_other_labels_are_forgotten(course: tuple[Steps, list[np.ndarray]]) -> None:
+    steps, states = course
+    for other in (states[4] + 7, states[4][:3]):
+        assert steps.fitting(other).every == ()
+    assert Steps().fitting(states[0]).every == ()

@@ -6,6 +6,8 @@ This module knows neither why labels change nor who shows them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -70,13 +72,30 @@ class LabelChange:
         """Indices along the first axis at which something changes, ascending."""
         return tuple(np.unique(self.indices[0]).tolist())
 
+    @cached_property
+    def digest(self) -> str:
+        """Hexadecimal digits that no other change has."""
+        digest = blake2b(repr((self.shape, self.before.dtype.str, self.after.dtype.str)).encode(), digest_size=16)
+        for part in (self.pixels, self.before, self.after):
+            digest.update(np.ascontiguousarray(part).data)
+        return digest.hexdigest()
+
+    def can_apply(self, labels: NDArray[Any]) -> bool:
+        """Return whether `apply` would make the change."""
+        return not self._misfit(labels, self.indices, self.before, self.after)
+
+    def can_revert(self, labels: NDArray[Any]) -> bool:
+        """Return whether `revert` would take the change back."""
+        return not self._misfit(labels, self.indices, self.after, self.before)
+
     def apply(self, labels: NDArray[Any]) -> None:
         """Make the change, in place.
 
         Raises
         ------
         ValueError
-            The array is of another shape, or its pixels are not what they were before the change; it stays as it is.
+            The array is of another shape, its pixels are not what they were before the change, or its type cannot hold
+            what they become; it stays as it is.
         """
         self._put(labels, self.before, self.after)
 
@@ -85,13 +104,22 @@ class LabelChange:
         self._put(labels, self.after, self.before)
 
     def _put(self, labels: NDArray[Any], expected: NDArray[Any], values: NDArray[Any]) -> None:
-        if labels.shape != self.shape:
-            raise ValueError(f"labels: expected shape {self.shape}, got {labels.shape}.")
         indices = self.indices
-        n_other = int((labels[indices] != expected).sum())
-        if n_other:
-            raise ValueError(f"labels: expected what the change was made for, but {n_other} of its pixels differ.")
+        if misfit := self._misfit(labels, indices, expected, values):
+            raise ValueError(f"labels: expected {misfit}")
         labels[indices] = values
+
+    def _misfit(
+        self, labels: NDArray[Any], indices: tuple[NDArray[np.int64], ...], expected: NDArray[Any], values: NDArray[Any]
+    ) -> str:
+        """Say what was expected and what came; nothing if labels are as expected and can become the values."""
+        if labels.shape != self.shape:
+            return f"shape {self.shape}, got {labels.shape}."
+        if n_other := int((labels[indices] != expected).sum()):
+            return f"what the change was made for, but {n_other} of its pixels differ."
+        if (values.astype(labels.dtype) != values).any():
+            return f"a type that holds ids up to {values.max()}, got {labels.dtype}."
+        return ""
 
 
 def next_free_id(labels: NDArray[Any]) -> int:

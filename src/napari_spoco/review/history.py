@@ -2,17 +2,76 @@
 
 from __future__ import annotations
 
-from collections import deque
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from napari_spoco.review.editing import LockedError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection, Iterable
 
     from numpy.typing import NDArray
 
     from napari_spoco.data.label_change import LabelChange
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """A change of labels, and which of its ids count as rejected before and after it."""
+
+    change: LabelChange
+    rejected_before: tuple[int, ...] = ()
+    rejected_after: tuple[int, ...] = ()
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """Ids that lose or gain pixels, ascending, without 0."""
+        return self.change.ids
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """Steps in the order in which they were made; the first `n_done` are made now, the others were taken back."""
+
+    every: tuple[Step, ...] = ()
+    n_done: int = 0
+
+    @property
+    def done(self) -> tuple[Step, ...]:
+        """Those that can be taken back, the last one last."""
+        return self.every[: self.n_done]
+
+    @property
+    def undone(self) -> tuple[Step, ...]:
+        """Those that can be made again, the next one first."""
+        return self.every[self.n_done :]
+
+    def fitting(self, labels: NDArray[Any]) -> Steps:
+        """Return those that labels allow to take back and to make again, one after the other; labels stay as they are.
+
+        Labels may be from some steps earlier or later than `n_done`, as a crash leaves them: where they stand is the
+        place from which most steps fit, of several the closest. What lies beyond a step that does not fit is forgotten
+        with it.
+        """
+        best = Steps()
+        for place in self._places(labels):
+            fitting = self._fitting_from(place, labels)
+            best = max(best, fitting, key=lambda steps: len(steps.every))
+            if len(best.every) == len(self.every):
+                break
+        return best
+
+    def _places(self, labels: NDArray[Any]) -> list[int]:
+        """Return where labels may stand, the closest place first: the steps on both sides of it fit."""
+        is_made = [True, *(step.change.can_revert(labels) for step in self.every)]
+        is_open = [*(step.change.can_apply(labels) for step in self.every), True]
+        places = {place for place in range(len(is_made)) if is_made[place] and is_open[place]}
+        return sorted({self.n_done} | places, key=lambda place: abs(place - self.n_done))
+
+    def _fitting_from(self, place: int, labels: NDArray[Any]) -> Steps:
+        n_back = _count_fitting(labels, (step.change.revert for step in reversed(self.every[:place])))
+        n_ahead = _count_fitting(labels, (step.change.apply for step in self.every[place:]))
+        return Steps(self.every[place - n_back : place + n_ahead], n_back)
 
 
 class EditHistory:
@@ -23,34 +82,63 @@ class EditHistory:
 
     Parameters
     ----------
-    max_pixels
+    steps
+        What the history goes on from.
+    max_pixels, max_steps
         The oldest changes are forgotten when all together hold more; a pixel takes 16 bytes with uint32 labels.
     """
 
-    def __init__(self, max_pixels: int = 50_000_000) -> None:
-        self._max_pixels = max_pixels
-        self._done: deque[LabelChange] = deque()
-        self._undone: list[LabelChange] = []
+    def __init__(self, steps: Steps | None = None, *, max_pixels: int = 20_000_000, max_steps: int = 1000) -> None:
+        self._steps = steps or Steps()
+        self._max_pixels, self._max_steps = max_pixels, max_steps
+
+    @property
+    def steps(self) -> Steps:
+        """All steps as they are now; may be asked for in any thread."""
+        return self._steps
 
     @property
     def can_undo(self) -> bool:
         """Whether there is a change to take back."""
-        return bool(self._done)
+        return bool(self._steps.done)
 
     @property
     def can_redo(self) -> bool:
         """Whether there is a change to make again."""
-        return bool(self._undone)
+        return bool(self._steps.undone)
 
-    def make(self, labels: NDArray[Any], change: LabelChange) -> None:
-        """Make a change, in place; what was undone before can no longer be made again."""
+    def make(
+        self,
+        labels: NDArray[Any],
+        change: LabelChange,
+        *,
+        rejected_before: Iterable[int] = (),
+        rejected_after: Iterable[int] = (),
+    ) -> None:
+        """Make a change, in place; what was undone before can no longer be made again.
+
+        Parameters
+        ----------
+        labels
+            (*spatial), the array that is changed.
+        change
+            What is to become of it.
+        rejected_before, rejected_after
+            Ids that count as rejected before and after it; those that it changes are kept with it.
+
+        Raises
+        ------
+        ValueError
+            As `LabelChange.apply`.
+        """
         change.apply(labels)
-        self._undone.clear()
-        self._done.append(change)
-        while len(self._done) > 1 and sum(len(kept.pixels) for kept in self._done) > self._max_pixels:
-            self._done.popleft()
+        before, after = (tuple(sorted({*ids} & {*change.ids})) for ids in (rejected_before, rejected_after))
+        done = [*self._steps.done, Step(change, before, after)]
+        while len(done) > 1 and (len(done) > self._max_steps or _n_pixels(done) > self._max_pixels):
+            del done[0]
+        self._steps = Steps(tuple(done), len(done))
 
-    def undo(self, labels: NDArray[Any], *, locked: Collection[int] = ()) -> LabelChange | None:
+    def undo(self, labels: NDArray[Any], *, locked: Collection[int] = ()) -> Step | None:
         """Take the last change back, in place, and return it; None if there is none.
 
         Raises
@@ -60,26 +148,45 @@ class EditHistory:
         ValueError
             Its pixels are no longer what it made of them.
         """
-        if not self._done:
+        if not self.can_undo:
             return None
-        _check_locked(self._done[-1], locked)
-        self._done[-1].revert(labels)
-        self._undone.append(self._done.pop())
-        return self._undone[-1]
+        step = self._steps.done[-1]
+        _check_locked(step, locked)
+        step.change.revert(labels)
+        self._steps = replace(self._steps, n_done=self._steps.n_done - 1)
+        return step
 
-    def redo(self, labels: NDArray[Any], *, locked: Collection[int] = ()) -> LabelChange | None:
+    def redo(self, labels: NDArray[Any], *, locked: Collection[int] = ()) -> Step | None:
         """Make the change that was taken back last again, in place, and return it; None if there is none.
 
         Errors as `undo`.
         """
-        if not self._undone:
+        if not self.can_redo:
             return None
-        _check_locked(self._undone[-1], locked)
-        self._undone[-1].apply(labels)
-        self._done.append(self._undone.pop())
-        return self._done[-1]
+        step = self._steps.undone[0]
+        _check_locked(step, locked)
+        step.change.apply(labels)
+        self._steps = replace(self._steps, n_done=self._steps.n_done + 1)
+        return step
 
 
-def _check_locked(change: LabelChange, locked: Collection[int]) -> None:
-    if is_locked := [instance_id for instance_id in change.ids if instance_id in locked]:
+def _check_locked(step: Step, locked: Collection[int]) -> None:
+    if is_locked := [instance_id for instance_id in step.ids if instance_id in locked]:
         raise LockedError(is_locked)
+
+
+def _n_pixels(steps: Iterable[Step]) -> int:
+    return sum(len(step.change.pixels) for step in steps)
+
+
+def _count_fitting(labels: NDArray[Any], changes: Iterable[Callable[[NDArray[Any]], None]]) -> int:
+    """Return how many changes of a copy can be made one after the other."""
+    copy = labels.copy()
+    count = 0
+    try:
+        for change in changes:
+            change(copy)
+            count += 1
+    except ValueError:
+        pass
+    return count

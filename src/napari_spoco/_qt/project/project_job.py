@@ -14,6 +14,7 @@ from napari_spoco._qt.project.project_writer import SEGMENTATION, TRAINING, Proj
 from napari_spoco._qt.train.run_folders import can_be_resumed
 from napari_spoco.config import SegmentationConfig, TrainingConfig
 from napari_spoco.config_files import read_config
+from napari_spoco.review.history import Steps
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -31,12 +32,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class OpenedImage:
-    """An image of a project: `pixels` as a layer has them, `annotations` and `result`, (*spatial); None if missing."""
+    """An image of a project: `pixels` as a layer has them, `annotations` and `result`, (*spatial); None if missing.
+
+    `steps` are the corrections of the result that can be undone and redone.
+    """
 
     entry: ProjectImage
     pixels: NDArray[Any] | None
     annotations: NDArray[np.int32] | None
     result: NDArray[Any] | None
+    steps: Steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +124,8 @@ def _read(writer: ProjectWriter) -> OpenedProject:
         raise FileNotFoundError(f"path: there is no project in {writer.folder}.")
     problems: list[str] = []
     images = tuple(_read_image(project, entry, problems) for entry in project.images)
+    for image in images:
+        writer.note_read(image.entry.name, image.annotations, image.result)
     model, run, chosen = project.work
     if model is not None and not model.is_file():
         problems.append(f"The model that was in use is gone: {model}")
@@ -138,16 +145,19 @@ def _read(writer: ProjectWriter) -> OpenedProject:
 def _read_image(project: Project, entry: ProjectImage, problems: list[str]) -> OpenedImage:
     name = entry.name
     pixels = annotations = result = None
+    steps = Steps()
     try:
         annotations = project.annotations(name) if entry.annotation_file else None
         result = project.result(name)
+        if result is not None:
+            steps = project.steps(name).fitting(result)
     except (ValueError, OSError) as error:
         problems.append(str(error))
     try:
         pixels = _as_layer_data(project.read_image(name).data, entry)
     except (ValueError, OSError) as error:
         problems.append(f"“{entry.title or name}” cannot be shown: {error}")
-    return OpenedImage(entry, pixels, annotations, result)
+    return OpenedImage(entry, pixels, annotations, result, steps)
 
 
 def _as_layer_data(channels: NDArray[Any], entry: ProjectImage) -> NDArray[Any]:

@@ -13,6 +13,7 @@ from napari_spoco._qt.image_axes import is_readable, set_axes, with_channel_axis
 from napari_spoco._qt.project.project_session import KeptImage
 from napari_spoco._qt.review.review_notes import note, noted
 from napari_spoco.project_file import Placement
+from napari_spoco.review.history import EditHistory
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -46,6 +47,7 @@ class KeptLayers:
     def read(self, changed: set[str]) -> KeptImage:
         """Return what is to be written; of the painted layers, those of these identities. Nothing is copied."""
         image = self.image
+        known = None if self.result is None else noted(self.result)
         return KeptImage(
             key=self.key,
             image_key=layers.identity(image),
@@ -58,7 +60,8 @@ class KeptLayers:
             annotations=_pixels(self.annotations, changed),
             boxes=self._read_boxes(),
             result=_pixels(self.result, changed),
-            review=None if self.result is None else noted(self.result),
+            review=None if known is None else known.decisions,
+            note=known,
         )
 
     def _read_boxes(self) -> Any:
@@ -103,8 +106,7 @@ def show_opened(
             continue
         by_file[entry.file] = image
         shown[entry.name] = kept = _show_labels(viewer, image, item)
-        keys = kept.key, layers.identity(image)
-        writer.adopt(entry.name, *keys, layers.pixels_of(image), item.annotations, item.result)
+        writer.adopt(entry.name, kept.key, layers.identity(image), layers.pixels_of(image))
     return shown
 
 
@@ -142,7 +144,7 @@ def _show_labels(viewer: napari.viewer.Viewer, image: Layer, item: OpenedImage) 
     if item.result is not None:
         metadata = {layers.MAKER: layers.identity(image)}
         result = viewer.add_layer(Labels(item.result, name=f"{image.name} objects", metadata=metadata, **place))
-        note(result, item.entry.review)
+        note(result, item.entry.review, EditHistory(item.steps))
     metadata = {layers.LINK: layers.identity(image)}
     if item.annotations is not None:
         annotations = Labels(item.annotations, name=f"{image.name} annotations", metadata=metadata, **place)

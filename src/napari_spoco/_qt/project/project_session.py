@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from napari_spoco._qt.review.review_notes import ReviewNote
     from napari_spoco.config import AnnotationConfig
     from napari_spoco.project_file import Placement, ReviewDecisions
     from napari_spoco.training.process import Box
@@ -20,8 +21,9 @@ class KeptImage:
 
     `key` is what the pair is known by as long as its layers live, and `image_key` the image. `pixels`, (*spatial) or
     (C, *spatial), `annotations` and `result`, (*spatial), are the layers' own, or None where they have not changed;
-    `review` is that of the result, None where there was none; `holder` is the object that is replaced when the image
-    is. `file` is where the image was read from, if anywhere.
+    `review` is what is decided about the result, None where nothing was, and `note` what is noted at its layer, which
+    goes on; `holder` is the object that is replaced when the image is. `file` is where the image was read from, if
+    anywhere.
     """
 
     key: str
@@ -36,6 +38,7 @@ class KeptImage:
     boxes: tuple[Box, ...] | None = None
     result: Any = None
     review: ReviewDecisions | None = None
+    note: ReviewNote | None = None
 
 
 @dataclass(frozen=True, eq=False)

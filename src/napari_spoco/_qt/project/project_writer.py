@@ -89,22 +89,18 @@ class ProjectWriter:
         """What the project is called; empty where the user has not named it."""
         return "" if self.is_untitled else self.folder.name
 
-    def adopt(
-        self,
-        name: str,
-        key: str,
-        image_key: str,
-        holder: Any,
-        painted: NDArray[Any] | None,
-        result: NDArray[Any] | None,
-    ) -> None:
-        """Note that layers show what the project has under a name, as it is there: nothing of it needs writing."""
+    def note_read(self, name: str, painted: NDArray[Any] | None, result: NDArray[Any] | None) -> None:
+        """Note what was read of the project under a name: it needs no writing."""
         image = self._begin().image(name)
-        self._names[key], self._holders[key], self._files[image_key] = name, _reference(holder), image.file
         if painted is not None:
             self._digests[name, "annotations"] = _digest(painted, image.slices, image.meaning)
         if result is not None:
             self._digests[name, "result"] = _digest(result)
+
+    def adopt(self, name: str, key: str, image_key: str, holder: Any) -> None:
+        """Note that layers show what the project has under a name."""
+        file = self._begin().image(name).file
+        self._names[key], self._holders[key], self._files[image_key] = name, _reference(holder), file
 
     def write(self, session: KeptSession) -> Saved:
         """Write what has changed; problems with one image do not keep the others from being written.
@@ -191,12 +187,17 @@ class ProjectWriter:
         self._write_once(name, "annotations", digest, write)
 
     def _write_result(self, project: Project, name: str, image: KeptImage) -> None:
+        review, note = image.review, image.note
         if image.result is not None:
             result = np.array(image.result)
-            write = partial(project.set_result, name, result, image.review)
+            # Read after the copy was made: what is decided holds for it, and no step that led to it is missing.
+            review, steps = (None, None) if note is None else (note.decisions, note.history.steps)
+            write = partial(project.set_result, name, result, review, steps)
             self._write_once(name, "result", _digest(result), write)
-        if image.review is not None:
-            project.change_image(name, review=image.review)
+        if review is not None:
+            project.change_image(name, review=review)
+        if note is not None:
+            project.set_steps(name, note.history.steps)
 
     def _write_once(self, name: str, kind: str, digest: bytes, write: Callable[[], None]) -> None:
         if self._digests.get((name, kind)) != digest:

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from napari_spoco._qt.review.review_layer import ReviewedLayer
     from napari_spoco._qt.review.review_turns import Body, Turns
     from napari_spoco.data.label_change import LabelChange
-    from napari_spoco.project_file import ReviewDecisions
     from napari_spoco.review.queue import ReviewQueue
 
 _PAINTED = "Pixels of that object have been painted over since; nothing was changed."
@@ -63,7 +62,9 @@ class Review:
         self.chosen: tuple[int, ...] = ()
         self._subject, self._turns, self._say = subject, turns, say
         self._progress: MeasuringProgress | None = None
-        self._history = EditHistory()
+        known = noted(view.layer)
+        self._before = None if known is None else known.decisions
+        self._history = EditHistory() if known is None else known.history
 
     @property
     def status(self) -> ReviewStatus:
@@ -73,15 +74,15 @@ class Review:
 
     def begin(self) -> None:
         """Measure the objects."""
-        before = noted(self.view.layer)
-        decisions = None if before is None else by_id(before)
-        self._turns.start(partial(self._on_first_measured, before), review_job.run_measuring, self._subject, decisions)
+        decisions = None if self._before is None else by_id(self._before)
+        self._turns.start(self._on_first_measured, review_job.run_measuring, self._subject, decisions)
 
     def note(self) -> bool:
         """Note at the layer how far the review has come; return whether that is news."""
         if self.queue is None:
             return False
-        return note(self.view.layer, decisions_of(self.queue, self.chosen[0] if self.chosen else None))
+        decisions = decisions_of(self.queue, self.chosen[0] if self.chosen else None)
+        return note(self.view.layer, decisions, self._history)
 
     def show_progress(self, progress: MeasuringProgress | None) -> None:
         """Take note of how far the first measuring has come."""
@@ -190,10 +191,11 @@ class Review:
 
     def _step(self, name: str) -> None:
         with _in_words():
-            change = getattr(self._history, name)(self.view.pixels, locked=self.queue.accepted)
-        if change is not None:
+            step = getattr(self._history, name)(self.view.pixels, locked=self.queue.accepted)
+        if step is not None:
             self.view.show_change()
-            self._measure(change.ids, to_show=change.ids)
+            rejected = step.rejected_before if name == "undo" else step.rejected_after
+            self._measure(step.ids, to_show=step.ids, rejected=rejected)
 
     def _hand_over(self, take: Callable[[AcceptedObjects], None]) -> None:
         if self.queue.accepted:
@@ -205,12 +207,12 @@ class Review:
 
     # What the jobs say
 
-    def _on_first_measured(self, before: ReviewDecisions | None, queue: ReviewQueue) -> None:
+    def _on_first_measured(self, queue: ReviewQueue) -> None:
         self.queue = queue
         if self._subject.embeddings is None:
             self._say(Notice("The order is by shape and size alone: the embeddings of the image are not at hand."))
-        if before is not None and before.current in queue.measures:
-            self._go_to(before.current)
+        if self._before is not None and self._before.current in queue.measures:
+            self._go_to(self._before.current)
         elif queue.measures:
             self._advance()
 
@@ -219,7 +221,8 @@ class Review:
             self._say(Notice("There is nothing to change."))
             return
         with _in_words():
-            self._history.make(self.view.pixels, change)
+            kinds = {"rejected_before": self.queue.rejected, "rejected_after": rejected}
+            self._history.make(self.view.pixels, change, **kinds)
         self.view.show_change()
         if not {*self.chosen} & {*change.ids}:
             self.chosen = change.ids[:1]

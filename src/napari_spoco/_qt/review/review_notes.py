@@ -6,6 +6,7 @@ A note holds for the array that was reviewed: whatever else comes into the layer
 from __future__ import annotations
 
 import weakref
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_spoco.project_file import ReviewDecisions
@@ -13,24 +14,36 @@ from napari_spoco.project_file import ReviewDecisions
 if TYPE_CHECKING:
     from napari.layers import Layer
 
+    from napari_spoco.review.history import EditHistory
     from napari_spoco.review.queue import Decision, ReviewQueue
 
 _KEY = "napari-spoco review"
 """Of the layer's metadata."""
 
 
-def note(layer: Layer, decisions: ReviewDecisions) -> bool:
+@dataclass(eq=False)
+class ReviewNote:
+    """What is decided, and what has been corrected; both are as they are now, in whichever thread they are read."""
+
+    decisions: ReviewDecisions
+    history: EditHistory
+
+
+def note(layer: Layer, decisions: ReviewDecisions, history: EditHistory) -> bool:
     """Note how far the review has come; return whether that is news."""
-    is_news = noted(layer) != decisions
-    if is_news:
-        layer.metadata[_KEY] = (weakref.ref(layer.data), decisions)
+    known = noted(layer)
+    if known is None:
+        layer.metadata[_KEY] = (weakref.ref(layer.data), ReviewNote(decisions, history))
+        return True
+    is_news = known.decisions != decisions
+    known.decisions, known.history = decisions, history
     return is_news
 
 
-def noted(layer: Layer) -> ReviewDecisions | None:
+def noted(layer: Layer) -> ReviewNote | None:
     """Return how far the review of what the layer shows has come; None where there was none."""
-    pixels, decisions = layer.metadata.get(_KEY, (_nothing, None))
-    return decisions if pixels() is layer.data else None
+    pixels, known = layer.metadata.get(_KEY, (_nothing, None))
+    return known if pixels() is layer.data else None
 
 
 def decisions_of(queue: ReviewQueue, current: int | None) -> ReviewDecisions:

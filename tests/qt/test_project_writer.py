@@ -1,0 +1,93 @@
+"""What a save writes when the user goes on meanwhile: labels, decisions and steps that belong together. No window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_spoco._qt.project.project_session import KeptImage, KeptSession
+from napari_spoco._qt.project.project_writer import ProjectWriter
+from napari_spoco._qt.review.review_notes import ReviewNote
+from napari_spoco.project_file import Placement, ReviewDecisions
+from napari_spoco.review.editing import delete
+from napari_spoco.review.history import EditHistory
+
+PLACEMENT = Placement(
+    scale=(1.0, 1.0),
+    translate=(0.0, 0.0),
+    rotate=((1.0, 0.0), (0.0, 1.0)),
+    shear=(0.0,),
+    affine=((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)),
+    units=("pixel", "pixel"),
+    axis_labels=("y", "x"),
+)
+PIXELS = np.arange(64, dtype=np.uint8).reshape(8, 8)
+
+
+class Edited:
+    """The array of a layer that is edited just before it is copied."""
+
+    def __init__(self, labels: np.ndarray, edit: Callable[[], None]) -> None:
+        self.labels, self.edit = labels, edit
+
+    def __array__(self, dtype: object = None, copy: object = None) -> np.ndarray:
+        self.edit()
+        return self.labels.copy()
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> ProjectWriter:
+    writer = ProjectWriter.create(tmp_path / "project")
+    yield writer
+    writer.close()
+
+
+def save(writer: ProjectWriter, result: object, note: ReviewNote | None) -> None:
+    review = None if note is None else note.decisions
+    kept = KeptImage("a", "b", "cells", None, PIXELS, PIXELS, False, PLACEMENT, result=result, review=review, note=note)
+    assert writer.write(KeptSession((kept,), None, None, None, None, None, None)).problems == ()
+
+
+def make_labels() -> np.ndarray:
+    return np.repeat(np.arange(1, 9, dtype=np.uint32), 8).reshape(8, 8)
+
+
+def test_what_is_corrected_while_it_is_saved_can_be_undone(writer: ProjectWriter) -> None:
+    labels, history = make_labels(), EditHistory()
+    note = ReviewNote(ReviewDecisions(accepted=(1, 2)), history)
+
+    def unlock_and_delete() -> None:
+        note.decisions = ReviewDecisions(accepted=(1,))
+        history.make(labels, delete(labels, [2]))
+
+    save(writer, Edited(labels, unlock_and_delete), note)
+    assert writer.project.image("cells").review.accepted == (1,)
+    saved = writer.project.result("cells")
+    np.testing.assert_array_equal(saved, labels)
+    EditHistory(writer.project.steps("cells").fitting(saved)).undo(saved)
+    np.testing.assert_array_equal(saved, make_labels())
+
+
+def test_steps_are_kept_when_labels_are_as_they_were(writer: ProjectWriter) -> None:
+    labels, history = make_labels(), EditHistory()
+    note = ReviewNote(ReviewDecisions(), history)
+    save(writer, labels, note)
+    file = writer.project.results / "cells.tif"
+    before = file.stat().st_mtime_ns
+    history.make(labels, delete(labels, [2]))
+    history.undo(labels)
+    save(writer, labels, note)
+    assert file.stat().st_mtime_ns == before
+    assert len(writer.project.steps("cells").undone) == 1
+
+
+def test_steps_go_with_their_labels(writer: ProjectWriter) -> None:
+    labels, history = make_labels(), EditHistory()
+    history.make(labels, delete(labels, [2]))
+    save(writer, labels, ReviewNote(ReviewDecisions(rejected=(2,)), history))
+    assert writer.project.steps("cells").n_done == 1
+    save(writer, make_labels()[::-1], None)
+    assert writer.project.steps("cells").every == ()
