@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_spoco.data.channels import describe_axes, guess_axes, take_channels
+from napari_spoco.data.channels import ChannelStack, describe_axes, guess_axes, take_channels
 from napari_spoco.data.images import as_channels_first
 
 
@@ -80,3 +80,66 @@ def test_channels_that_are_not_taken_may_be_what_they_like() -> None:
     assert as_channels_first(image, ndim=2, channels=(1,)).shape == (1, 8, 8)
     with pytest.raises(ValueError, match="contrast"):
         as_channels_first(image, ndim=2, channels=(2,))
+
+
+# Arrays as channels of one image
+
+
+class Noted:
+    """An array that notes what is read of it."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self._values, self.read = values, []
+        self.shape, self.dtype = values.shape, values.dtype
+
+    def __getitem__(self, key: tuple) -> np.ndarray:
+        self.read.append(key)
+        return self._values[key]
+
+
+def stacked() -> tuple[ChannelStack, np.ndarray]:
+    values, kinds = np.random.default_rng(0).integers(0, 99, (3, 5, 6, 7)), (np.uint16, np.uint8, np.float64)
+    arrays = [channel.astype(kind) for channel, kind in zip(values, kinds, strict=True)]
+    return ChannelStack(arrays), np.stack(arrays)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param(1, id="channel"),
+        pytest.param(-1, id="last channel"),
+        pytest.param((np.int64(2), 3), id="plane"),
+        pytest.param((slice(None), 3, slice(1, 4)), id="plane of all"),
+        pytest.param((slice(2, 0, -1), slice(None, None, 2)), id="some, turned round"),
+        pytest.param((..., 3), id="ellipsis"),
+        pytest.param(([0, 2], slice(1)), id="list"),
+        pytest.param((0, slice(None), [1, 2]), id="number and list"),
+        pytest.param((), id="nothing"),
+    ],
+)
+def test_a_stack_is_indexed_as_an_array(key) -> None:
+    stack, array = stacked()
+    assert (stack.shape, stack.ndim, stack.size, stack.dtype) == (array.shape, 4, array.size, array.dtype)
+    found = stack[key]
+    np.testing.assert_array_equal(found, array[key])
+    assert found.dtype == array.dtype
+
+
+def test_a_stack_becomes_an_array() -> None:
+    stack, array = stacked()
+    np.testing.assert_array_equal(np.asarray(stack), array)
+    assert np.asarray(stack, np.float32).dtype == np.float32
+
+
+def test_no_more_is_read_than_is_wanted() -> None:
+    channels = [Noted(np.zeros((5, 6, 7), np.uint8)) for _ in range(3)]
+    stack = ChannelStack(channels)
+    assert not any(channel.read for channel in channels)
+    assert stack[1, 4].shape == (6, 7)
+    assert [channel.read for channel in channels] == [[], [(4,)], []]
+
+
+@pytest.mark.parametrize("shapes", [[(4, 4), (4, 5)], []], ids=["several shapes", "none"])
+def test_other_arrays_are_no_stack(shapes) -> None:
+    with pytest.raises(ValueError, match="channels: expected arrays of one shape"):
+        ChannelStack([np.zeros(shape) for shape in shapes])

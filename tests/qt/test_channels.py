@@ -319,7 +319,42 @@ def test_a_stack_of_three_planes_stays_one(spoco, viewer, tmp_path, until) -> No
     assert spoco.annotate.image_form.about.text() == "Z 3, Y 64, X 64"
 
 
-def test_a_work_box_needs_one_channel(annotated) -> None:
-    button = annotated.annotate.action_buttons["crop_here"]
-    assert not button.isEnabled()
-    assert "axis of channels cannot be cropped" in button.toolTip()
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_a_work_box_has_all_channels(spoco, viewer, until, ndim) -> None:
+    shape = (3, *(6, 64, 80)[-ndim:])
+    names = ("DAPI", "GFP", "Cy5")
+    image = add_channels(viewer, shape, scale=(1, *(2, 0.5, 0.5)[-ndim:]), translate=(0, *(4, -3, 9)[-ndim:]))
+    image_axes.set_axes(image, "C" + "ZYX"[-ndim:])
+    image_axes.name_channels(image, names)
+    spoco.annotate.new_button.click()
+    annotations = viewer.layers["cells annotations"]
+    annotations.data[..., 5:60, 5:60] = 4
+    before = annotations.data.copy()
+    annotations.corner_pixels = np.array([[0, 10, 20], [5, 29, 49]])[:, -ndim:]  # As napari notes it when it draws.
+    spoco.annotate.count()
+    until(lambda: spoco.annotate.summary.n_objects == 1)
+    spoco.annotate.action_buttons["crop_here"].click()
+    until(lambda: "cells annotations box" in viewer.layers)
+    part, painted = viewer.layers["cells box"], viewer.layers["cells annotations box"]
+    assert spoco.annotate.image.layer().name == "cells box"
+    np.testing.assert_array_equal(part.data, image.data[..., 10:30, 20:50])
+    assert painted.data.shape == part.data.shape[1:]
+    assert image_axes.axes_of(part) == image_axes.axes_of(image)
+    assert [box.text() for box in boxes(spoco)] == list(names)
+    corner = (0,) * (ndim - 2)
+    np.testing.assert_allclose(part.data_to_world((0, *corner, 0, 0))[1:], painted.data_to_world((*corner, 0, 0)))
+    np.testing.assert_allclose(part.data_to_world((2, *corner, 0, 0)), image.data_to_world((2, *corner, 10, 20)))
+    painted.data_setitem(tuple(np.array([place]) for place in (*corner, 3, 4)), 7)
+    spoco.annotate.action_buttons["write_back"].click()
+    until(lambda: "written back" in spoco.footer.text)
+    before[(*corner, 13, 24)] = 7
+    np.testing.assert_array_equal(annotations.data, before)
+    assert spoco.annotate.image.layer().name == "cells"
+    assert [layer.name for layer in viewer.layers] == ["cells", "cells annotations"]
+
+
+def test_a_work_box_needs_channels_in_front(spoco, viewer) -> None:
+    add_channels(viewer, (64, 64, 2))
+    viewer.add_labels(np.zeros((64, 64), np.int32), name="annotations")
+    spoco.annotate.annotations.choose(viewer.layers["annotations"])
+    assert not spoco.annotate.action_buttons["crop_here"].isEnabled()

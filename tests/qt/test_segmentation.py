@@ -252,3 +252,48 @@ def test_an_image_deleted_meanwhile_still_gets_its_objects(load, viewer, until) 
     viewer.layers.remove("cells")
     until(lambda: not widget.session.state.is_busy)
     assert "cells objects" in names(viewer)
+
+
+# What needs a model that classifies pixels
+
+
+def is_offered(combo, text: str) -> bool:
+    item = combo.model().item(combo.findText(text))
+    assert item.isEnabled() != bool(item.toolTip())
+    return item.isEnabled()
+
+
+def classes_on_offer(widget) -> tuple[bool, bool, bool]:
+    """Return whether the certainty is in sight, and whether the two choices may be taken."""
+    tab = widget.segment
+    method = is_offered(tab.quick.editor("method"), "pixel classes")
+    return tab.threshold.isVisibleTo(tab), is_offered(tab.foreground, "where pixels are classified as objects"), method
+
+
+def test_pixel_classes_are_offered_for_models_that_have_them(load, viewer) -> None:
+    widget = load()
+    assert classes_on_offer(widget) == (False, False, False)
+    viewer.add_labels(np.zeros((64, 64), int), name="mask")
+    assert classes_on_offer(widget) == (False, False, False)
+    load(pixel_classes=True)
+    assert classes_on_offer(widget) == (True, True, True)
+
+
+def test_without_a_model_all_may_be_chosen(ready) -> None:
+    assert classes_on_offer(ready) == (False, True, True)
+
+
+def test_the_certainty_is_in_sight_where_it_counts(load, viewer, qtbot) -> None:
+    widget = load(pixel_classes=True)
+    tab, method = widget.segment, widget.segment.quick.editor("method")
+    viewer.add_labels(np.ones((64, 64), int), name="mask")
+    for wanted, counts in (("pixel_classes", True), ("intensity", False), (viewer.layers["mask"], False), ("", True)):
+        tab.foreground.choose(wanted)
+        assert tab.threshold.isVisibleTo(tab) == counts
+    tab.foreground.choose("intensity")
+    method.setFocus()
+    qtbot.keyClicks(method, "pix")
+    assert method.value() == "pixel_classes"
+    assert tab.threshold.isVisibleTo(tab)
+    tab.show_config(tab.config().model_copy(update={"method": "watershed"}))
+    assert not tab.threshold.isVisibleTo(tab)

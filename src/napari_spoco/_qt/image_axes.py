@@ -21,12 +21,19 @@ if TYPE_CHECKING:
 
 AXES = "napari-spoco axes"
 """Key of an image's metadata; the value is one of `POSSIBLE_AXES`."""
+CHANNELS = "napari-spoco channels"
+"""Key of an image's metadata; the value are the names of its channels."""
 COLOURS = ("red", "green", "blue")
 
 
 def pixels_of(layer: Layer) -> Any:
     """Return the pixels of a layer, at full resolution; may be lazy."""
-    return layer.data[0] if layer.multiscale else layer.data
+    return levels_of(layer)[0]
+
+
+def levels_of(layer: Layer) -> list[Any]:
+    """Return the pixels of a layer at every resolution it has, the finest first; may be lazy."""
+    return [*layer.data] if layer.multiscale else [layer.data]
 
 
 def possible_axes(layer: Layer) -> tuple[str, ...]:
@@ -67,6 +74,22 @@ def n_channels(layer: Layer) -> int:
     return 1 if axis < 0 else int(pixels_of(layer).shape[axis])
 
 
+def channel_names(layer: Layer) -> tuple[str, ...]:
+    """Return what the channels, or colours, of an image are called; their numbers where they have no names."""
+    names, n = COLOURS if layer.rgb else given_names(layer), n_channels(layer)
+    return names if len(names) == n else tuple(map(str, range(n)))
+
+
+def given_names(layer: Layer) -> tuple[str, ...]:
+    """Return the names that the channels of an image were given; empty where they have none."""
+    return tuple(layer.metadata.get(CHANNELS, ()))
+
+
+def name_channels(layer: Layer, names: Sequence[str]) -> None:
+    """Call the channels of an image so; by their numbers where there are no names."""
+    layer.metadata[CHANNELS] = tuple(names)
+
+
 def is_readable(layer: Layer) -> bool:
     """Say whether `layers.read_image` takes an image as it is."""
     return axes_of(layer).find("C", 1) < 0 and bool(axes_of(layer))
@@ -86,9 +109,7 @@ def put_channels_first(layer: Layer) -> None:
         raise ValueError(f"image: expected a layer without shear to put its channels first, got “{layer.name}”.")
     axes = axes_of(layer)
     order = [axes.find("C"), *spatial_axes(layer)]
-    units, names = list(layer.units), [*layer.axis_labels]
-    if any(name.startswith("-") for name in names):  # That is how napari calls them until then.
-        names = list(axes.lower())
+    units, names = list(layer.units), _axis_names(layer.axis_labels, axes)
     scale, translate, rotate = np.array(layer.scale), np.array(layer.translate), np.array(layer.rotate)
     affine = np.array(layer.affine.affine_matrix)
     layer.metadata[AXES] = "C" + axes.replace("C", "")
@@ -105,9 +126,15 @@ def put_channels_first(layer: Layer) -> None:
 def with_channel_axis(place: Mapping[str, Any]) -> dict[str, Any]:
     """Return what places an image without channels in the world, for one with its channels first."""
     labels: Sequence[str] = place.get("axis_labels") or ()
-    names = {"axis_labels": ("c", *labels)} if labels else {}
+    names = {"axis_labels": ("c", *_axis_names(labels, "ZYX"[-len(labels) :]))} if labels else {}
     units = {"units": ("pixel", *place["units"])} if place.get("units") else {}
-    return {**place, **names, **units}  # napari itself puts an axis in front of the others.
+    affine = {"affine": np.array(place["affine"])} if "affine" in place else {}
+    return {**place, **names, **units, **affine}  # napari itself puts an axis in front of the others, of arrays.
+
+
+def _axis_names(labels: Sequence[str], axes: str) -> Sequence[str]:
+    """Return the names of axes; where napari has numbered them from the last one on, their letters."""
+    return list(axes.lower()) if any(label.startswith("-") for label in labels) else labels
 
 
 def _moved(pixels: Any, order: list[int]) -> Any:

@@ -6,6 +6,7 @@ Axes are told by letters, "CZYX" for channels, planes, rows and columns. What a 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
 
 MOST_CHANNELS = 4
 """A third axis as short as this is taken for channels: too few planes for a network that halves a stack."""
@@ -110,6 +111,62 @@ def take_channels(image: NDArray[Any], channels: Sequence[int] | None, *, name: 
     if wanted == [*range(wanted[0], wanted[0] + len(wanted))]:
         return image[wanted[0] : wanted[0] + len(wanted)]
     return np.take(image, wanted, axis=0)
+
+
+class ChannelStack:
+    """Arrays of one shape (*spatial), seen as one image (C, *spatial) with each as a channel.
+
+    Nothing is copied, and nothing of a lazy array is read before it is asked for: `stack[1, 5]` reads a plane of one
+    channel. Integers and slices read no more than is wanted; other indices mean the same as for an array of all.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        (C, *spatial).
+    dtype : dtype
+        Holds the values of every channel.
+
+    Raises
+    ------
+    ValueError
+        There is no array, or they are of several shapes.
+    """
+
+    def __init__(self, channels: Sequence[Any]) -> None:
+        shapes = {tuple(channel.shape) for channel in channels}
+        if len(shapes) != 1:
+            raise ValueError(f"channels: expected arrays of one shape, got {sorted(shapes)}")
+        self._channels = tuple(channels)
+        self.shape: tuple[int, ...] = (len(channels), *shapes.pop())
+        self.dtype = np.result_type(*(channel.dtype for channel in channels))
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return math.prod(self.shape)
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        """Read what an array of all channels has there."""
+        key = key if isinstance(key, tuple) else (key,)
+        if not key or not all(isinstance(part, int | np.integer | slice) for part in key):
+            found: NDArray[Any] = np.asarray(self)[key]
+            return found
+        first, rest = key[0], key[1:]
+        if isinstance(first, slice):
+            return np.stack([self._read(channel, rest) for channel in self._channels[first]])
+        return self._read(self._channels[first], rest)
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        """Read everything."""
+        return self[:].astype(dtype or self.dtype, copy=False)
+
+    def _read(self, channel: Any, key: tuple[int | slice, ...]) -> NDArray[Any]:
+        return np.asarray(channel[key]).astype(self.dtype, copy=False)
 
 
 def count_channels(n: int) -> str:

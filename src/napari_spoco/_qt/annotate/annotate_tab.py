@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 _TITLE_WIDTH = 80
 _IMAGE_HELP = (
-    "The image to annotate, to train on and to segment. Are its channels layers of their own? Select these in the "
-    "layer list, press the right mouse button and choose Merge to Stack: the lowest one becomes channel 0."
+    "The image to annotate, to train on and to segment. Are its channels layers of their own? Choose one of them, and "
+    "press Combine below."
 )
 _ANNOTATIONS_HELP = "The Labels layer that is painted on: a label per object; 0 is unknown, not background."
 _BOXES_HELP = (

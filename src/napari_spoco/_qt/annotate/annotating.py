@@ -17,6 +17,7 @@ from napari_spoco._qt.annotate.object_list import ListedObjects
 from napari_spoco._qt.annotate.pixel_changes import PixelChanges
 from napari_spoco._qt.annotate.stroke_labels import StrokeLabels
 from napari_spoco._qt.annotate.work_box import WorkBoxes
+from napari_spoco._qt.image_axes import is_readable
 from napari_spoco._qt.keys import KeyChoice, LayerKeys
 from napari_spoco._qt.layer_view import look_at, plane_axis
 from napari_spoco._qt.layers import labels_pixels, spatial_shape
@@ -275,7 +276,7 @@ class Annotating(QObject):
             meaning = self._strokes.meaning
         except ValueError:
             meaning = None
-        is_alike = image is not None and image.ndim == layer.ndim and spatial_shape(image) == spatial_shape(layer)
+        is_alike = image is not None and is_readable(image) and spatial_shape(image) == spatial_shape(layer)
         return AnnotationStatus(
             has_image=image is not None,
             is_open=True,

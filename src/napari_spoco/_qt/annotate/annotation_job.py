@@ -104,18 +104,23 @@ def run_import(
 
 @dataclass(frozen=True, eq=False)
 class Crop:
-    """A part of an image, (*part) or (*part, colours), and the part of its annotations."""
+    """A part of an image, (*part), (C, *part) or (*part, colours), and the part of its annotations."""
 
     pixels: NDArray[Any]
     box: WorkBox
 
 
 def run_crop(
-    _job: JobContext, labels: NDArray[Any], image: Any, box: tuple[slice, ...], reserved: Collection[int]
+    _job: JobContext,
+    labels: NDArray[Any],
+    image: Any,
+    part: tuple[slice, ...],
+    box: tuple[slice, ...],
+    reserved: Collection[int],
 ) -> Generator[None, None, Crop]:
-    """Copy a part of an image, which may be lazy, and of its annotations."""
+    """Copy a part of an image, which may be lazy, and the same part, the `box`, of its annotations."""
     yield
-    return Crop(np.array(image[box]), WorkBox.of(labels, box, reserved=reserved))
+    return Crop(np.array(image[part]), WorkBox.of(labels, box, reserved=reserved))
 
 
 def run_write_back(

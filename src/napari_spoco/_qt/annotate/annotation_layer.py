@@ -11,6 +11,7 @@ import numpy as np
 from napari.layers import Image, Labels, Shapes
 
 from napari_spoco._qt.annotate.stroke_labels import KEPT
+from napari_spoco._qt.image_axes import axes_of, given_names, name_channels, set_axes, with_channel_axis
 from napari_spoco._qt.layer_view import displayed_axes, visible_box
 from napari_spoco._qt.layers import identity, transforms
 
@@ -92,10 +93,18 @@ def visible_part(viewer: napari.viewer.Viewer, annotations: Labels) -> tuple[sli
 
 
 def add_work_box(viewer: napari.viewer.Viewer, image: Image, annotations: Labels, crop: Crop) -> tuple[Image, Labels]:
-    """Add a part of an image and of its annotations where it lies in the whole; return both layers."""
+    """Add a part of an image, all its channels, and of its annotations where it lies in the whole; return both layers.
+
+    Of a hidden image the part is hidden, too: its channels are on show as layers of their own.
+    """
     start = crop.box.start
-    look = {"rgb": True} if image.rgb else {"colormap": image.colormap, "contrast_limits": image.contrast_limits}
-    part = Image(crop.pixels, name=f"{image.name} box", **look, **transforms(image, start))
+    look = {} if image.rgb else {"colormap": image.colormap, "contrast_limits": image.contrast_limits}
+    place, axes = transforms(image, start), axes_of(image)
+    if "C" in axes:
+        place = with_channel_axis(place)
+    part = Image(crop.pixels, rgb=image.rgb, name=f"{image.name} box", visible=image.visible, **look, **place)
+    set_axes(part, axes)
+    name_channels(part, given_names(image))
     origin = WorkBoxOrigin(crop.box, identity(annotations), identity(image), identity(part))
     kept = {key: value for key, value in annotations.metadata.items() if key == KEPT}
     labels = Labels(

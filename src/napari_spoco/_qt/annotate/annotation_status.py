@@ -122,10 +122,7 @@ class AnnotationStatus:
         if name == "interpolate":
             return self._reason_against_filling()
         if name == "crop_here" and not self.is_croppable:
-            return (
-                "Choose the image that these annotations belong to first: both must have the same shape. An image with "
-                "an axis of channels cannot be cropped."
-            )
+            return "Choose the image that these annotations belong to first: both must have the same shape."
         if name == "crop_here" and self.is_box:
             return "This is a work box already: write it back first."
         if name == "write_back" and not self.is_box:

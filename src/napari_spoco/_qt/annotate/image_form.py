@@ -1,4 +1,7 @@
-"""How the chosen image is read: a line about its axes, a choice of them where there is one, and of its channels."""
+"""How the chosen image is read: a line about its axes, a choice of them where there is one, and of its channels.
+
+Channels that are layers of their own are offered to be made one image.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,13 @@ _CHANNELS_HELP = (
     "The channels that the network sees, of every image it is trained on. The model remembers them and takes the same "
     "ones of other images, unless others are chosen here. Train > Advanced settings > Channels takes them in any order."
 )
+_COMBINE_HELP = (
+    "Make one image with a channel of each: {}. They have the same shape, pixel size and place. Nothing is copied, and "
+    "you go on looking at these layers: the new one is hidden. Delete it to take this back. Are the channels others? "
+    "Select them in the layer list first."
+)
+_LONGEST_LIST = 8
+"""Names of layers in a tooltip."""
 
 
 class ShownImage(NamedTuple):
@@ -47,11 +57,13 @@ class ImageForm(QWidget):
     axes_chosen = Signal(str)
     first_requested = Signal()
     channels_chosen = Signal(object)  # tuple of int; None for all
+    combination_requested = Signal()
 
     def __init__(self, *, title_width: int = 0) -> None:
         super().__init__()
         self.about = sentence()
         self.axes, self.first_button = QComboBox(), QPushButton("Put channels first")
+        self.combine_button = QPushButton()
         self.axes.setToolTip(_AXES_HELP)
         self.axes.setPlaceholderText("not known")
         ignore_wheel(self.axes)
@@ -59,19 +71,23 @@ class ImageForm(QWidget):
         self.boxes: list[QCheckBox] = []
         self._possible: tuple[str, ...] = ()
         self._axes_row, self._channels_row, self._grid = QWidget(), QWidget(), QWidget()
+        self._combine_row = QWidget()
         self._grid.setToolTip(_CHANNELS_HELP)
         self._cells = QGridLayout(self._grid)
         self._cells.setColumnStretch(_COLUMNS, 1)
         self._axes_row.setLayout(row(self.axes, self.first_button, title="Axes", title_width=title_width))
         self._channels_row.setLayout(row(self._grid, title="Channels", title_width=title_width))
-        layout = QVBoxLayout(self)
-        for part in (layout, self._cells, self._axes_row.layout(), self._channels_row.layout()):
+        self._combine_row.setLayout(row(self.combine_button, title="Channels", title_width=title_width))
+        layout, rows = QVBoxLayout(self), (self._axes_row, self._channels_row, self._combine_row)
+        for part in (layout, self._cells, *(widget.layout() for widget in rows)):
             part.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.about, self._axes_row, self._channels_row):
+        for widget in (self.about, *rows):
             layout.addWidget(widget)
         self.axes.activated.connect(self._on_axes_activated)
         self.first_button.clicked.connect(self._on_first_clicked)
+        self.combine_button.clicked.connect(self._on_combine_clicked)
         self.show_image(None)
+        self.show_combinable(())
 
     def show_image(self, image: ShownImage | None) -> None:
         """Show how an image is read; nothing without one."""
@@ -81,6 +97,13 @@ class ImageForm(QWidget):
         self.about.setText(image.text)
         self._show_axes(image)
         self._show_channels(image)
+
+    def show_combinable(self, names: tuple[str, ...]) -> None:
+        """Offer to make one image of layers of these names; nothing without any."""
+        self._combine_row.setVisible(bool(names))
+        self.combine_button.setText(f"Combine {len(names)} layers")
+        listed = ", ".join((*names[:_LONGEST_LIST], *["…"][: len(names) > _LONGEST_LIST]))
+        self.combine_button.setToolTip(_COMBINE_HELP.format(listed))
 
     def _show_axes(self, image: ShownImage) -> None:
         if image.possible != self._possible:
@@ -113,6 +136,9 @@ class ImageForm(QWidget):
 
     def _on_first_clicked(self) -> None:
         self.first_requested.emit()
+
+    def _on_combine_clicked(self) -> None:
+        self.combination_requested.emit()
 
     def _on_box_clicked(self, box: QCheckBox) -> None:
         offered = [other for other in self.boxes if not other.isHidden()]

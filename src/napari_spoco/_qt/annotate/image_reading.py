@@ -46,8 +46,8 @@ class ImageReading(QObject):
     def _shown(self, layer: Layer) -> ShownImage:
         n, chosen = image_axes.n_channels(layer), self._settings.channels
         text = ". ".join(filter(None, (describe_image(layer), _about_channels(n, chosen))))
-        names = image_axes.COLOURS if layer.rgb else tuple(map(str, range(n)))
-        return ShownImage(text, image_axes.axes_of(layer), image_axes.possible_axes(layer), names, chosen)
+        names, possible = image_axes.channel_names(layer), image_axes.possible_axes(layer)
+        return ShownImage(text, image_axes.axes_of(layer), possible, names, chosen)
 
     def _on_axes_chosen(self, axes: str) -> None:
         if (layer := self._tab.image.layer()) is not None:

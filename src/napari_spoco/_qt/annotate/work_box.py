@@ -8,7 +8,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_spoco._qt.annotate import annotation_job, annotation_layer
 from napari_spoco._qt.annotate.stroke_labels import KEPT
-from napari_spoco._qt.image_axes import axes_of, pixels_of, set_axes
+from napari_spoco._qt.image_axes import axes_of, pixels_of
 from napari_spoco._qt.notices import Notice
 from napari_spoco._qt.worker import SideJob
 
@@ -56,7 +56,8 @@ class WorkBoxes(QObject):
         self._cropped = image, annotations = self._tab.image.layer(), self._tab.annotations.layer()
         box = annotation_layer.visible_part(self._viewer, annotations)
         self.noticed.emit(Notice("Making layers of what is on show …"))
-        self._cropping.start(annotation_job.run_crop, annotations.data, pixels_of(image), box, reserved)
+        part = (slice(None), *box) if "C" in axes_of(image) else box
+        self._cropping.start(annotation_job.run_crop, annotations.data, pixels_of(image), part, box, reserved)
 
     def write_back(self, reserved: Collection[int]) -> None:
         """Put what has changed in the chosen box into the annotations it comes from."""
@@ -79,7 +80,6 @@ class WorkBoxes(QObject):
         if self._cropped is None:
             return
         part, labels = annotation_layer.add_work_box(self._viewer, *self._cropped, crop)
-        set_axes(part, axes_of(self._cropped[0]))
         self._tab.image.choose(part)
         self._tab.annotations.choose(labels)
         self.noticed.emit(Notice("Annotate in this box, then press Write back."))

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _QUICK = ("method", "fragment_size", "min_size")
 _RADIUS, _THRESHOLD = "foreground_radius", "class_threshold"
+_CLASSES = "pixel_classes"
+_NO_CLASSES = "The model in use does not tell inside and outside of objects apart: it has no pixel classes."
 _SHIPPED = "Take a shipped model …"
 _BACKGROUND_HELP = (
     "Then click on a pixel of the background: what is like it is background. Strokes of background in the annotations "
@@ -36,7 +38,7 @@ _FOREGROUNDS = (
     ("none", "everywhere"),
     ("intensity", "where the image is bright"),
     ("embedding", "far from the background's embedding"),
-    ("pixel_classes", "where pixels are classified as objects"),
+    (_CLASSES, "where pixels are classified as objects"),
 )
 
 
@@ -70,6 +72,7 @@ class SegmentTab(Tab):
         self.radius = ModelForm(SegmentationConfig, [_RADIUS])
         self.radius.hide()
         self.threshold = ModelForm(SegmentationConfig, [_THRESHOLD])
+        self._has_classes: bool | None = None
         self._forms = (self.quick, self.radius, self.threshold, self.advanced)
         self.background_button, self._about_background = QPushButton("Click on background"), sentence()
         self.background_button.setCheckable(True)
@@ -93,6 +96,7 @@ class SegmentTab(Tab):
         self.column.addWidget(line())
         self.column.addWidget(self.comparison)
         self._connect()
+        self.offer_classes(None)
 
     def config(self) -> SegmentationConfig:
         """Return the settings; raises ValueError with a sentence for the user."""
@@ -107,6 +111,12 @@ class SegmentTab(Tab):
         self.foreground.choose(config.foreground or "")
         for form in self._forms:
             form.set_values(config)
+        self._show_classes()
+
+    def offer_classes(self, has_classes: bool | None) -> None:
+        """Offer what needs a model that classifies pixels; None without a model, which any may follow."""
+        self._has_classes = has_classes
+        self._show_classes()
 
     def mask(self) -> NDArray[np.integer] | None:
         """Return the pixels of the Labels layer in which objects may lie, if one is chosen; to be read only."""
@@ -144,6 +154,8 @@ class SegmentTab(Tab):
         self.foreground.chosen.connect(self._on_foreground_chosen)
         self.preview.toggled.connect(self.preview_toggled)
         self.background_button.toggled.connect(self.background_requested)
+        self.foreground.model().rowsInserted.connect(self._show_classes)  # Listed anew, all entries are enabled.
+        self.quick.changed.connect(self._show_classes)
         for form in self._forms:
             form.changed.connect(self.changed)
 
@@ -167,5 +179,18 @@ class SegmentTab(Tab):
 
     def _on_foreground_chosen(self) -> None:
         self.radius.setVisible(self.foreground.key() == "embedding")
-        self.threshold.setVisible(self.foreground.key() in ("", "pixel_classes"))
+        self._show_classes()
         self.changed.emit()
+
+    def _show_classes(self) -> None:
+        """Show the certainty where it counts, and disable choices that the model does not suit."""
+        method, reason = self.quick.editor("method"), _NO_CLASSES if self._has_classes is False else ""
+        counts = self.foreground.key() in ("", _CLASSES) or method.value() == _CLASSES
+        self.threshold.setVisible(bool(self._has_classes) and counts)
+        for choice, index in (
+            (self.foreground, [key for key, _ in _FOREGROUNDS].index(_CLASSES)),
+            (method, method.findData(_CLASSES)),
+        ):
+            if (item := choice.model().item(index)) is not None:
+                item.setEnabled(not reason)
+                item.setToolTip(reason)

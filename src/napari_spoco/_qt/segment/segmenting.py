@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_spoco._qt import layers
 from napari_spoco._qt.embeddings.embedding_job import EmbeddingInputs
+from napari_spoco._qt.model_headers import header_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,6 +66,7 @@ class Segmenting(QObject):
         views.embedding_wanted.connect(self.embed)
         session.embedded.connect(self._on_embedded)
         session.segmented.connect(self._on_segmented)
+        session.state_changed.connect(self._on_state_changed)
 
     def segment(self) -> None:
         """Find the objects of the chosen image."""
@@ -102,6 +104,14 @@ class Segmenting(QObject):
             channels=self._settings.channels,
             network=self._embeddings.network.value(),
         )
+
+    def _on_state_changed(self) -> None:
+        path = self._session.model_path
+        try:
+            has_classes = None if path is None else header_of(path).network.pixel_classes
+        except ValueError:
+            has_classes = None
+        self._segment.offer_classes(has_classes)
 
     def _on_embedded(self, embedded: EmbeddedImage) -> None:
         if self._image is None:
