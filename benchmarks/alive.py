@@ -3,8 +3,11 @@
 A thread looks at the stack of the main thread every two milliseconds. As long as a function of the package is on it,
 the processor time of the main thread counts as one hold: what the package does by itself and what it has napari, Qt and
 NumPy do before it returns. What they do later on their own account (drawing, uploading textures) does not count, nor
-does time in which other programs had the processor. Of every job the longest hold is printed, and where it was. The
-first rows are what napari takes to add, and to remove, layers of the same size without the package.
+does time in which other programs had the processor. Of every job the longest hold is printed, how much of it napari had
+called for (code of napari is nearer to the top of the stack than code of the package) and how much went into collecting
+garbage (napari has all of Python's collected whenever a layer is removed); then the most that was spent in one hold on
+neither, which is our own. The first rows are what napari takes to add, and to remove, layers of the same size without
+the package.
 
     xvfb-run -a -s "-screen 0 1600x1200x24" python benchmarks/alive.py [--images plane stack]
 
@@ -14,13 +17,14 @@ The network is a small one, trained for some steps: what it finds does not matte
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +34,6 @@ from napari.qt import get_qapp
 
 import napari_spoco
 from napari_spoco._qt import paths
-from napari_spoco.config import TrainingConfig, ValidationConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,76 +45,119 @@ DIAMETER, SPACING = 20, 32
 ASKED_MILLISECONDS = 50
 INTERVAL = 0.002
 PACKAGE = str(Path(napari_spoco.__file__).parent)
-TRAINING = TrainingConfig(
-    max_steps=12,
-    max_minutes=None,
-    feature_maps=(4, 8),
-    batch_size=1,
-    preview_seconds=0.0,
-    autosave_seconds=1.0,
-    validation=ValidationConfig(every=5),
-    threads=1,
-)
+NAPARI = str(Path(napari.__file__).parent)
+TRAINING = {
+    "max_steps": 12,
+    "max_minutes": None,
+    "feature_maps": (4, 8),
+    "batch_size": 1,
+    "preview_seconds": 0.0,
+    "autosave_seconds": 1.0,
+    "validation": {"every": 5},
+    "threads": 1,
+}
 
 
 @dataclass
 class Hold:
-    """The longest hold of a job: milliseconds of processor time, and the functions of the package it was spent in.
+    """A hold of a job: milliseconds of processor time, by the innermost function of the package, and what for."""
 
-    They are the outermost one and the one that was the innermost most often.
-    """
+    napari: Counter[str] = field(default_factory=Counter)
+    ours: Counter[str] = field(default_factory=Counter)
+    garbage: float = 0.0
 
-    milliseconds: float = 0.0
-    where: str = "-"
+    @property
+    def milliseconds(self) -> float:
+        """How long it is."""
+        return self.napari.total() + self.ours.total() + self.garbage
+
+    def copy(self) -> Hold:
+        """Return it as it is now."""
+        return Hold(self.napari.copy(), self.ours.copy(), self.garbage)
+
+
+def where(spent: Counter[str]) -> str:
+    """Return the function that the most was spent in."""
+    return next((name for name, _ in spent.most_common(1)), "-")
 
 
 class Watch(threading.Thread):
-    """Samples the main thread; `longest` is the longest hold since the last `begin`."""
+    """Samples the main thread from `begin` on."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
         self._main = threading.main_thread().ident or 0
         self._clock = time.pthread_getcpuclockid(self._main)
         self._is_ended = False
-        self.longest = Hold()
+        self._garbage = self._garbage_began = 0.0
+        gc.callbacks.append(self._on_collecting)
+        self.begin()
 
     def begin(self) -> None:
         """Forget what was before."""
-        self.longest = Hold()
+        self.longest, self.most_of_ours = Hold(), Hold()
+        self.turn()
+
+    def turn(self) -> None:
+        """Take note, in the main thread, that the event loop turns: what was before belongs to no later hold."""
+        self._turned = time.thread_time()
 
     def end(self) -> None:
         """Sample no longer."""
         self._is_ended = True
         self.join()
+        gc.callbacks.remove(self._on_collecting)
 
     def run(self) -> None:
         """Sample."""
-        began, outermost = None, "-"
-        spent: Counter[str] = Counter()
-        before = time.clock_gettime(self._clock)
+        hold, outermost = None, "-"
+        before, garbage = time.clock_gettime(self._clock), self._garbage
         while not self._is_ended:
             time.sleep(INTERVAL)
-            now = time.clock_gettime(self._clock)
-            innermost, outer = self._functions()
-            if innermost is None:
-                began = None
-            elif began is None or outer != outermost:
-                # The hold may have begun right behind the last sample.
-                began, outermost, spent = before, outer, Counter()
-            if began is not None and innermost is not None:
-                spent[innermost] += 1
-                if 1e3 * (now - began) > self.longest.milliseconds:
-                    self.longest = Hold(1e3 * (now - began), f"{outermost} > {spent.most_common(1)[0][0]}")
-            before = now
+            stack = self._stack()
+            now, collected = time.clock_gettime(self._clock), self._garbage
+            functions = [name for name in stack if name != NAPARI]
+            if not functions:
+                hold = None
+            else:
+                # The hold may have begun right behind the last sample, which may be long ago on a busy machine.
+                if hold is None or functions[-1] != outermost:
+                    hold, outermost = Hold(), functions[-1]
+                    before = max(before, min(self._turned, now))
+                    garbage = max(garbage, collected - (now - before))
+                # It comes a sample late where the collector's last act is to let this thread run.
+                in_garbage = 1e3 * (collected - garbage)
+                hold.garbage += in_garbage
+                spent = hold.napari if stack[0] == NAPARI else hold.ours
+                spent[functions[0]] += 1e3 * (now - before) - in_garbage
+                self._compare(hold)
+            before, garbage = now, collected
 
-    def _functions(self) -> tuple[str | None, str]:
-        """Return the innermost and the outermost function of the package on the stack of the main thread."""
+    def _compare(self, hold: Hold) -> None:
+        if hold.milliseconds > self.longest.milliseconds:
+            self.longest = hold.copy()
+        if hold.ours.total() > self.most_of_ours.ours.total():
+            self.most_of_ours = hold.copy()
+
+    def _stack(self) -> list[str]:
+        """Return what is on the stack of the main thread, innermost first: functions of the package, and `NAPARI`."""
         frame, found = sys._current_frames().get(self._main), []
         while frame is not None:
-            if frame.f_code.co_filename.startswith(PACKAGE):
-                found.append(f"{Path(frame.f_code.co_filename).stem}.{frame.f_code.co_name}")
+            path = frame.f_code.co_filename
+            if path.startswith(PACKAGE):
+                found.append(f"{Path(path).stem}.{frame.f_code.co_name}")
+            elif path.startswith(NAPARI):
+                found.append(NAPARI)
             frame = frame.f_back
-        return (found[0], found[-1]) if found else (None, "-")
+        return found
+
+    def _on_collecting(self, phase: str, _info: dict[str, int]) -> None:
+        if threading.get_ident() != self._main:
+            return
+        if phase == "start":
+            self._garbage_began = time.thread_time()
+        else:
+            self._garbage += time.thread_time() - self._garbage_began
 
 
 class Session:
@@ -131,20 +177,27 @@ class Session:
         began = time.perf_counter()
         yield
         self.settle()
-        hold, seconds = self._watch.longest, time.perf_counter() - began
-        note = "" if hold.milliseconds <= ASKED_MILLISECONDS else " **"
-        print(f"| {self._kind} | {name} | {hold.milliseconds:.0f}{note} | {hold.where} | {seconds:.1f} |", flush=True)
+        hold, ours, seconds = self._watch.longest, self._watch.most_of_ours, time.perf_counter() - began
+        own = ours.ours.total()
+        note = "" if own <= ASKED_MILLISECONDS else " **"
+        print(
+            f"| {self._kind} | {name} | {hold.milliseconds:.0f} | {hold.napari.total():.0f} | {hold.garbage:.0f} "
+            f"| {where(hold.napari + hold.ours)} | {own:.0f}{note} | {where(ours.ours)} | {seconds:.1f} |",
+            flush=True,
+        )
 
     def settle(self, seconds: float = 0.5) -> None:
         """Let the event loop run."""
         until = time.perf_counter() + seconds
         while time.perf_counter() < until:
+            self._watch.turn()
             self._application.processEvents()
             time.sleep(0.001)
 
     def wait(self, is_done: Callable[[], bool]) -> None:
         """Let the event loop run until something is so."""
         while not is_done():
+            self._watch.turn()
             self._application.processEvents()
             time.sleep(0.001)
 
@@ -157,7 +210,7 @@ class Session:
             raise RuntimeError(self.widget.footer.details)
 
     def without_us(self) -> None:
-        """Print what napari itself takes, the second time."""
+        """Print what napari itself takes, the first and the second time: first it loads and compiles."""
         added = {
             "labels": lambda: self.viewer.add_labels(
                 np.zeros(self.image.shape, np.int32), scale=(0.5,) * self.image.ndim
@@ -165,7 +218,7 @@ class Session:
             "picture": lambda: self.viewer.add_image(np.zeros((*self.image.shape, 3), np.uint8), rgb=True),
         }
         for name, add in added.items():
-            for is_counted in (False, True):
+            for time_of in ("first", "second"):
                 before = time.thread_time()
                 layer = add()
                 middle = time.thread_time()
@@ -174,9 +227,9 @@ class Session:
                 self.viewer.layers.remove(layer)
                 after = time.thread_time()
                 self.settle()
-                if is_counted:
-                    print(f"| {self._kind} | napari alone: add {name} | {1e3 * (middle - before):.0f} | - | - |")
-                    print(f"| {self._kind} | napari alone: remove {name} | {1e3 * (after - between):.0f} | - | - |")
+                for what, seconds in (("add", middle - before), ("remove", after - between)):
+                    title = f"napari alone: {what} {name}, {time_of} time"
+                    print(f"| {self._kind} | {title} | {1e3 * seconds:.0f} |{' - |' * 6}", flush=True)
 
     def open_dock(self) -> None:
         """Open the dock by its name."""
@@ -193,7 +246,9 @@ class Session:
 
     def train(self) -> None:
         """Train to the end, with pictures as often as there can be."""
-        self.widget.train.settings.show_config(TRAINING)
+        from napari_spoco.config import TrainingConfig  # Opening the dock is the first to load it.
+
+        self.widget.train.settings.show_config(TrainingConfig(**TRAINING))
         self.widget.train.train_button.click()
         self.rest()
 
@@ -210,8 +265,10 @@ class Session:
         tab = self.widget.review
         self.widget.tabs.reveal(tab)
         tab.start_button.click()
-        self.rest()
-        self.settle(3.0)
+        self.wait(lambda: self.widget.reviewing.queue is not None)
+        for _ in range(3):
+            self.settle()
+            tab.action_buttons["accept"].click()
 
 
 def make_image(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -266,7 +323,8 @@ def main() -> None:
     options = parser.parse_args()
     watch = Watch()
     watch.start()
-    print("| image | job | longest hold (ms) | where | whole job (s) |\n|---|---|---|---|---|")
+    columns = ("image", "job", "longest hold (ms)", "in napari", "garbage", "where", "most of ours (ms)", "where", "s")
+    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     with tempfile.TemporaryDirectory() as folder:
         paths.data_folder = lambda: Path(folder)
         for kind in options.images:

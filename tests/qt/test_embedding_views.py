@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import types
 
+import napari
 import numpy as np
 import pytest
 
@@ -131,6 +132,42 @@ def test_a_preview_of_another_model_embeds_anew(widget, viewer, until, monkeypat
     assert "two preview" not in names(viewer)
 
 
+def test_the_preview_gives_way_to_the_result_and_comes_back(widget, viewer, until) -> None:
+    widget.segment.preview.click()
+    until(lambda: "two preview" in names(viewer))
+    preview = viewer.layers["two preview"]
+    widget.segment.segment_button.click()
+    until(lambda: "two objects" in names(viewer) and not widget.session.state.is_busy)
+    until(lambda: not preview.visible)
+    viewer.scene.camera.zoom *= 1.1
+    until(lambda: preview.visible)
+    assert preview in viewer.layers
+    widget.segment.preview.click()
+    assert preview not in viewer.layers
+
+
+def test_a_preview_that_the_user_has_hidden_stays_hidden(widget, viewer, until, qtbot) -> None:
+    widget.segment.preview.click()
+    until(lambda: "two preview" in names(viewer))
+    preview = viewer.layers["two preview"]
+    preview.visible = False
+    widget.embeddings.embed_button.click()
+    with qtbot.waitSignal(widget.views.preview.clustering.found):
+        pass
+    assert preview in viewer.layers
+    assert not preview.visible
+
+
+def test_a_layer_of_ours_comes_without_a_change_of_what_is_selected(viewer) -> None:
+    image = viewer.add_image(np.zeros((8, 8)), name="first")
+    other = viewer.add_image(np.zeros((8, 8)), name="second")
+    for selected in ({image}, {image, other}, set()):
+        viewer.layers.selection = selected
+        layers.insert_above(viewer, image, napari.layers.Labels(np.zeros((8, 8), int)))
+        assert set(viewer.layers.selection) == selected
+        assert viewer.layers.selection.active is (image if selected == {image} else None)
+
+
 def test_what_fails_is_said_once(widget, viewer, until, monkeypatch, qtbot) -> None:
     calls = []
 
@@ -168,8 +205,11 @@ def test_an_object_under_the_mouse_lights_up_and_is_annotated(widget, viewer, un
     annotations.undo()
     assert not annotations.data.any()
     move_mouse(widget, viewer, at(widget, -500, -500))
-    until(lambda: "two pick" not in names(viewer))
+    until(lambda: not viewer.layers["two pick"].visible)
+    move_mouse(widget, viewer, picked)
+    until(lambda: viewer.layers["two pick"].visible)
     widget.embeddings.pick.click()
+    assert "two pick" not in names(viewer)
     assert not viewer.mouse_move_callbacks
 
 

@@ -283,11 +283,11 @@ def identity(layer: Layer) -> str:
 
 def insert_above(viewer: napari.viewer.Viewer, below: Layer, layer: Layer) -> None:
     """Add a layer directly above another one, leaving the selection (and the user's brush) alone."""
-    selected, active = set(viewer.layers.selection), viewer.layers.selection.active
+    selection = viewer.layers.selection
+    selected = set(selection)
     index = viewer.layers.index(below) + 1 if below in viewer.layers else len(viewer.layers)
     viewer.layers.insert(index, layer)
-    viewer.layers.selection = selected
-    viewer.layers.selection.active = active
+    selection.symmetric_difference_update(selected ^ set(selection))  # At once: napari follows every step.
 
 
 def _times(parts: Any) -> str:

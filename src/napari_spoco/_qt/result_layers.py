@@ -30,6 +30,7 @@ class ResultLayers:
         self._dismissed: set[str] = set()
         self._objects: Callable[[], Layer | None] = lambda: None
         self._passing: dict[str, Callable[[], Layer | None]] = {}
+        self._hidden: set[str] = set()  # names of passing layers; what the user has hidden stays so
         self._is_edited = False
 
     def begin(self) -> None:
@@ -73,7 +74,7 @@ class ResultLayers:
         Layer
             The Labels layer, selected.
         """
-        self.drop_preview()
+        self.hide_preview()
         layer = self._objects()
         is_ours = layer is not None and layer in self._viewer.layers and layer.metadata[MAKER] == identity(image)
         if layer is not None and is_ours and not self._is_edited:
@@ -93,6 +94,10 @@ class ResultLayers:
         """Show the objects of a box of the image that begins at a pixel, above the picture of the embeddings."""
         self._show_passing("preview", image, labels, start)
 
+    def hide_preview(self) -> None:
+        """Put the preview by until it is shown again: to remove a layer holds napari far longer."""
+        self._hide_passing("preview")
+
     def drop_preview(self) -> None:
         """Take the preview away."""
         self._drop_passing("preview")
@@ -100,6 +105,10 @@ class ResultLayers:
     def show_pick(self, image: Layer, mask: NDArray[np.bool_], start: Sequence[int]) -> None:
         """Show the object under the pointer, a box of the image that begins at a pixel."""
         self._show_passing("pick", image, mask.astype(np.uint8), start)
+
+    def hide_pick(self) -> None:
+        """Put the object under the pointer by; the pointer comes and goes."""
+        self._hide_passing("pick")
 
     def drop_pick(self) -> None:
         """Take the object under the pointer away."""
@@ -111,6 +120,9 @@ class ResultLayers:
         if layer is not None and layer in self._viewer.layers and layer.metadata[MAKER] == identity(image):
             layer.data = labels
             layer.translate = placed["translate"]
+            if name in self._hidden:
+                self._hidden.remove(name)
+                layer.visible = True
             return
         self._drop_passing(name)
         metadata = {MAKER: identity(image), PASSING: True}
@@ -119,7 +131,14 @@ class ResultLayers:
         insert_above(self._viewer, image if picture is None else picture, layer)
         self._passing[name] = weakref.ref(layer)
 
+    def _hide_passing(self, name: str) -> None:
+        layer = self._passing.get(name, _nothing)()
+        if layer is not None and layer.visible:
+            self._hidden.add(name)
+            layer.visible = False
+
     def _drop_passing(self, name: str) -> None:
+        self._hidden.discard(name)
         layer = self._passing.pop(name, _nothing)()
         if layer is not None and layer in self._viewer.layers:
             self._viewer.layers.remove(layer)

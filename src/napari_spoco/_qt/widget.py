@@ -16,6 +16,7 @@ from napari_spoco._qt.activity import Activity
 from napari_spoco._qt.annotate.annotate_tab import AnnotateTab
 from napari_spoco._qt.annotate.annotated_images import AnnotatedImages
 from napari_spoco._qt.annotate.annotating import Annotating
+from napari_spoco._qt.annotate.combining import Combining
 from napari_spoco._qt.annotate.image_reading import ImageReading
 from napari_spoco._qt.annotate.new_annotations import NewAnnotations
 from napari_spoco._qt.batch.batch_tab import BatchTab
@@ -101,6 +102,7 @@ class SpocoWidget(QWidget):
         self.views = EmbeddingViews(napari_viewer, self._results, self.session, tabs, parent=self)
         self.annotating = Annotating(napari_viewer, self.annotate, self.train.settings, parent=self)
         self.image_reading = ImageReading(self.annotate, self.train.settings, parent=self)
+        self.combining = Combining(napari_viewer, self.annotate, parent=self)
         self.new_annotations = NewAnnotations(napari_viewer, self.annotate, parent=self)
         self.reviewing = Reviewing(napari_viewer, self.session, self.review, parent=self)
         self.batching = Batching(
@@ -147,6 +149,7 @@ class SpocoWidget(QWidget):
             self.session,
             self.annotating,
             self.image_reading,
+            self.combining,
             self.new_annotations,
             self.reviewing,
             self.batching,
@@ -193,6 +196,7 @@ class SpocoWidget(QWidget):
         self.activity.end()
         self.session.shutdown()
         self.images.release()
+        self.combining.release()
         self.annotating.end()
         self.annotate.release()
         self.segment.release()

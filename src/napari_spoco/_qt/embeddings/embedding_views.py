@@ -68,7 +68,9 @@ class EmbeddingViews(QObject):
     def begin(self, image: Layer) -> None:
         """Take note that an image has just been embedded, under the model in use."""
         self._source, self._may_embed = (image, self._session.model_path), True
-        self.end()
+        for follower in (self.preview, self.picking):
+            follower.pause()
+        self.background_click.end()
         self.follow()
 
     def follow(self) -> None:
@@ -78,8 +80,10 @@ class EmbeddingViews(QObject):
         is_there = embedded is not None and self._source == (image, self._session.model_path)
         switches = ((self.preview, self._segment.preview), (self.picking, self._embeddings.pick))
         for follower, switch in switches:
-            if image is None or embedded is None or not (is_there and switch.isChecked()):
+            if not switch.isChecked():
                 follower.end()
+            elif image is None or embedded is None or not is_there:
+                follower.pause()
             elif not follower.is_following:
                 follower.begin(image, embedded)
         is_wanted = any(switch.isChecked() and switch.isEnabled() for _, switch in switches)

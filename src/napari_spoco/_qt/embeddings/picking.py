@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Picking(QObject):
-    """Picks objects of one image from `begin` to `end`."""
+    """Picks objects of one image from `begin` to `end` or `pause`."""
 
     picked = Signal(object)  # Picked
     failed = Signal(object)  # Exception
@@ -50,12 +50,17 @@ class Picking(QObject):
 
     def begin(self, layer: Layer, image: EmbeddedImage) -> None:
         """Pick objects of an image that has been embedded."""
-        self.end()
+        self.pause()
         self._layer, self._image, self._picker = layer, image, PlanePicker(image)
         self.pointing.begin(layer)
 
     def end(self) -> None:
-        """Pick nothing more."""
+        """Pick nothing more; the last object under the pointer is taken away."""
+        self.pause()
+        self._results.drop_pick()
+
+    def pause(self) -> None:
+        """Pick nothing until it begins again."""
         self.pointing.end()
         self._on_left()
         self._layer = self._image = self._picker = None
@@ -72,7 +77,7 @@ class Picking(QObject):
 
     def _on_left(self) -> None:
         self._shown = None
-        self._results.drop_pick()
+        self._results.hide_pick()
 
     def _on_picked(self, picked: Picked) -> None:
         if self.is_following:

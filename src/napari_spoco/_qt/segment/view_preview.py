@@ -32,7 +32,7 @@ _MOST_PLANES = 9
 
 
 class ViewPreview(QObject):
-    """Previews the objects in the view from `begin` to `end`.
+    """Previews the objects in the view from `begin` to `end` or `pause`.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class ViewPreview(QObject):
 
     def begin(self, layer: Layer, image: EmbeddedImage) -> None:
         """Preview an image that has been embedded."""
-        self.end()
+        self.pause()
         self._layer, self._image = layer, image
         for event in self._events():
             event.connect(self.refresh)
@@ -78,6 +78,11 @@ class ViewPreview(QObject):
 
     def end(self) -> None:
         """Preview nothing; the last preview is taken away."""
+        self.pause()
+        self._results.drop_preview()
+
+    def pause(self) -> None:
+        """Preview nothing, with the last preview out of sight, until it begins again."""
         self._timer.stop()
         self.clustering.forget()
         if self._layer is None:
@@ -85,7 +90,7 @@ class ViewPreview(QObject):
         self._layer = self._image = None
         for event in self._events():
             event.disconnect(self.refresh)
-        self._results.drop_preview()
+        self._results.hide_preview()
 
     def refresh(self, _event: Any = None) -> None:
         """Find the objects anew, soon: the view or a setting has changed."""
