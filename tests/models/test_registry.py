@@ -31,10 +31,10 @@ def test_unknown_name_lists_the_shipped_models() -> None:
         load_model("nuclei-huge")
 
 
-@pytest.mark.parametrize("method", ["mutex_watershed", "watershed"])
-def test_nuclei_small_finds_nuclei_without_any_training(method: str) -> None:
+@pytest.mark.parametrize("method", [None, "mutex_watershed"])
+def test_nuclei_small_finds_nuclei_without_any_training(method: str | None) -> None:
     model = load_model("nuclei-small")
-    settings = SegmentationConfig(method=method, foreground="embedding")
+    settings = SegmentationConfig(method=method)
     rows = []
     for sample in load_nuclei("train")[:4]:
         found = read_out(predict_embeddings(model, sample.image), model.card, settings)

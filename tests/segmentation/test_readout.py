@@ -74,6 +74,18 @@ def test_radius_comes_from_setting_then_annotations_then_card(embeddings: np.nda
     assert objects(nearer, card, settings).max() == 3
 
 
+def test_the_card_says_where_objects_may_be(embeddings: np.ndarray) -> None:
+    far = {"smoothing": 0.0, "foreground_radius": 5.9}
+    suited = CARD.model_copy(update={"foreground": "embedding"})
+    by_embedding = objects(embeddings, CARD, SegmentationConfig(foreground="embedding", **far))
+    np.testing.assert_array_equal(objects(embeddings, suited, SegmentationConfig(**far)), by_embedding)
+    anywhere = objects(embeddings, CARD, SegmentationConfig(**far))
+    assert not np.array_equal(by_embedding, anywhere)
+    np.testing.assert_array_equal(objects(embeddings, suited, SegmentationConfig(foreground="none", **far)), anywhere)
+    edges = SegmentationConfig(method="edges", **far)
+    np.testing.assert_array_equal(objects(embeddings, suited, edges), objects(embeddings, CARD, edges))
+
+
 @pytest.mark.parametrize("method", get_args(Method))
 def test_every_method_finds_the_objects(embeddings: np.ndarray, method: str) -> None:
     by_edges = {"edge_smoothing": 0, "edge_spacing": 8}  # square objects have more than one middle

@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from napari_spoco.config import Channels, Method, NetworkConfig, Normalization, Parameters
+from napari_spoco.config import Channels, Foreground, Method, NetworkConfig, Normalization, Parameters
 from napari_spoco.data.channels import count_channels, take_channels
 from napari_spoco.data.resampling import plan_resampling
 from napari_spoco.data.writers import atomic_path
@@ -61,7 +61,7 @@ class ModelCard(Parameters):
     """Everything but the weights that prediction and clustering need to know of a model.
 
     Sizes are in pixels of `voxel_size`: what is predicted is brought there first, see `resampling`. `method` is the
-    read-out that suits the model best; a model that classifies pixels `knows_outside` if it was shown what lies
+    read-out that suits the model best, `foreground` where objects may be then; a model that classifies pixels `knows_outside` if it was shown what lies
     outside of objects, and is better off when its classes say where objects may be. `channels` are those of the images
     that it was trained on, all if None.
     """
@@ -83,6 +83,7 @@ class ModelCard(Parameters):
     class_threshold: float | None = None
     replay: ReplaySpec | None = None
     method: Method | None = None
+    foreground: Foreground | None = None
     history: TrainingHistory = TrainingHistory()
 
     @property

@@ -209,8 +209,10 @@ class View:
     @property
     def foreground_kind(self) -> Foreground:
         """Where objects may be: of the settings, else what suits model and method."""
-        is_told = self.context.class_scores is not None and self.card.knows_outside and self.method != "edges"
-        return self.settings.foreground or ("pixel_classes" if is_told else "none")
+        if self.settings.foreground or self.method == "edges":
+            return self.settings.foreground or "none"
+        is_told = self.context.class_scores is not None and self.card.knows_outside
+        return "pixel_classes" if is_told else self.card.foreground or "none"
 
     @property
     def cores(self) -> NDArray[np.bool_] | None:
