@@ -12,21 +12,17 @@ averaged weights become the shipped model, and the log beside this script that o
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from shipping import ship
+from runs import read_options, run, ship
 from skimage.transform import resize
 
-from napari_spoco import SparseAnnotations, TrainingConfig, load_model, read_labels
-from napari_spoco.cli.interruption import Interruption
+from napari_spoco import SparseAnnotations, TrainingConfig, read_labels
 from napari_spoco.config import AugmentationConfig, LossConfig, ValidationConfig
 from napari_spoco.data.images import read_image
 from napari_spoco.models.checkpoint import ReplaySpec
-from napari_spoco.training.devices import limit_threads
-from napari_spoco.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,29 +61,11 @@ CONFIG = TrainingConfig(
 
 def main() -> None:
     """Train, and ship the averaged weights if asked to."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pool", type=Path)
-    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--minutes", type=float, required=True)
-    parser.add_argument("--seed", type=int, default=CONFIG.seed)
-    parser.add_argument("--start-from", default=None, help="model file, or name of a shipped model")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
-    parser.add_argument("--ship", action="store_true", help="replace the shipped model and its log")
-    options = parser.parse_args()
-    limit_threads(None)
+    options = read_options(__doc__, "pool", seed=CONFIG.seed)
     images, annotations = read_pool(options.pool)
-    config = CONFIG.model_copy(update={"max_minutes": options.minutes, "seed": options.seed})
-    start = load_model(options.start_from) if options.start_from else None
-    trainer = Trainer(images, annotations, start_from=start, config=config, folder=options.out, resume=options.resume)
-    with Interruption("Stopping after this step.") as interruption:
-        for _ in trainer.run(interruption.is_asked):
-            pass
-        result = trainer.result()
-    history = result.model.card.history
-    print(f"{result.path}: {history.steps} steps in {history.seconds:.0f} s, best step {result.best_step}")
+    result = run(options, images, annotations, CONFIG)
     if options.ship:
-        card = {**CARD, "history": count(annotations, history)}
-        print(f"Shipped as {ship(result, 'nuclei-small', LOG, **card)}")
+        ship(result, "nuclei-small", LOG, **CARD, history=count(annotations, result.model.card.history))
 
 
 def read_pool(folder: Path) -> tuple[list[NDArray[np.float32]], list[SparseAnnotations]]:

@@ -14,22 +14,18 @@ model, and the log beside this script that of the run, only with `--ship`.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from shipping import ship
+from runs import read_options, run, ship
 
-from napari_spoco import SparseAnnotations, TrainingConfig, load_model, read_labels
-from napari_spoco.cli.interruption import Interruption
+from napari_spoco import SparseAnnotations, TrainingConfig, read_labels
 from napari_spoco.config import AugmentationConfig, LossConfig, ValidationConfig
 from napari_spoco.data.annotations import BACKGROUND, IGNORE
 from napari_spoco.data.tissue_geometry import TissueGeometry, grow_cells
 from napari_spoco.data.tissue_rendering import CLEAN, HARD, MembraneAppearance, render_membranes
 from napari_spoco.models.checkpoint import ReplaySpec
-from napari_spoco.training.devices import limit_threads
-from napari_spoco.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,35 +57,11 @@ CONFIG = TrainingConfig(
 
 def main() -> None:
     """Train, and ship the averaged weights if asked to."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cells", type=Path)
-    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--minutes", type=float, required=True)
-    parser.add_argument("--seed", type=int, default=CONFIG.seed)
-    parser.add_argument("--start-from", default=None, help="model file, or name of a shipped model")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
-    parser.add_argument("--ship", action="store_true", help="replace the shipped model and its log")
-    options = parser.parse_args()
-    limit_threads(None)
+    options = read_options(__doc__, "cells", seed=CONFIG.seed)
     images, annotations = read_pool(options.out / "pool.npz", options.cells, options.seed)
-    trainer = Trainer(
-        images,
-        annotations,
-        start_from=load_model(options.start_from) if options.start_from else None,
-        config=CONFIG.model_copy(update={"max_minutes": options.minutes, "seed": options.seed}),
-        voxel_size=VOXEL_SIZE,
-        units=("micrometer",) * 3,
-        folder=options.out,
-        resume=options.resume,
-    )
-    with Interruption("Stopping after this step.") as interruption:
-        for _ in trainer.run(interruption.is_asked):
-            pass
-        result = trainer.result()
-    history = result.model.card.history
-    print(f"{result.path}: {history.steps} steps in {history.seconds:.0f} s")
+    result = run(options, images, annotations, CONFIG, voxel_size=VOXEL_SIZE, units=("micrometer",) * 3)
     if options.ship:
-        print(f"Shipped as {ship(result, 'ovules-small', LOG, replay=REPLAY, method='edges')}")
+        ship(result, "ovules-small", LOG, replay=REPLAY, method="edges")
 
 
 def read_pool(path: Path, cells: Path, seed: int) -> tuple[list[NDArray[Any]], list[SparseAnnotations]]:
