@@ -18,6 +18,8 @@ from napari_spoco.segmentation.prediction import (
     receptive_reach,
 )
 
+EXACT = {"precision": "float32"}
+
 
 def make_model(ndim=2, feature_maps=(4, 8, 8), in_channels=1, norm="batch"):
     """Return an untrained model whose running statistics are not the trivial ones."""
@@ -53,27 +55,27 @@ def embed_directly(model, image):
 def test_tiles_give_the_result_of_one_piece(model, shape, tile_shape, rng):
     image = rng.random((model.config.in_channels, *shape)).astype(np.float32)
     expected = embed_directly(model, image)
-    found = predict_embeddings(model, image, tile_shape=tile_shape)
+    found = predict_embeddings(model, image, tile_shape=tile_shape, **EXACT)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=1e-5)
-    np.testing.assert_allclose(predict_embeddings(model, image), expected, atol=1e-5)
+    np.testing.assert_allclose(predict_embeddings(model, image, **EXACT), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(4, 4), (5, 37), (41, 30), (63, 4)])
 def test_any_size_and_any_remainder(shape, rng):
     model = make_model()
     image = rng.random(shape).astype(np.float32)
-    whole = predict_embeddings(model, image, tile_shape=(1000, 1000))
+    whole = predict_embeddings(model, image, tile_shape=(1000, 1000), **EXACT)
     assert whole.shape == (5, *shape)
     for tile_shape in ((4, 4), (7, 12), (16, 100)):
-        np.testing.assert_allclose(predict_embeddings(model, image, tile_shape=tile_shape), whole, atol=1e-5)
+        np.testing.assert_allclose(predict_embeddings(model, image, tile_shape=tile_shape, **EXACT), whole, atol=1e-5)
 
 
 def test_any_size_in_3d(rng):
     model = make_model(ndim=3, feature_maps=(4, 4))
     image = rng.random((7, 13, 10)).astype(np.float32)
-    whole = predict_embeddings(model, image, tile_shape=(100, 100, 100))
-    np.testing.assert_allclose(predict_embeddings(model, image, tile_shape=(2, 4, 6)), whole, atol=1e-5)
+    whole = predict_embeddings(model, image, tile_shape=(100, 100, 100), **EXACT)
+    np.testing.assert_allclose(predict_embeddings(model, image, tile_shape=(2, 4, 6), **EXACT), whole, atol=1e-5)
 
 
 def test_the_padding_repeats_the_image_by_reflection(rng):
@@ -82,7 +84,17 @@ def test_the_padding_repeats_the_image_by_reflection(rng):
     padded = np.pad(normalize_image(image, model.card.normalization), [(0, 0), (0, 2), (0, 1)], mode="reflect")
     with torch.inference_mode():
         expected = model.network.eval()(torch.from_numpy(padded)[None])[0, :, :30, :31].numpy()
-    np.testing.assert_allclose(predict_embeddings(model, image), expected, atol=1e-6)
+    np.testing.assert_allclose(predict_embeddings(model, image, **EXACT), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("model", [make_model(), make_model(ndim=3)], ids=["2D", "3D"])
+def test_bfloat16_moves_embeddings_a_little(model, rng):
+    image = rng.random((16,) * model.config.ndim).astype(np.float32)
+    exact = predict_embeddings(model, image, **EXACT)
+    found = predict_embeddings(model, image, precision="bfloat16")
+    assert found.dtype == np.float32
+    assert 0 < np.abs(found - exact).max() < 0.05 * np.abs(exact).max()
+    assert all(parameter.dtype == torch.float32 for parameter in model.network.parameters())
 
 
 def test_without_halo_the_seams_show(rng):
@@ -170,7 +182,7 @@ def test_statistics_of_the_network_stay(rng):
 def test_group_norm_in_one_tile(rng):
     model = make_model(norm="group")
     image = rng.random((1, 32, 32)).astype(np.float32)
-    np.testing.assert_allclose(predict_embeddings(model, image), embed_directly(model, image), atol=1e-5)
+    np.testing.assert_allclose(predict_embeddings(model, image, **EXACT), embed_directly(model, image), atol=1e-5)
 
 
 def test_teacher(rng):
@@ -252,6 +264,7 @@ RAMP = np.arange(256.0).reshape(16, 16)
         pytest.param(np.ones((16, 16)), {}, "image: ", id="constant"),
         pytest.param(RAMP, {"tile_shape": (8,)}, "tile_shape: expected 2 integers", id="tile axes"),
         pytest.param(RAMP, {"tile_shape": (0, 8)}, "tile_shape: .*at least 1", id="empty tile"),
+        pytest.param(RAMP, {"precision": "half"}, "precision: expected one of auto, .*'half'", id="precision"),
         pytest.param(RAMP, {"halo": (-1, 8)}, "halo: .*at least 0", id="negative halo"),
         pytest.param(RAMP, {"out": np.zeros((5, 16, 15))}, r"out: expected shape \(5, 16, 16\)", id="out"),
     ],
@@ -265,6 +278,6 @@ def test_errors_name_the_argument(image, options, message):
 def test_gpu_equals_cpu(rng):
     model = make_model()
     image = rng.random((40, 50)).astype(np.float32)
-    expected = predict_embeddings(model, image, tile_shape=(16, 16))
-    found = predict_embeddings(model.to("cuda"), image, tile_shape=(16, 16))
+    expected = predict_embeddings(model, image, tile_shape=(16, 16), **EXACT)
+    found = predict_embeddings(model.to("cuda"), image, tile_shape=(16, 16), **EXACT)
     np.testing.assert_allclose(found, expected, atol=1e-3)

@@ -29,7 +29,8 @@ def info() -> None:
 
     import torch
 
-    from napari_spoco.training.devices import choose_device, choose_precision, limit_threads
+    from napari_spoco.models.precision import choose_precision
+    from napari_spoco.training.devices import choose_device, limit_threads
 
     limit_threads(None)
     device = choose_device("auto")

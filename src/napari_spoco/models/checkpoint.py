@@ -61,9 +61,9 @@ class ModelCard(Parameters):
     """Everything but the weights that prediction and clustering need to know of a model.
 
     Sizes are in pixels of `voxel_size`: what is predicted is brought there first, see `resampling`. `method` is the
-    read-out that suits the model best, `foreground` where objects may be then; a model that classifies pixels `knows_outside` if it was shown what lies
-    outside of objects, and is better off when its classes say where objects may be. `channels` are those of the images
-    that it was trained on, all if None.
+    read-out that suits the model best, `foreground` where objects may be then; a model that classifies pixels
+    `knows_outside` if it was shown what lies outside of objects, and is better off when its classes say where objects
+    may be. `channels` are those of the images that it was trained on, all if None.
     """
 
     format_version: int = 1

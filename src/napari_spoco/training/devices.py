@@ -1,4 +1,4 @@
-"""Which devices train, in which precision, on how many threads, and what to say when they run out of memory."""
+"""Which devices train, on how many threads, and what to say when they run out of memory."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import torch
+
+from napari_spoco.models.precision import choose_precision
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -32,17 +34,6 @@ def choose_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"device: {name!r} is not available here; use 'auto' or 'cpu' ({error}).") from error
     return device
-
-
-def choose_precision(name: str, device: torch.device) -> torch.dtype:
-    """Return the dtype of the network's arithmetic; "auto" takes bfloat16 where the hardware computes in it."""
-    if name != "auto":
-        return torch.bfloat16 if name == "bfloat16" else torch.float32
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    if device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        return torch.bfloat16
-    return torch.float32
 
 
 def make_fabric(config: TrainingConfig) -> Fabric:

@@ -17,10 +17,11 @@ import torch
 
 from napari_spoco.config import TrainingConfig
 from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, load_model
+from napari_spoco.models.precision import choose_precision
 from napari_spoco.training.batches import BatchSource
 from napari_spoco.training.clock import RunClock
 from napari_spoco.training.defaults import choose_batch, choose_network, choose_rim
-from napari_spoco.training.devices import choose_precision, make_fabric, peak_memory
+from napari_spoco.training.devices import make_fabric, peak_memory
 from napari_spoco.training.finishing import ModelMaker
 from napari_spoco.training.history import RunHistory
 from napari_spoco.training.inputs import check_sizes
