@@ -203,7 +203,9 @@ class Trainer:
         if self._folder and self._is_first_process:
             self._folder.begin(self.config, self._history.step)
         if self._history.step == 0 and self._is_fine_tuning and self._selection.n_left_out:
-            yield self._scored(self._selection.judge_start(self._learner.student, self._learner.teacher))
+            with self._fabric.autocast():
+                report = self._selection.judge_start(self._learner.student, self._learner.teacher)
+            yield self._scored(report)
         clock = RunClock(self.config, self._fabric, self._history.elapsed)
         for step in range(self._history.step + 1, self.config.max_steps + 1):
             progress, is_stopped = clock.ask(step - 1, stop)
@@ -324,7 +326,8 @@ class Trainer:
         yield report
 
     def _judged(self) -> ScoreReport:
-        report = self._selection.judge(self._history.step, self._learner.student, self._learner.teacher)
+        with self._fabric.autocast():
+            report = self._selection.judge(self._history.step, self._learner.student, self._learner.teacher)
         return self._scored(report)
 
     def _scored(self, report: ScoreReport) -> ScoreReport:
