@@ -35,6 +35,7 @@ FLOORS = {
     "review": 4,
     "whole_image": 5,
     "batch": 6,
+    "batch_images": 5,
     "demo": 6,
     "cli": 7,
     "_qt": 7,

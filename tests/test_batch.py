@@ -24,9 +24,11 @@ from napari_spoco.batch import (
     read_batch_config,
     run_batch,
 )
+from napari_spoco.batch_images import holds_labels
 from napari_spoco.config import BatchConfig, NetworkConfig, SegmentationConfig
 from napari_spoco.config_files import read_config, write_yaml
 from napari_spoco.data.images import read_image, read_labels
+from napari_spoco.data.writers import write_labels
 from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, save_model
 
 SETTINGS = SegmentationConfig(foreground="intensity", method="components", min_size=4)
@@ -194,6 +196,37 @@ def test_results_beside_the_images_are_no_images(tmp_path: Path, images: Path, m
     config = BatchConfig(model=model, inputs=(str(images),), out=str(images), segmentation=SETTINGS)
     first = run(config)
     assert first.keys() == run(config).keys() == {"a.tif", "b.tif", "c.tiff"}
+
+
+def test_labels_among_the_images_are_left_out_with_a_word(tmp_path: Path, images: Path, model: str) -> None:
+    labels = np.zeros((40, 60), np.uint16)
+    labels[5:20, 5:20], labels[20:35, 30:50] = 1, 2
+    for name, kind in (("five.tif", np.uint16), ("a_mask.tif", np.uint8), ("alone.tif", np.uint8)):
+        tifffile.imwrite(images / name, labels.astype(kind))
+    config = BatchConfig(model=model, inputs=(str(images),), out=str(tmp_path / "results"), segmentation=SETTINGS)
+    done = run(config)
+    assert {name for name, one in done.items() if one.message.startswith("holds labels")} == {"five.tif", "a_mask.tif"}
+    assert {one.state for name, one in done.items() if name in ("five.tif", "a_mask.tif")} == {"skipped"}
+    assert (done["a.tif"].state, done["alone.tif"].state) == ("done", "done")
+    named = config.model_copy(update={"inputs": (str(images / "five.tif"),)})
+    assert run(named)["five.tif"].state == "done"
+
+
+@pytest.mark.parametrize("kind", ["noise", "photons", "stack", "broken"])
+def test_images_are_no_labels(tmp_path: Path, kind: str) -> None:
+    generator = np.random.default_rng(0)
+    image = generator.poisson(0.05 if kind == "photons" else 300, (5, 40, 60)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", image if kind == "stack" else image[0])
+    if kind == "broken":
+        (tmp_path / "a.tif").write_bytes(b"no image")
+    assert not holds_labels(tmp_path / "a.tif", (tmp_path / "a.tif",))
+
+
+def test_a_stack_of_labels_holds_labels(tmp_path: Path) -> None:
+    labels = np.zeros((9, 40, 60), np.uint16)
+    labels[3:6, 5:30, 5:30] = 4
+    write_labels(tmp_path / "a.tif", labels)
+    assert holds_labels(tmp_path / "a.tif", ())
 
 
 @pytest.mark.parametrize(

@@ -142,9 +142,10 @@ def test_annotations_come_back_as_painted(project: Project) -> None:
     assert entry.boxes == (((0, 10), (0, 30)), ((12, 20), (3, 9)))
     assert entry.slices == ((slice(0, 10), slice(0, 30)), (slice(12, 20), slice(3, 9)))
     assert entry.meaning == AnnotationConfig(background_label=3)
+    assert entry.n_painted == 1
     project.set_annotations("cells", labels.astype(np.int64) * 100_000)
     assert opened.annotations("cells").max() == 700_000
-    assert opened.image("cells") == entry
+    assert opened.image("cells") == entry.model_copy(update={"n_painted": 2})  # 300000 is no background.
     project.set_annotations("cells", labels, boxes=[])
     assert opened.image("cells").boxes == ()
 
@@ -374,6 +375,7 @@ def test_the_file_is_toml_for_others(project: Project) -> None:
                 "shape": [20, 30],
                 "annotation_file": "annotations/cells.tif",
                 "boxes": [[[0, 4], [0, 5]]],
+                "n_painted": 1,
             }
         ],
     }

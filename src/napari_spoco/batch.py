@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from napari_spoco.batch_images import find_images, holds_labels, is_pattern
 from napari_spoco.config import BatchConfig
 from napari_spoco.config_files import read_config, write_yaml
 from napari_spoco.data.writers import atomic_path, check_folder
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 REPORT_NAME = "batch_report.csv"
 SETTINGS_NAME = "batch_settings.yaml"
-_IMAGE_SUFFIXES = (".tif", ".tiff")
+_LABELS = "holds labels, it seems; add the file itself to segment it all the same"
 _ENDINGS = {
     "tiff": "_labels.tif",
     "ome_tiff": "_labels.ome.tif",
@@ -40,10 +41,14 @@ logger.addHandler(logging.NullHandler())  # tracebacks are for those who ask; al
 
 @dataclass(frozen=True)
 class BatchItem:
-    """An image and where its results go, by format."""
+    """An image and where its results go, by format; `beside` are the others of the folder that it was found in.
+
+    Who names a file wants it segmented: it has no others then.
+    """
 
     image: Path
     outputs: Mapping[str, Path]
+    beside: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,14 +107,19 @@ def plan_batch(config: BatchConfig) -> tuple[BatchItem, ...]:
     ValueError
         A folder or a pattern holds no image, or two images would have the same results.
     """
-    images = [path for text in config.inputs for path in _find_images(text)]
-    images = list(dict.fromkeys(Path(os.path.abspath(path)) for path in images))
+    found = {text: [Path(os.path.abspath(path)) for path in _find_images(text)] for text in config.inputs}
+    images = list(dict.fromkeys(path for paths in found.values() for path in paths))
+    named = {path for text, paths in found.items() if paths == [Path(os.path.abspath(text))] for path in paths}
+    siblings: dict[Path, list[Path]] = {}
+    for image in images:
+        siblings.setdefault(image.parent, []).append(image)
     common = os.path.commonpath([path.parent for path in images])
     items = []
     for image in images:
         folder = Path(config.out) / image.parent.relative_to(common)
         stem = image.stem.removesuffix(".ome")
-        items.append(BatchItem(image, {kind: folder / f"{stem}{_ENDINGS[kind]}" for kind in config.formats}))
+        outputs: dict[str, Path] = {kind: folder / f"{stem}{_ENDINGS[kind]}" for kind in config.formats}
+        items.append(BatchItem(image, outputs, () if image in named else tuple(siblings[image.parent])))
     written = {Path(os.path.abspath(path)): item.image for item in items for path in item.outputs.values()}
     items = [item for item in items if item.image not in written]
     for item in items:
@@ -191,6 +201,8 @@ def _run_item(
     """Segment one image; whatever goes wrong becomes a message."""
     from napari_spoco.segmentation.prediction import PredictionStopped
 
+    if item.beside and holds_labels(item.image, item.beside):
+        return ImageDone(item.image, "skipped", message=_LABELS)
     outputs = tuple(item.outputs.values())
     there = [path for path in outputs if path.exists()]
     if there and not config.overwrite:
@@ -246,22 +258,12 @@ def _write_report(path: Path, done: Iterable[ImageDone]) -> None:
 
 def _find_images(text: str) -> Sequence[Path]:
     """Return what a file name, a folder or a pattern stands for; a file that is not there fails when its turn comes."""
-    path = Path(text).expanduser()
-    if path.is_dir() and path.suffix.lower() != ".zarr":
-        found = sorted(entry for entry in path.iterdir() if entry.suffix.lower() in _IMAGE_SUFFIXES)
-    elif _is_pattern(text) and not path.exists():
-        found = sorted(Path(name) for name in glob.glob(str(path), recursive=True) if os.path.isfile(name))
-    else:
-        found = [path]
+    found = find_images(text)
     if not found:
         raise ValueError(f"inputs: expected images at {text}, found none")
     return found
 
 
-def _is_pattern(text: str) -> bool:
-    return any(sign in text for sign in "*?[")
-
-
 def _escape(folder: Path, text: str) -> str:
     """Return a folder as it stands in front of a pattern."""
-    return glob.escape(str(folder)) if _is_pattern(text) else str(folder)
+    return glob.escape(str(folder)) if is_pattern(text) else str(folder)

@@ -248,11 +248,12 @@ class Project:
         if array.shape != image.shape:
             raise ValueError(f"labels: expected the shape of the image {name}, {image.shape}, got {array.shape}")
         meaning, slices = meaning or image.meaning, image.slices if boxes is None else tuple(boxes)
-        SparseAnnotations.from_labels(array, boxes=slices, config=meaning)
+        annotations = SparseAnnotations.from_labels(array, boxes=slices, config=meaning)
         file = f"{_ANNOTATIONS}/{name}.tif"
         write_labels(self._path / file, array)
         bounds = tuple(tuple(part.indices(n)[:2] for part, n in zip(box, image.shape, strict=True)) for box in slices)
-        self.change_image(name, annotation_file=file, boxes=bounds, meaning=meaning)
+        n_painted = annotations.n_objects
+        self.change_image(name, annotation_file=file, boxes=bounds, meaning=meaning, n_painted=n_painted)
 
     def result(self, name: str) -> NDArray[Any] | None:
         """Return the objects that were found in an image, (*spatial), of 32 bits or more; None where none were.
@@ -281,7 +282,7 @@ class Project:
         self.set_steps(name, steps or Steps())
         self.change_image(name, review=review.common(image.review))
         write_labels(self._path / file, labels, **place)
-        self.change_image(name, result_file=file, review=review)
+        self.change_image(name, result_file=file, review=review, n_found=_count_objects(np.asarray(labels)))
 
     def steps(self, name: str) -> Steps:
         """Return the corrections of the objects of an image, for `Steps.fitting`; errors as `read_steps`."""
@@ -332,3 +333,11 @@ class Project:
     def _relative(self, path: Path) -> str:
         """Return a path as it is written down: relative if it lies in the project, which may be moved."""
         return path.relative_to(self._path).as_posix() if path.is_relative_to(self._path) else str(path)
+
+
+def _count_objects(labels: NDArray[Any]) -> int:
+    """Return the number of ids but 0, plane by plane: a whole volume would be sorted at once."""
+    ids: set[int] = set()
+    for plane in labels:
+        ids.update(np.unique(plane).tolist())
+    return len(ids - {0})

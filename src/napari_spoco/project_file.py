@@ -6,7 +6,7 @@ This module alone knows how the file is written; what it is for stands in `proje
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     Box = tuple[slice, ...]
 
 FORMAT_VERSION = 1
+
+PaintedLayer = Literal["annotations", "objects"]
+ShownLayer = Literal["image", "annotations", "objects"]
 
 
 class Placement(Parameters):
@@ -53,7 +56,10 @@ class ProjectImage(Parameters):
     `file` is absolute or relative to the project's folder, empty where the image itself is not kept; like it are
     `annotation_file` and `result_file`, which are None until something is painted or found. `shape` is (*spatial);
     `boxes` are the regions in which everything is annotated, (start, stop) per axis. `title` is how the image is called
-    on show, its name if empty; `is_rgb` says that its channels are colours. `review` is that of the found objects.
+    on show, its name if empty; `is_rgb` says that its channels are colours, and `channels` are their names, if they
+    have some. `review` is that of the found objects.
+    `n_painted` and `n_found` are numbers of objects. Of its layers, `closed` are those that the user has taken out of
+    the viewer, and `hidden` those that were there, but not seen, when it was written last.
     """
 
     name: str
@@ -66,7 +72,33 @@ class ProjectImage(Parameters):
     review: ReviewDecisions = ReviewDecisions()
     title: str = ""
     is_rgb: bool = False
+    channels: tuple[str, ...] = ()
     placement: Placement | None = None
+    n_painted: int = 0
+    n_found: int = 0
+    closed: tuple[PaintedLayer, ...] = ()
+    hidden: tuple[ShownLayer, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """What several entries of one image have in common: its file."""
+        return self.file or f"entry {self.name}"
+
+    @property
+    def painted(self) -> tuple[PaintedLayer, ...]:
+        """What there is of the image beside its pixels."""
+        files: dict[PaintedLayer, str | None] = {"annotations": self.annotation_file, "objects": self.result_file}
+        return tuple(kind for kind, file in files.items() if file is not None)
+
+    @property
+    def now_open(self) -> tuple[PaintedLayer, ...]:
+        """What of it was open when the project was written last."""
+        return tuple(kind for kind in self.painted if kind not in self.closed)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was open at all; an image into which nothing was painted counts as open."""
+        return bool(self.now_open) or not self.painted
 
     @property
     def slices(self) -> tuple[Box, ...]:

@@ -59,7 +59,7 @@ def button(spoco, name: str):
 
 def test_the_list_says_what_is_painted(spoco, stack) -> None:
     rows = spoco.annotate.objects.rows
-    assert rows.listed.headings == ("Object", "Pixels", "µm³", "Planes")
+    assert rows.listed.headings == ("Object", "Pixels", "µm³", "In planes")
     assert cells(spoco) == [["1", "200", "100", "2-6 (2)"], ["2", "150", "75.0", "3-5"]]
     swatch = rows.data(rows.index(1, 0), Qt.ItemDataRole.DecorationRole).pixmap(12, 12).toImage()
     assert swatch.pixelColor(6, 6).getRgb() == tuple(int(255 * part) for part in stack.get_color(2))
@@ -116,9 +116,10 @@ def test_going_to_an_object(spoco, viewer, stack, qtbot, by) -> None:
     spoco.tabs.reveal(objects)
     if by == "mouse":
         middle = objects.visualRect(objects.rows.index(1, 1)).center()
+        objects.setFocus()
         qtbot.mouseClick(objects.viewport(), Qt.MouseButton.LeftButton, pos=middle)
-        qtbot.mouseDClick(objects.viewport(), Qt.MouseButton.LeftButton, pos=middle)
-        qtbot.mouseRelease(objects.viewport(), Qt.MouseButton.LeftButton, pos=middle)
+        assert not objects.hasFocus()
+        assert objects.selected() == (2,)
     else:
         objects.setCurrentIndex(objects.rows.index(1, 0))
         qtbot.keyClick(objects, Qt.Key.Key_Return)
@@ -127,6 +128,33 @@ def test_going_to_an_object(spoco, viewer, stack, qtbot, by) -> None:
     assert stack.selected_label == 2
     assert stack.mode == "paint"
     assert viewer.layers.selection.active.name == stack.name
+
+
+def test_several_rows_are_selected_for_delete(spoco, stack, qtbot) -> None:
+    objects = spoco.annotate.objects
+    spoco.tabs.reveal(objects)
+    places = [objects.visualRect(objects.rows.index(row, 1)).center() for row in range(2)]
+    qtbot.mouseClick(objects.viewport(), Qt.MouseButton.LeftButton, pos=places[0])
+    control = Qt.KeyboardModifier.ControlModifier
+    qtbot.mouseClick(objects.viewport(), Qt.MouseButton.LeftButton, control, pos=places[1])
+    assert objects.selected() == (1, 2)
+    assert stack.selected_label == 1
+    qtbot.mouseClick(objects.viewport(), Qt.MouseButton.LeftButton, pos=places[1])
+    assert objects.selected() == (2,)
+    assert stack.selected_label == 2
+
+
+def test_what_the_brush_paints_is_selected(spoco, stack, until) -> None:
+    objects = spoco.annotate.objects
+    stack.selected_label = 2
+    assert objects.selected() == (2,)
+    button(spoco, "new_object").click()
+    assert objects.selected() == ()
+    assert not button(spoco, "delete_selected").isEnabled()
+    stack.paint((1, 40, 5), 3)
+    until(lambda: spoco.annotate.summary.n_objects == 3)
+    until(lambda: objects.selected() == (3,))
+    assert button(spoco, "delete_selected").isEnabled()
 
 
 def test_the_middle_plane_is_a_painted_one(spoco, viewer, stack) -> None:

@@ -114,8 +114,11 @@ def test_a_batch_is_chosen_run_and_reported(window, model, images, tmp_path, mon
     assert window.said[-1].startswith(f"{tab.report.text()} The first: b.tif: expected")
     written = {path.name for path in out.iterdir()}
     assert {REPORT_NAME, "a_labels.tif", "a_objects.csv", "c_labels.tif"} <= written
-    tab.inputs.takeItem(0)
-    tab.inputs.addItem(str(images / "a.tif"))
+    assert tab.inputs.item(0).text() == f"3 TIFF files in {images}"
+    window.press(tab.clear_button)
+    monkeypatch.setattr(paths, "ask_images", lambda *_: [str(images / "a.tif")])
+    window.press(tab.files_button)
+    assert tab.inputs.item(0).text() == str(images / "a.tif")
     window.press(tab.run_button)
     until(lambda: not window.batching.is_running)
     assert tab.table.states.texts == ("skipped: its results are there already",)

@@ -280,9 +280,14 @@ def test_the_choice_goes_before(annotated, viewer, save, until) -> None:
     assert "trained on channel 1, and is given channel 2" in annotated.footer.text
 
 
-def test_a_model_that_does_not_suit_says_both(annotated, save, until) -> None:
+def test_a_model_that_does_not_suit_says_both(annotated, save, until, qtbot) -> None:
     segment(annotated, save(1), until)
-    assert "expected 1 channel, as the model takes, got an image of 3 channels" in annotated.footer.text
+    assert not annotated.segment.segment_button.isEnabled()
+    assert "takes 1 channel, and “cells” has 3: choose 1 of its channels" in annotated.footer.hint.text()
+    click(qtbot, boxes(annotated)[0])
+    assert "takes 1 channel, and 2 of “cells” are chosen" in annotated.footer.hint.text()
+    click(qtbot, boxes(annotated)[2])
+    assert annotated.segment.segment_button.isEnabled()
 
 
 def test_a_project_restores_axes_and_choice(annotated, viewer, tmp_path, until, qtbot) -> None:
@@ -295,7 +300,7 @@ def test_a_project_restores_axes_and_choice(annotated, viewer, tmp_path, until, 
     until(lambda: not len(viewer.layers))
     annotated.train.settings.choose_channels(None)
     annotated.projects.open(folder)
-    until(lambda: len(viewer.layers) == 2)
+    until(lambda: annotated.annotate.annotations.layer() is not None)
     image = viewer.layers["cells"]
     np.testing.assert_array_equal(image.data, make_image((3, 64, 64)))
     assert image_axes.axes_of(image) == "CYX"
@@ -314,7 +319,7 @@ def test_a_stack_of_three_planes_stays_one(spoco, viewer, tmp_path, until) -> No
     spoco.projects.close()
     until(lambda: not len(viewer.layers))
     spoco.projects.open(tmp_path / "kept")
-    until(lambda: len(viewer.layers) == 2)
+    until(lambda: spoco.annotate.annotations.layer() is not None)
     assert image_axes.axes_of(viewer.layers["cells"]) == "ZYX"
     assert spoco.annotate.image_form.about.text() == "Z 3, Y 64, X 64"
 

@@ -12,12 +12,14 @@ from napari.layers import Image
 from qtpy.QtCore import QPoint, Qt
 
 from napari_spoco._qt import image_axes, layers
-from napari_spoco._qt.annotate.combining import combined, likely_channels
+from napari_spoco._qt.annotate.channel_layers import likely_channels
+from napari_spoco._qt.annotate.combining import combined
 from napari_spoco._qt.session import SessionState
 from napari_spoco.config import NetworkConfig
 from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, save_model
 
 NAMES = ("DAPI", "GFP", "Cy5")
+COLOURS = ("cyan", "magenta", "yellow")
 
 
 def make_image(shape: tuple[int, ...] = (64, 64), seed: int = 0) -> np.ndarray:
@@ -26,7 +28,10 @@ def make_image(shape: tuple[int, ...] = (64, 64), seed: int = 0) -> np.ndarray:
 
 def open_channels(viewer, names=NAMES, shape=(64, 64), **options) -> list[Image]:
     """Add layers as napari does for a file of several channels."""
-    return [viewer.add_image(make_image(shape, i), name=name, **options) for i, name in enumerate(names)]
+    looks = [
+        {"colormap": COLOURS[i], "blending": "additive" if i else "translucent_no_depth"} for i in range(len(names))
+    ]
+    return [viewer.add_image(make_image(shape, i), name=name, **looks[i], **options) for i, name in enumerate(names)]
 
 
 def click(qtbot, button) -> None:
@@ -126,7 +131,21 @@ def test_channels_of_one_file_belong_together(viewer) -> None:
     for layer in found:
         viewer.add_layer(layer)
     assert likely_channels(viewer, found[2]) == found[2:]
-    assert likely_channels(viewer, viewer.add_image(make_image(), name="of no file")) != found[2:]
+    other = viewer.add_image(make_image(), name="of no file", colormap="red").__wrapped__
+    assert likely_channels(viewer, other) == []
+    viewer.layers.selection = {other, found[0]}
+    assert likely_channels(viewer, other) == [found[0], other]
+
+
+@pytest.mark.parametrize("origin", [{}, {"sample": ("spoco", "nuclei")}], ids=["no file", "sample"])
+def test_slides_are_no_channels(spoco, viewer, origin) -> None:
+    from napari.layers._source import layer_source
+
+    with layer_source(**origin):
+        slides = [Image(make_image(), name=name) for name in ("nuclei", "nuclei", "slide_B")]
+    for layer in slides:
+        viewer.add_layer(layer)
+    assert not is_offered(spoco)
 
 
 def test_lazy_pyramids_are_combined_unread() -> None:
@@ -233,10 +252,25 @@ def test_a_project_keeps_the_image(spoco, viewer, combine, tmp_path, until) -> N
     until(lambda: len(viewer.layers) == len(NAMES))
     viewer.layers.clear()
     spoco.projects.open(tmp_path / "kept")
-    until(lambda: len(viewer.layers) == 2)
+    until(lambda: spoco.annotate.annotations.layer() is not None)
     image = spoco.annotate.image.layer()
     assert image.name == "DAPI + GFP + Cy5"
     np.testing.assert_array_equal(image.data, pixels)
     assert image_axes.axes_of(image) == "CYX"
     assert image.axis_labels == ("c", "y", "x")
     assert spoco.annotate.annotations.layer().data.max() == 3
+
+
+def test_a_project_keeps_the_names_of_channels(spoco, viewer, combine, tmp_path, until) -> None:
+    """They are on the boxes with which channels are chosen."""
+    combine()
+    spoco.annotate.new_button.click()
+    paint(spoco.annotate.annotations.layer())
+    spoco.projects.make(str(tmp_path / "kept"))
+    until(lambda: spoco.projects.folder == tmp_path / "kept")
+    spoco.projects.close()
+    until(lambda: len(viewer.layers) == len(NAMES))
+    viewer.layers.clear()
+    spoco.projects.open(tmp_path / "kept")
+    until(lambda: spoco.annotate.annotations.layer() is not None)
+    assert [box.text() for box in boxes(spoco)] == list(NAMES)

@@ -51,10 +51,10 @@ def compared(spoco, viewer, until, qtbot):
 
 
 def test_one_press_says_how_good_it_is(compared) -> None:
-    assert compared.scores.text().startswith("ARand")
-    assert "AP@0.5&nbsp;<b>0.167</b>" in compared.scores.text()  # 1 of 4 true objects and 2 false ones
-    assert "|DiC|&nbsp;<b>1</b>" in compared.scores.text()
-    for name in ("ARand", "SBD", "|DiC|", "AP@0.5"):
+    assert compared.scores.text().startswith("Merged or split (ARand)")
+    assert "Objects (AP@0.5)&nbsp;<b>0.167</b>" in compared.scores.text()  # 1 of 4 true objects and 2 false ones
+    assert "Count off by&nbsp;<b>1</b>" in compared.scores.text()
+    for name in ("Merged or split (ARand)", "Outlines (SBD)", "Count off by", "Objects (AP@0.5)"):
         assert f"<b>{name}</b>: " in compared.scores.toolTip()
     assert compared.counts.text() == "1 of 4 objects found, 1 missed, 2 merged, 0 split; 1 extra."
 

@@ -84,18 +84,27 @@ def test_no_key_is_in_naparis_list_of_shortcuts(menus) -> None:
     assert not ours & menus
 
 
-def test_the_keys_of_an_image_are_at_work_only_while_it_is_selected(ready, viewer, qtbot) -> None:
-    """Some of ours are letters that napari has for Image layers, as it has Z for both: the selected layer decides."""
+def test_the_keys_that_begin_to_paint_are_at_work_on_the_image_too(ready, viewer, qtbot) -> None:
+    """Some others are letters that napari has for Image layers, as it has Z for both: the selected layer decides."""
     ours = {action.key for actions in GROUPS.values() for action in actions}
     of_images = {str(key) for key in vars(Image)["class_keymap"]}
     assert ours & of_images == {"O", "Y"}
     assert not {action.key for action in GROUPS["annotate_keys"]} & of_images
     layer = viewer.layers["cells annotations"]
-    for selected, label in ((viewer.layers["cells"], 1), (layer, 4)):
+    for selected in (viewer.layers["cells"], layer):
         viewer.layers.selection.active = selected
         layer.selected_label = 1
+        qtbot.keyClick(canvas(), Qt.Key.Key_T)
+        assert layer.selected_label == (2 if selected is layer else 1)
         qtbot.keyClick(canvas(), Qt.Key.Key_D)
-        assert layer.selected_label == label
+        assert layer.selected_label == 4
+        assert viewer.layers.selection.active == layer
+        assert layer.mode == "paint"
+    viewer.layers.selection.active = viewer.layers["cells"]
+    ready.annotating.keys.wish({"new_object": "C"})  # napari's, for auto-contrast
+    qtbot.keyClick(canvas(), Qt.Key.Key_D)
+    qtbot.keyClick(canvas(), Qt.Key.Key_C)
+    assert viewer.layers.selection.active == viewer.layers["cells"]
 
 
 @pytest.mark.parametrize(("text", "key"), [("q", "Q"), ("shift-q", "Shift+Q"), ("F5", "F5"), ("Ctrl+Q", "Ctrl+Q")])

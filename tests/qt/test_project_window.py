@@ -410,7 +410,7 @@ def test_what_is_painted_is_offered_at_the_next_start(ready, viewer, tmp_path, u
     again = start()
     bar = again.projects.bar
     until(lambda: bar.is_offering)
-    assert bar.about_offer.text().endswith("(1 image)? What is open now stays, too.")
+    assert bar.about_offer.text().startswith("Restore 1 image, 3 painted objects and the settings of ")
     bar.restore_button.click()
     until(lambda: "restored" in again.footer.text)
     assert not bar.is_offering
@@ -536,6 +536,129 @@ def test_an_offer_comes_back_when_it_cannot_be_followed(left, viewer, processes,
     (left / "project.toml").write_text(whole)
     bar.restore_button.click()
     until(lambda: "restored" in again.footer.text)
+
+
+def open_again(named, viewer, tmp_path, until, start) -> SpocoWidget:
+    leave(named, tmp_path / "my project", until)
+    again = start()
+    again.projects.bar.open_requested.emit(str(tmp_path / "my project"))
+    assert "Bringing back" in again.footer.text
+    until(lambda: "restored" in again.footer.text)
+    return again
+
+
+def annotate_another(spoco, viewer, until, **options) -> None:
+    """Open and annotate “others”, with a stroke of background."""
+    viewer.add_image(np.random.default_rng(1).random((64, 64)), name="others", **options)
+    spoco.images.choose(viewer.layers["others"].__wrapped__)
+    spoco.annotate.new_button.click()
+    spoco.annotating.paint_background()
+    viewer.layers["others annotations"].paint((20, 20), 100)
+
+
+def find_objects(spoco, viewer, name: str = "cells") -> None:
+    found = np.zeros((64, 64), np.uint32)
+    found[5:9, 5:9] = 7
+    spoco._results.show_objects(viewer.layers[name].__wrapped__, found)
+    spoco.projects._watch.follow()
+
+
+def visible(viewer) -> set[str]:
+    return {layer.name for layer in viewer.layers if layer.visible}
+
+
+def test_only_the_last_image_is_on_show(named, viewer, tmp_path, until, start) -> None:
+    find_objects(named, viewer)
+    annotate_another(named, viewer, until)
+    named.images.choose(viewer.layers["cells"].__wrapped__)
+    for layer in viewer.layers:
+        layer.visible = layer.name != "cells objects"
+    again = open_again(named, viewer, tmp_path, until, start)
+    assert "2 images restored" in again.footer.text
+    assert {layer.name for layer in viewer.layers} > {"cells objects", "others", "others annotations"}
+    assert visible(viewer) == {"cells", "cells annotations"}
+    assert viewer.layers.selection.active.name == "cells annotations"
+
+
+def test_strokes_have_their_colours_in_all_images(named, viewer, tmp_path, until, start) -> None:
+    viewer.layers["cells annotations"].paint((60, 60), 100)
+    annotate_another(named, viewer, until)
+    open_again(named, viewer, tmp_path, until, start)
+    for name in ("cells annotations", "others annotations"):
+        np.testing.assert_allclose(viewer.layers[name].get_color(100), 1)
+
+
+def test_deleted_annotations_come_back_when_they_are_asked_for(named, viewer, tmp_path, until, start) -> None:
+    folder = tmp_path / "my project"
+    painted = viewer.layers["cells annotations"].data.copy()
+    find_objects(named, viewer)
+    until(lambda: project_of(tmp_path).result("cells") is not None)
+    viewer.layers.remove("cells annotations")
+    until(lambda: "Removed, but kept: “cells annotations”" in named.footer.text)
+    until(lambda: project_of(tmp_path).image("cells").closed == ("annotations",))
+    assert len(project_of(tmp_path).images) == 1
+    again = open_again(named, viewer, tmp_path, until, start)
+    assert [layer.name for layer in viewer.layers] == ["cells", "cells objects"]
+    again.projects.bar.menu_opened.emit()
+    (action,) = [one for one in again.projects.bar.menu.actions() if one.text() == "cells annotations"]
+    action.trigger()
+    until(lambda: "“cells” is back" in again.footer.text)
+    np.testing.assert_array_equal(viewer.layers["cells annotations"].data, painted)
+    assert again.annotate.annotations.layer().name == "cells annotations"
+    assert [layer.name for layer in viewer.layers].count("cells") == 1
+    until(lambda: not project_of(tmp_path).image("cells").closed)
+    viewer.layers["cells annotations"].paint((50, 50), 9)
+    until(lambda: (kept(folder) == 9).any())
+    assert len(project_of(tmp_path).images) == 1
+
+
+def test_a_closed_image_does_not_come_back(named, viewer, tmp_path, until, start) -> None:
+    annotate_another(named, viewer, until)
+    until(lambda: len(project_of(tmp_path).images) == 2)
+    for name in ("cells annotations", "cells"):
+        viewer.layers.remove(name)
+    again = open_again(named, viewer, tmp_path, until, start)
+    assert "1 image restored. More of it is in the menu above" in again.footer.text
+    assert [layer.name for layer in viewer.layers] == ["others", "others annotations"]
+
+
+def test_when_all_was_removed_it_comes_back(named, viewer, tmp_path, until, start) -> None:
+    annotate_another(named, viewer, until)
+    until(lambda: len(project_of(tmp_path).images) == 2)
+    viewer.layers.clear()
+    again = open_again(named, viewer, tmp_path, until, start)
+    assert "2 images restored" in again.footer.text
+
+
+@pytest.mark.filterwarnings("error:Inconsistent units")
+def test_pixels_and_lengths_are_not_shown_together(named, viewer, tmp_path, until, start) -> None:
+    annotate_another(named, viewer, until, units=("um", "um"))
+    until(lambda: len(project_of(tmp_path).images) == 2)
+    again = open_again(named, viewer, tmp_path, until, start)
+    assert [layer.name for layer in viewer.layers] == ["others", "others annotations"]
+    until(lambda: project_of(tmp_path).image("cells").closed == ("annotations",))
+    assert "More of it" in again.footer.text
+
+
+def test_deleting_annotations_in_a_training_is_said(named, viewer, processes, until) -> None:
+    named.train.train_button.click()
+    until(lambda: "Training on" in named.footer.text)
+    viewer.layers.remove("cells annotations")
+    until(lambda: "The training goes on with what was painted." in named.footer.text)
+    processes.last.finish()
+    until(lambda: named.session.state is SessionState.IDLE)
+
+
+def test_a_window_that_closes_while_it_restores_loses_nothing(left, viewer, tmp_path, until, start) -> None:
+    before = kept(left)
+    again = start()
+    until(lambda: again.projects.bar.is_offering)
+    again.projects.bar.restore_button.click()
+    until(lambda: again.projects._showing.is_running)
+    again.release()
+    until(lambda: not is_locked(left))
+    np.testing.assert_array_equal(kept(left), before)
+    assert ProjectFolders(tmp_path).untitled()[0].n_painted == 3
 
 
 # Whatever happens to layers and window

@@ -84,6 +84,29 @@ def test_steps_are_kept_when_labels_are_as_they_were(writer: ProjectWriter) -> N
     assert len(writer.project.steps("cells").undone) == 1
 
 
+def kept_image(key: str, opened: tuple = (), **parts: object) -> KeptImage:
+    return KeptImage(key, "image", "cells", None, PIXELS, PIXELS, False, PLACEMENT, opened=opened, **parts)
+
+
+def write(writer: ProjectWriter, *images: KeptImage) -> None:
+    assert writer.write(KeptSession(images, None, None, None, None, None, None)).problems == ()
+
+
+def test_one_image_is_one_entry_whatever_is_removed(writer: ProjectWriter) -> None:
+    painted = make_labels().astype(np.int32)
+    write(writer, kept_image("annotations", ("annotations", "objects"), annotations=painted, result=make_labels()))
+    entry = writer.project.image("cells")
+    assert (entry.n_painted, entry.n_found, entry.closed) == (8, 8, ())
+    write(writer, kept_image("annotations"), kept_image("image", ("objects",), result=make_labels()))
+    (entry,) = writer.project.images
+    assert (entry.closed, entry.now_open) == (("annotations",), ("objects",))
+    write(writer, kept_image("image"))  # The window closes: its layers leave it.
+    assert writer.project.image("cells").is_open
+    write(writer, kept_image("others", ("annotations",), annotations=painted))
+    assert [(one.is_open, one.source) for one in writer.project.images] == [(False, entry.source), (True, entry.source)]
+    np.testing.assert_array_equal(writer.project.annotations("cells"), painted)
+
+
 def test_steps_go_with_their_labels(writer: ProjectWriter) -> None:
     labels, history = make_labels(), EditHistory()
     history.make(labels, delete(labels, [2]))

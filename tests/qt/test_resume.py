@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication
+from tests.qt.conftest import make_image, paint
 
-from napari_spoco._qt import paths
+from napari_spoco._qt import notices, paths
 from napari_spoco._qt.session import SessionState
 from napari_spoco.config import TRAINING_PRESETS, TrainingConfig
 from napari_spoco.models.registry import shipped_models
-from napari_spoco.training.reports import ScoreReport, TrainingFailed
+from napari_spoco.training.reports import ScoreReport, TrainingFailed, TrainingFinished
 
 
 @pytest.fixture
@@ -48,7 +51,9 @@ def test_at_first_there_is_nothing_but_a_new_model(ready) -> None:
 def test_a_stopped_run_is_resumed_in_its_folder(stopped, processes, until) -> None:
     first = processes.last.request
     assert stopped.train.train_button.text() == "Resume"
-    assert offers(stopped) == ["a new model", "the current model", "the last run", *shipped_models(), "another run …"]
+    name = f"{stopped.session.model_name} (in use)"
+    assert name.startswith("cells ")
+    assert offers(stopped) == ["a new model", name, "the last run", *shipped_models(), "another run …"]
     request = resume(stopped, processes, until)
     assert request.resume
     assert (request.folder, request.config, request.start_from) == (first.folder, first.config, None)
@@ -65,7 +70,7 @@ def test_the_curve_goes_on_where_the_run_does(stopped, processes, until) -> None
 
 def test_another_start_may_be_chosen(stopped, processes, until, choose_start) -> None:
     model, folder = stopped.session.model_path, processes.last.request.folder
-    choose_start("the current model")
+    choose_start(f"{stopped.session.model_name} (in use)")
     assert stopped.train.train_button.text() == "Fine-tune"
     request = resume(stopped, processes, until)
     assert (request.resume, request.start_from) == (False, model)
@@ -227,29 +232,134 @@ def test_a_copy_of_a_runs_model_is_called_as_the_run(stopped, monkeypatch) -> No
 @pytest.mark.parametrize(
     ("best_step", "sentence", "summary"),
     [
-        pytest.param(None, "Done after 10 steps.", "10 steps of training", id="last"),
-        pytest.param(
-            8,
-            "Done after 10 steps. Best model from step 8 (highest score 0.75).",
-            "10 steps of training, best of them from step 8",
-            id="best",
-        ),
-        pytest.param(
-            0,
-            "Done after 10 steps. The model it started from is still the better one and stays in use.",
-            "10 steps of training",
-            id="the one before",
-        ),
+        pytest.param(None, "the new model is in use", "10 steps of training", id="last"),
+        pytest.param(8, "the new model is in use", "10 steps of training, best of them from step 8", id="best"),
     ],
 )
 def test_the_user_is_told_which_model_is_in_use(trained, processes, until, rest, best_step, sentence, summary) -> None:
+    before = trained.session.model_name
     resume(trained, processes, until)
-    if best_step is not None:
-        processes.last.say(ScoreReport(8, 0.5, 1.0, 0.7, 2, 0.75, is_best=False))
+    processes.last.say(ScoreReport(8, 0.5, 1.0, 0.7, 2, 0.75, is_best=False))
     processes.last.finish(best_step=best_step)
     rest()
-    assert trained.footer.text == sentence
-    assert trained.segment.about_model.text() == f"Model: {summary}"
+    assert sentence in trained.footer.text
+    assert trained.footer.text.endswith(f"To go back, load {before} again.")
+    assert trained.segment.about_model.text() == f"Model: {trained.session.model_name}: {summary}"
+    assert trained.session.model_path == f"{processes.last.request.folder}/last.safetensors"
+
+
+@pytest.mark.parametrize("ends", ["at once", "stopped and resumed"])
+def test_a_model_that_stays_in_use_stays_as_it_was(trained, processes, until, rest, ends) -> None:
+    path, summary = trained.session.model_path, trained.session.model_summary
+    resume(trained, processes, until)
+    if ends == "stopped and resumed":
+        processes.last.step(1)
+        trained.train.stop_button.click()
+        processes.last.finish(stopped=True, best_step=0)
+        rest()
+        assert trained.train.train_button.text() == "Resume"
+        resume(trained, processes, until)
+    processes.last.finish(best_step=0)
+    rest()
+    assert (trained.session.model_path, trained.session.model_summary) == (path, summary)
+    assert f"{trained.session.model_name} stays in use" in trained.footer.text
+    assert trained.footer.folder_button.isVisible() or not trained.footer.folder_button.isHidden()
+
+
+@pytest.mark.parametrize(
+    ("n_steps", "best_step", "score", "start", "expected"),
+    [
+        pytest.param(400, None, None, None, "Done after 400 steps.", id="a new model, no score"),
+        pytest.param(
+            400, 300, 4, None, "Done after 400 steps. Best model from step 300 (highest score 0.75).", id="new"
+        ),
+        pytest.param(
+            400,
+            300,
+            4,
+            "mine",
+            "Done after 400 steps. Best model from step 300 (highest score 0.75). To go back, load mine again.",
+            id="better",
+        ),
+        pytest.param(
+            400,
+            0,
+            4,
+            "mine",
+            "Done after 400 steps. Still better, mine stays in use. The new model is last.safetensors in the folder of "
+            "the training (Load model…).",
+            id="worse",
+        ),
+        pytest.param(
+            400,
+            0,
+            1,
+            "mine",
+            "Done after 400 steps. One left-out object tells too little of whether the model got better; mine stays in "
+            "use. Paint 15 objects or more. The new model is last.safetensors in the folder of the training "
+            "(Load model…).",
+            id="worse by one object",
+        ),
+        pytest.param(
+            15,
+            8,
+            4,
+            "mine",
+            "Done after 15 steps. That is too few to tell whether the model got better; the new model is in use. Give "
+            "it 5 minutes or more. To go back, load mine again.",
+            id="too few steps",
+        ),
+        pytest.param(0, 0, 4, "mine", "Stopped before the first step. mine stays in use.", id="no step"),
+    ],
+)
+def test_what_is_said_at_the_end(n_steps, best_step, score, start, expected) -> None:
+    message = TrainingFinished("run/best.safetensors", n_steps, n_steps == 0, best_step)
+    report = None if score is None else ScoreReport(n_steps, 0.5, 1.0, 0.7, score, 0.75, is_best=False)
+    assert notices.finished(message, report, start).text == expected
+
+
+def test_the_model_that_is_being_loaded_is_shown_at_once(ready, viewer, rest, choose_start, qtbot) -> None:
+    choose_start("nuclei-small")
+    assert ready.session.state is SessionState.LOADING
+    assert ready.train.start.currentText() == "nuclei-small"
+    assert not ready.train.start.isEnabled()
+    minutes = ready.train.settings.quick.editor("max_minutes")
+    assert minutes.isEnabled()
+    rest()
+    assert ready.train.start.currentText() == "nuclei-small (in use)"
+
+
+def test_what_is_typed_into_a_greyed_field_stays_there(training, viewer, qtbot) -> None:
+    training.tabs.reveal(training.train.settings)
+    window = training.window()
+    with qtbot.waitExposed(window):
+        window.show()
+    window.activateWindow()
+    qtbot.waitUntil(lambda: window.isActiveWindow(), timeout=5_000)
+    layer = viewer.layers["cells annotations"]
+    viewer.layers.selection.active, layer.mode = layer, "paint"
+    minutes = training.train.settings.quick.editor("max_minutes")
+    assert not minutes.isEnabled()
+    qtbot.mouseClick(minutes, Qt.MouseButton.LeftButton)
+    qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_1)
+    assert layer.mode == "paint"
+
+
+def test_stopping_before_the_first_step_is_said_so(training, processes, until) -> None:
+    training.train.stop_button.click()
+    assert training.footer.text == "Stopping, once it has started …"
+
+
+def test_a_run_is_called_after_the_image_on_show(ready, viewer, processes, until) -> None:
+    viewer.add_image(make_image(), name="others")
+    ready.annotate.image.choose(viewer.layers["others"])
+    ready.annotate.new_button.click()
+    paint(viewer.layers["others annotations"], 2)
+    ready.annotate.count()
+    ready.train.train_on.choose_all(True)
+    ready.train.train_button.click()
+    until(lambda: processes.made and processes.last.is_started)
+    assert Path(processes.last.request.folder).name.startswith("others-and-1-more ")
 
 
 def test_a_score_is_shown_and_explained(training, processes, until) -> None:
@@ -265,7 +375,8 @@ def test_a_shipped_model_is_fine_tuned(ready, processes, until, rest, choose_sta
     choose_start("nuclei-small")
     rest()
     assert ready.footer.text == "The model is loaded."
-    assert ready.train.start.currentText() == "the current model"
+    assert ready.train.start.currentText() == "nuclei-small (in use)"
+    assert offers(ready) == ["a new model", "nuclei-small (in use)", "ovules-small", "another run …"]
     assert Path(ready.session.model_path).stem == "nuclei-small"
     ready.train.train_button.click()
     until(lambda: processes.made and processes.last.is_started)

@@ -11,6 +11,7 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QWidget
 
+from napari_spoco._qt.layers import LINK, MAKER, identity
 from napari_spoco._qt.review import review_job
 from napari_spoco._qt.review.review_job import Subject, run_measuring
 from napari_spoco._qt.review.review_status import ACTIONS, ReviewStatus, locked
@@ -48,9 +49,10 @@ class Harness:
         self.viewer, self.until = viewer, until
         self.layer = viewer.add_labels(make_labels(ndim), name="found", scale=(2.0, 0.5, 0.5)[-ndim:])
         self.session = types.SimpleNamespace(embedded_image=None)
-        self.tab, self.said, self.accepted = ReviewTab(viewer), [], []
+        self.tab, self.said, self.withdrawn, self.accepted = ReviewTab(viewer), [], [], []
         self.reviewing = Reviewing(viewer, self.session, self.tab)
         self.reviewing.noticed.connect(lambda notice: self.said.append(notice.text))
+        self.reviewing.withdrawn.connect(lambda notice: self.withdrawn.append(notice.text))
         self.reviewing.accepted.connect(self.accepted.append)
         viewer.window.add_dock_widget(self.tab, name="Review")
 
@@ -117,7 +119,8 @@ def test_a_walk_by_keys(review, viewer, qtbot) -> None:
     assert review.reviewing.chosen == (order[0],)
     assert review.layer.selected_label == order[0]
     assert review.tab.action_buttons["merge"].isEnabled() is False
-    assert "shape and size alone" in review.said[-1]
+    assert "shape and size alone" in review.tab.order.text()
+    assert not review.said
     measures = review.reviewing.queue.measures[order[0]]
     middle = [(part.start + part.stop - 1) / 4 for part in measures.box[-2:]]
     assert viewer.scene.camera.center[-2:] == pytest.approx(middle)
@@ -218,12 +221,129 @@ def test_two_strokes_split_an_object(review, viewer) -> None:
     review.mouse((4, 4))
     review.mouse((5, 5))
     assert "Both strokes" in review.said[-1]
+    assert not review.withdrawn
+    review.press("next")
+    assert review.withdrawn == [review.said[-1]]
     viewer.dims.ndisplay = 3
     review.press("split")
     assert "switch the view to 2D" in review.said[-1]
     before = review.reviewing.chosen
     review.press("next")
     assert review.reviewing.chosen != before
+
+
+def outlined(review: Harness) -> np.ndarray:
+    """Return where, in the array under review, the outline shows something."""
+    outline = review.viewer.layers["found chosen"]
+    shown = np.zeros(review.layer.data.shape, bool)
+    start = np.rint(review.layer.world_to_data(outline.data_to_world((0,) * outline.ndim))).astype(int)
+    ids = [label for label in np.unique(outline.data) if label and outline.get_color(label)[3] > 0]
+    shown[tuple(slice(first, first + n) for first, n in zip(start, outline.data.shape, strict=True))] = np.isin(
+        outline.data, ids
+    )
+    return shown
+
+
+def test_the_chosen_objects_are_outlined(review, viewer) -> None:
+    review.mouse((12, 12))
+    np.testing.assert_array_equal(outlined(review), review.layer.data == FIRST)
+    outline = viewer.layers["found chosen"]
+    assert np.shares_memory(outline.data, review.layer.data)
+    assert outline.contour == 1
+    review.mouse((12, 30), shift=True)
+    np.testing.assert_array_equal(outlined(review), np.isin(review.layer.data, (FIRST, SECOND)))
+    review.press("grow")
+    np.testing.assert_array_equal(outlined(review), np.isin(review.layer.data, (FIRST, SECOND)))
+    review.mouse((12, 30))
+    review.mouse((12, 30), shift=True)
+    assert not outline.visible
+    review.mouse((12, 30))
+    assert outline.visible
+    assert viewer.layers.selection.active == review.layer
+    viewer.layers.remove(outline)
+    review.mouse((12, 12))
+    np.testing.assert_array_equal(outlined(review), review.layer.data == FIRST)
+    viewer.dims.ndisplay = 3
+    review.press("next")
+    np.testing.assert_array_equal(outlined(review), review.layer.data == review.reviewing.chosen[0])
+    viewer.dims.ndisplay = 2
+    review.tab.start_button.click()
+    assert list(viewer.layers) == [review.layer]
+
+
+@pytest.mark.parametrize("harness", [2], indirect=True)
+def test_the_objects_lie_on_top_while_they_are_reviewed(harness, viewer) -> None:
+    found = harness.layer
+    image = viewer.add_image(np.zeros((64, 64)), name="image")
+    metadata = {MAKER: identity(image)}
+    picture = viewer.add_image(np.zeros((64, 64, 3)), name="image embeddings", rgb=True, metadata=metadata)
+    painted = viewer.add_labels(np.zeros((64, 64), int), name="painted", metadata={LINK: identity(image)})
+    viewer.layers.selection.active = found
+    before = list(viewer.layers)
+    found.visible = False
+    harness.start()
+    assert found.visible
+    assert list(viewer.layers)[:4] == [image, picture, painted, found]
+    assert (image.visible, picture.visible, painted.visible) == (True, False, True)
+    harness.tab.start_button.click()
+    assert list(viewer.layers) == before
+    assert picture.visible
+    assert viewer.layers.selection.active == found
+
+
+@pytest.mark.parametrize("harness", [2], indirect=True)
+def test_the_layer_that_is_looked_at_is_reviewed(harness, viewer) -> None:
+    images = [viewer.add_image(np.zeros((64, 64)), name=name).__wrapped__ for name in "ab"]
+    objects = [
+        viewer.add_labels(make_labels(2), name=f"{image.name} objects", metadata={MAKER: identity(image)})
+        for image in images
+    ]
+    painted = viewer.add_labels(np.zeros((64, 64), int), metadata={LINK: identity(images[0])})
+    assert harness.tab.labels.layer() == objects[0]
+    viewer.layers.selection.active = images[1]
+    assert harness.tab.labels.layer() == objects[1]
+    harness.start()
+    assert harness.reviewing.layer == objects[1]
+    viewer.layers.selection.active = harness.layer  # such as a truth to compare with
+    assert harness.reviewing.layer == objects[1]
+    viewer.layers.selection.active = objects[0]
+    assert harness.reviewing.layer is None
+    assert harness.tab.labels.layer() == objects[0]
+    harness.tab.labels.choose(harness.layer)
+    viewer.layers.selection.active = painted
+    assert harness.tab.labels.layer() == objects[0]
+    viewer.layers.selection.active = harness.layer
+    assert harness.tab.labels.layer() == harness.layer
+
+
+def test_all_layers_are_deleted_at_once_while_strokes_are_awaited(review, viewer, until) -> None:
+    review.press("split")
+    review.mouse((44, 12), (52, 14))
+    viewer.layers.select_all()
+    viewer.layers.remove_selected()
+    assert len(viewer.layers) == 0
+    assert review.reviewing.layer is None
+
+
+def test_with_the_layer_its_strokes_and_outline_go(review, viewer, until) -> None:
+    review.press("split")
+    viewer.layers.remove(review.layer)
+    until(lambda: not len(viewer.layers))
+
+
+def test_the_list_of_objects_has_headings_and_whole_rows(review) -> None:
+    table = review.tab.objects
+    model = table.model()
+    headings = [model.headerData(column, Qt.Orientation.Horizontal) for column in range(model.columnCount())]
+    assert headings == ["Object", "Score", "Accepted"]
+    assert table.viewport().height() % table.rowHeight(0) == 0
+    worst = review.reviewing.queue.scores[0]
+    assert [model.index(0, column).data() for column in range(3)] == [str(worst.instance_id), f"{worst.score:.0%}", ""]
+    review.press("accept")
+    assert model.index(0, 2).data() == "✓"
+    assert table.selectionModel().selectedRows()[0].row() == 1
+    table.clicked.emit(model.index(0, 1))
+    assert review.reviewing.chosen == (worst.instance_id,)
 
 
 def test_accepted_objects_are_locked_until_they_are_unlocked(review) -> None:
@@ -277,7 +397,8 @@ def test_the_review_ends_with_its_layer(review, viewer) -> None:
     review.press("split")
     viewer.layers.clear()
     assert review.reviewing.queue is review.reviewing.layer is None
-    assert "review has ended" in review.said[-1]
+    assert "review has ended" in review.tab.summary.text()
+    assert not review.said
     assert len(viewer.layers) == 0
     assert review.tab.start_button.text() == "Start review"
     assert not review.tab.start_button.isEnabled()
@@ -292,7 +413,7 @@ def test_a_review_can_be_ended_and_begun_again(harness, viewer) -> None:
     assert not harness.layer.keymap
     harness.start()
     harness.layer.data = make_labels(2)
-    assert "review has ended" in harness.said[-1]
+    assert "review has ended" in harness.tab.summary.text()
     image = viewer.add_image(np.zeros((64, 64)))
     harness.reviewing.note_embedded(image)
     harness.session.embedded_image = types.SimpleNamespace(
@@ -302,6 +423,7 @@ def test_a_review_can_be_ended_and_begun_again(harness, viewer) -> None:
     )
     harness.start()
     assert harness.reviewing.queue.measures[FIRST].fit == 1
+    assert not harness.tab.order.text()
 
 
 def test_a_lazy_layer_is_refused_in_words(viewer, until) -> None:

@@ -54,7 +54,7 @@ def segment(until):
 
 def test_a_loaded_model_is_described(load) -> None:
     widget = load()
-    assert widget.segment.about_model.text() == "Model: 2D, 1 channel, 0 steps on 0 objects"
+    assert widget.segment.about_model.text() == "Model: tiny: 2D, 1 channel, 0 steps on 0 objects"
     assert widget.segment.segment_button.isEnabled()
 
 
@@ -153,8 +153,6 @@ def random(shape):
     ("network", "change", "sentence"),
     [
         pytest.param({}, other_image(random((64, 2))), "at least", id="smaller than the stride"),
-        pytest.param({"in_channels": 3}, lambda *_: None, "channel", id="another number of channels"),
-        pytest.param({"ndim": 3}, lambda *_: None, "", id="another dimension"),
         pytest.param({}, other_image(np.zeros((64, 64))), "with contrast", id="constant"),
         pytest.param({}, other_image(np.full((64, 64), np.nan)), "finite", id="NaN"),
         pytest.param({}, other_mask, "foreground: expected the image's shape", id="mask of another shape"),
@@ -169,6 +167,21 @@ def test_what_does_not_suit_is_refused_with_a_sentence(load, viewer, segment, ne
     assert "expected" in message
     assert widget.session.state is SessionState.IDLE
     assert names(viewer) == before
+
+
+@pytest.mark.parametrize(
+    ("network", "sentence"),
+    [
+        pytest.param({"in_channels": 3}, "tiny takes 3 channels, and “cells” has 1: take", id="channels"),
+        pytest.param({"ndim": 3}, "tiny is for 3D images, and “cells” is 2D: take nuclei-small", id="dimensions"),
+    ],
+)
+def test_a_model_for_other_images_cannot_be_used(load, network, sentence) -> None:
+    widget = load(**network)
+    for button in (widget.segment.segment_button, widget.embeddings.embed_button, widget.train.train_button):
+        assert not button.isEnabled()
+        assert button.toolTip().startswith(sentence)
+    assert widget.footer.hint.text().startswith(sentence)
 
 
 def test_consistency_says_what_to_do_without_a_teacher(load, segment, until) -> None:

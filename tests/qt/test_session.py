@@ -23,9 +23,10 @@ ALL = SessionFacts(has_image=True, has_annotations=True, has_model=True, has_lab
 IMAGE = SessionFacts(has_image=True)
 ANNOTATED = replace(IMAGE, has_annotations=True)
 STOPPED = replace(ALL, can_resume=True)
+UNSUITED = replace(ALL, mismatch="It is for others.", start=Start.FINE_TUNE)
 VIEWS = ("preview", "pick", "save_model")
 """What a model allows whatever else is running."""
-FLAGS = [field.name for field in fields(SessionFacts) if field.name != "start"]
+FLAGS = [field.name for field in fields(SessionFacts) if field.name not in ("start", "mismatch")]
 
 
 def enabled(state: SessionState, facts: SessionFacts) -> set[str]:
@@ -72,8 +73,32 @@ def test_a_failure_is_a_rest() -> None:
 
 
 @pytest.mark.parametrize("state", SessionState)
-def test_inputs_are_open_only_at_rest(state: SessionState) -> None:
-    assert derive_controls(state, ALL).inputs == (state in (SessionState.IDLE, SessionState.FAILED))
+def test_inputs_are_open_at_rest_and_while_a_model_is_loaded(state: SessionState) -> None:
+    is_open = state in (SessionState.IDLE, SessionState.FAILED, SessionState.LOADING)
+    assert derive_controls(state, ALL).inputs == is_open
+
+
+def test_a_model_that_does_not_suit_the_image_is_not_used_on_it() -> None:
+    controls = derive_controls(SessionState.IDLE, UNSUITED)
+    for control in (controls.train, controls.segment, controls.embed, controls.preview, controls.pick):
+        assert (control.enabled, control.hint) == (False, "It is for others.")
+    assert next_step(SessionState.IDLE, UNSUITED, 5) == "It is for others."
+    anew = replace(UNSUITED, start=Start.NEW)
+    assert derive_controls(SessionState.IDLE, anew).train.enabled
+    assert next_step(SessionState.IDLE, anew, 5) == "Paint more objects, or press Train (tab Train)."
+
+
+@pytest.mark.parametrize("state", [state for state in SessionState if state.is_busy])
+def test_who_has_to_wait_is_told_for_what(state: SessionState) -> None:
+    hint = derive_controls(state, ALL).load_model.hint
+    assert hint.split()[1] in ("training", "model", "embeddings", "objects")
+
+
+def test_the_tab_on_show_is_not_named() -> None:
+    assert next_step(SessionState.IDLE, ANNOTATED, 5, "Train") == "Paint more objects, or press Train."
+    facts = replace(ALL, has_labels=False)
+    in_segment = "Paint more objects and press Fine-tune (tab Train), or press Segment."
+    assert next_step(SessionState.IDLE, facts, 5, "Segment") == in_segment
 
 
 @pytest.mark.parametrize("state", SessionState)

@@ -32,7 +32,7 @@ def opened(monkeypatch) -> list[str]:
 
 def test_memory_is_told_before_the_training(ready, monkeypatch) -> None:
     line = ready.train.memory
-    assert re.match(r"Trains on a GPU if there is one: about [67]\d\d MB of memory; ", line.text())
+    assert re.match(r"Trains on a graphics card \(GPU\) if there is one: about [67]\d\d MB of memory; ", line.text())
     assert line.text().endswith("are free.")
     before = line.text()
     settings = ready.train.settings
@@ -53,7 +53,7 @@ def test_auto_is_a_device_once_a_training_has_said_so(trained) -> None:
     assert trained.train.start.start.name == "FINE_TUNE"
     assert trained.train.memory.isHidden()  # the fake process has written no real model
     trained.session.choose_start(type(trained.train.start.start).NEW)
-    assert trained.train.memory.text().startswith("Trains on cpu: about ")
+    assert trained.train.memory.text().startswith("Trains on the processor (CPU): about ")
 
 
 def test_a_model_that_is_started_from_brings_its_network(trained, tmp_path, choose_start) -> None:
@@ -68,7 +68,8 @@ def test_a_model_that_is_started_from_brings_its_network(trained, tmp_path, choo
 
 
 def test_the_memory_of_a_gpu_is_its_own() -> None:
-    assert notices.memory_line("cuda", "cuda", 2e9, 1e9).text == "Trains on cuda: about 2.0 GB of memory of the device."
+    expected = "Trains on the graphics card (GPU): about 2.0 GB of memory of the device."
+    assert notices.memory_line("cuda", "cuda", 2e9, 1e9).text == expected
 
 
 def test_the_score_has_a_curve_at_the_steps_where_it_was_taken(training, processes, until) -> None:
@@ -234,7 +235,7 @@ def test_a_written_file_can_be_looked_up(trained, tmp_path, until, qtbot, opened
         pytest.param(Start.NEW, 2, "nuclei-small (2D fluorescent nuclei", id="a new model, a plane"),
         pytest.param(Start.NEW, 3, "ovules-small (3D stacks of plant tissue", id="a new model, a stack"),
         pytest.param(Start.NEW, None, "", id="no image that a shipped model may know"),
-        pytest.param(Start.FINE_TUNE, 2, "The current model: mine.", id="the current model"),
+        pytest.param(Start.FINE_TUNE, 2, "The model in use: mine.", id="the model in use"),
         pytest.param(Start.RESUME, 2, "", id="the last run"),
     ],
 )
@@ -248,7 +249,7 @@ def test_the_advice_follows_image_and_model(ready, until, choose_start) -> None:
     assert "nuclei-small" in ready.train.about_start.text()
     choose_start("nuclei-small")
     until(lambda: ready.session.model_path is not None and not ready.session.state.is_busy)
-    assert ready.train.about_start.text().startswith("The current model: nuclei-small: 2D, 1 channel")
+    assert ready.train.about_start.text().startswith("The model in use: nuclei-small: 2D, 1 channel")
 
 
 def test_every_term_of_the_loss_has_a_curve() -> None:

@@ -16,17 +16,17 @@ def names(viewer) -> list[str]:
     return [layer.name for layer in viewer.layers]
 
 
-def test_the_first_image_is_chosen_and_described(spoco, viewer) -> None:
+def test_the_image_opened_last_is_chosen(spoco, viewer) -> None:
     assert "Open an image" in spoco.footer.hint.text()
     assert not spoco.annotate.new_button.isEnabled()
     viewer.add_image(np.zeros((20, 30)), name="first")
     viewer.add_image(np.zeros((5, 20, 30)), name="second")
-    assert spoco.annotate.image.layer().name == "first"
+    assert spoco.annotate.image.layer().name == "second"
     assert spoco.annotate.new_button.isEnabled()
-    viewer.layers["first"].name = "renamed"
+    viewer.layers["second"].name = "renamed"
     assert spoco.annotate.image.currentText() == "renamed"
     viewer.layers.remove("renamed")
-    assert spoco.annotate.image.layer().name == "second"
+    assert spoco.annotate.image.layer().name == "first"
     viewer.layers.clear()
     assert spoco.annotate.image.layer() is None
 
@@ -248,8 +248,10 @@ def one_pixel():
 def test_bad_input_is_refused_with_a_sentence(ready, viewer, processes, until, change, sentence) -> None:
     change(viewer, ready)
     if "odd" in [layer.name for layer in viewer.layers if layer._type_string == "image"]:
-        annotations = ready.annotate.annotations.layer()
-        ready.annotate.image.choose(next(layer for layer in viewer.layers if layer.name == "odd"))
+        odd, annotations = (
+            next(item for item in viewer.layers if item.name == name) for name in ("odd", "cells annotations")
+        )
+        ready.annotate.image.choose(odd)
         ready.annotate.annotations.choose(annotations)  # it is of the other image
     before = names(viewer)
     ready.train.train_button.click()

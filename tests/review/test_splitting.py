@@ -47,6 +47,26 @@ def test_without_embeddings_the_narrowest_place_counts(ndim: int) -> None:
     np.testing.assert_array_equal(found > 0, labels > 0)
 
 
+@pytest.mark.parametrize("ndim", [2, 3])
+@pytest.mark.parametrize("radius", [9, 7, 6])
+@pytest.mark.parametrize("off", [0, 2, 3])
+@pytest.mark.parametrize("noise", [None, 0.05])
+def test_two_clicks_halve_round_nuclei_that_touch(
+    ndim: int, radius: int, off: int, noise: float | None, rng: np.random.Generator
+) -> None:
+    axes = np.indices((21, 25, 50)[-ndim:])
+    across = sum((axis - 10) ** 2 for axis in axes[:-1])
+    outside = [across + (axes[-1] - x) ** 2 - r**2 for x, r in ((12, 9), (19 + radius, radius))]
+    labels = np.where(np.minimum(*outside) <= 0, 5, 0).astype(np.int32)
+    embeddings = None if noise is None else rng.normal(1, noise, (4, *labels.shape))
+    ahead = (10,) * (ndim - 2)
+    clicks = (np.array([[*ahead, 10 - off, 12 + off]]), np.array([[*ahead, 10 + off, 19 + radius]]))
+    found = halves(labels, 5, *clicks, embeddings=embeddings)
+    for instance_id, is_here in ((5, outside[0] <= outside[1]), (6, outside[1] < outside[0])):
+        is_here, is_found = is_here & (labels > 0), found == instance_id
+        assert (is_here & is_found).sum() / (is_here | is_found).sum() > 0.75
+
+
 def test_the_outline_of_the_object_is_no_boundary() -> None:
     labels = np.zeros((20, 40), np.uint32)
     labels[8:12] = 1

@@ -12,7 +12,14 @@ import pytest
 from napari_spoco.config import TrainingConfig
 from napari_spoco.models.checkpoint import load_model
 from napari_spoco.training.process import TrainingProcess, TrainingRequest
-from napari_spoco.training.reports import Preview, StepReport, TrainingFailed, TrainingFinished, TrainingStarted
+from napari_spoco.training.reports import (
+    Preview,
+    StepReport,
+    TrainingFailed,
+    TrainingFinished,
+    TrainingNotice,
+    TrainingStarted,
+)
 
 Discs = tuple[np.ndarray, np.ndarray]
 
@@ -27,7 +34,13 @@ def test_messages_end_with_a_model_file(discs: Discs, tiny_config: TrainingConfi
     process = TrainingProcess(request(discs, tiny_config, tmp_path / "run"))
     process.start()
     messages = list(process.messages())
-    assert isinstance(messages[0], TrainingStarted)
+    told = [m.text for m in messages if isinstance(m, TrainingNotice)]
+    assert told == [
+        "Starting the training: loading PyTorch …",
+        "Starting the training: preparing the images …",
+        "Finishing: the model is measured and saved …",
+    ]
+    assert isinstance(messages[2], TrainingStarted)
     assert [m.step for m in messages if isinstance(m, StepReport)] == [1, 2, 3]
     assert any(isinstance(m, Preview) for m in messages)
     assert messages[-1] == TrainingFinished(str(tmp_path / "run" / "last.safetensors"), 3, stopped=False)
@@ -43,6 +56,9 @@ def test_stop_saves_a_complete_model(discs: Discs, tiny_config: TrainingConfig, 
     for last in process.messages():
         if isinstance(last, StepReport):
             process.request_stop()
+            assert process.is_alive()
+        if isinstance(last, TrainingFinished):
+            assert not process.is_alive()
     assert isinstance(last, TrainingFinished)
     assert last.stopped
     assert load_model(last.model_path).card.history.steps == last.n_steps >= 1
@@ -54,7 +70,7 @@ def test_error_in_the_child_is_a_sentence_with_details(
     image, labels = discs
     process = TrainingProcess(request((image, labels * 0), tiny_config, tmp_path / "run"))
     process.start()
-    (failure,) = list(process.messages())
+    *_, failure = process.messages()
     assert isinstance(failure, TrainingFailed)
     assert "annotations" in failure.message
     assert "Traceback" in failure.details

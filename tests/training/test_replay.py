@@ -77,7 +77,7 @@ def test_what_is_replayed_counts_for_nothing_else(
     messages = list(trainer.run())
     (started,) = (message for message in messages if isinstance(message, TrainingStarted))
     notices = [message.text for message in messages if isinstance(message, TrainingNotice)]
-    assert "50% of the patches are replayed from what the model was trained on (membranes)." in notices
+    assert "So that the model does not forget, 50% of what it sees are images it was trained on before." in notices
     assert started.n_objects == len(np.unique(labels)) - 1
     assert {m.n_objects for m in messages if isinstance(m, ScoreReport)} == {started.n_left_out}
     card = trainer.result().model.card

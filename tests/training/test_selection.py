@@ -157,7 +157,8 @@ def test_objects_left_out_are_not_trained_on(many_discs: Labelled, tiny_config: 
     (started,) = (m for m in trainer.run() if isinstance(m, TrainingStarted))
     assert started.n_left_out == 2
     assert started.n_objects == 9
-    sampled = {index for _, runs in trainer._batches._shown._objects for index in np.unique(labels.ravel()[runs.pixels()])}
+    objects = trainer._batches._shown._objects
+    sampled = {index for _, runs in objects for index in np.unique(labels.ravel()[runs.pixels()])}
     (left_out,) = trainer._selection.left_out
     assert sampled == set(range(1, 10)) - left_out
 

@@ -23,11 +23,12 @@ from napari_spoco._qt.notices import Notice
 from napari_spoco._qt.segment import segmentation_job
 from napari_spoco._qt.session import SessionState, Start
 from napari_spoco._qt.train import training_job
-from napari_spoco._qt.train.run_folders import Run, can_be_resumed
+from napari_spoco._qt.train.run_folders import Run, can_be_resumed, model_in, model_name
 from napari_spoco._qt.worker import Job, SideJob
 from napari_spoco.training.process import TrainingProcess
 from napari_spoco.training.reports import (
     ScoreReport,
+    StepReport,
     TrainingFailed,
     TrainingFinished,
     TrainingNotice,
@@ -86,7 +87,9 @@ class SessionController(QObject):
         self._embedder = embedding_job.Embedder(embeddings_folder)
         self._model_path: str | None = None
         self._model_summary = ""
+        self._loading_name = self._auto_device = ""
         self._run: Run | None = None
+        self._has_stepped = False
         self._resumable: Run | None = None
         self._score: ScoreReport | None = None
         self._start_wish: Start | None = None
@@ -105,6 +108,21 @@ class SessionController(QObject):
     def model_summary(self) -> str:
         """The model in use, in a line."""
         return self._model_summary
+
+    @property
+    def model_name(self) -> str:
+        """What the model in use is called; empty without one."""
+        return "" if self._model_path is None else model_name(self._model_path)
+
+    @property
+    def loading_name(self) -> str:
+        """What the model is called that is being loaded; empty where none is."""
+        return self._loading_name if self._state is SessionState.LOADING else ""
+
+    @property
+    def auto_device(self) -> str:
+        """The device that "auto" means; empty as long as no model has been loaded."""
+        return self._auto_device
 
     @property
     def embedded_image(self) -> embedding_job.EmbeddedImage | None:
@@ -133,7 +151,10 @@ class SessionController(QObject):
 
     def train(self, inputs: training_job.TrainingInputs) -> None:
         """Start a training; it goes on until its steps are done, `stop`, or an error."""
-        self._run, self._score = Run(inputs.folder, inputs.config), None
+        resumed = self._resumable if inputs.resume else None
+        start_from = resumed.start_from if resumed else inputs.start_from
+        self._run = Run(inputs.folder, inputs.config, start_from=start_from)
+        self._score, self._has_stepped = None, False
         self._handles[:] = [training_job.ProcessHandle()]
         self._notice("Starting the training …")
         self._on_report, self._on_result = self._on_training_message, _ignore
@@ -153,7 +174,7 @@ class SessionController(QObject):
         """Ask the training to save and end; the second time, end it at once."""
         if self._state is SessionState.TRAINING:
             self._handles[0].request_stop()
-            self._notice("Stopping after this step …")
+            self._notice("Stopping after this step …" if self._has_stepped else "Stopping, once it has started …")
             self._set_state(SessionState.STOPPING)
         elif self._state is SessionState.STOPPING:
             self._handles[0].kill()
@@ -181,7 +202,8 @@ class SessionController(QObject):
 
         `to_resume` says that it is the training that is wanted; it is an error where there is none.
         """
-        self._notice("Loading …")
+        self._loading_name = model_name(model_in(path))
+        self._notice(f"Loading {self._loading_name} …")
         self._on_report, self._on_result = _ignore, partial(self._on_model_loaded, to_resume)
         self._start(SessionState.LOADING, model_job.load, path)
 
@@ -255,6 +277,8 @@ class SessionController(QObject):
                 self.noticed.emit(notices.started(message))
             case TrainingNotice():
                 self._notice(message.text)
+            case StepReport():
+                self._has_stepped = True
             case ScoreReport():
                 self._score = message
             case TrainingFinished():
@@ -267,9 +291,13 @@ class SessionController(QObject):
         self.training_reported.emit(message)
 
     def _on_training_finished(self, message: TrainingFinished) -> None:
-        self._model_path = message.model_path
-        self._model_summary = notices.model_summary(message, self._model_summary)
-        self.noticed.emit(notices.finished(message, self._score))
+        start = self._run.start_from if self._run is not None else None
+        # A model that stays in use is the file that it was, with the name and the read-out that it had.
+        is_refused = message.best_step == 0 or message.n_steps == 0
+        if not is_refused or start is None or start != self._model_path:
+            self._model_path = message.model_path
+            self._model_summary = notices.model_summary(self.model_name, message)
+        self.noticed.emit(notices.finished(message, self._score, start and model_name(start)))
         if not message.stopped:
             self._run = self._resumable = self._start_wish = None
 
@@ -293,7 +321,7 @@ class SessionController(QObject):
         if to_resume and loaded.run is None:
             self.refuse(FileNotFoundError(f"There is no training that can be resumed in {loaded.path}."))
             return
-        self._model_path, self._model_summary = loaded.path, loaded.summary
+        self._model_path, self._model_summary, self._auto_device = loaded.path, loaded.summary, loaded.device
         self._resumable = loaded.run or self._resumable
         self._start_wish = Start.RESUME if to_resume else Start.FINE_TUNE
         self._notice("The training can be resumed." if to_resume else "The model is loaded.", "good")

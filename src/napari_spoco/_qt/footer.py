@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QHBoxLayout, QPlainTextEdit, QProgressBar, QToolButto
 from napari_spoco._qt.folder_button import FolderButton
 from napari_spoco._qt.notices import TONES, time_left
 from napari_spoco._qt.parts import folded, line, row, sentence
+from napari_spoco._qt.segment.tile_pace import TilePace
 
 if TYPE_CHECKING:
     from napari_spoco._qt.embeddings.embedding_job import PredictionProgress
@@ -30,6 +31,7 @@ class Footer(QWidget):
         font = self.hint.font()
         font.setItalic(True)
         self.hint.setFont(font)
+        self._pace = TilePace()
         self.bar = QProgressBar()
         self.bar.hide()
         self.message = sentence("Ready.")
@@ -80,6 +82,12 @@ class Footer(QWidget):
         self._details.setPlainText(notice.details)
         self._folded.setVisible(bool(notice.details))
 
+    def withdraw(self, notice: Notice) -> None:
+        """Take a sentence away, if it is still the one on show: it holds no longer."""
+        if self.text == notice.text:
+            self.message.clear()
+            self._folded.hide()
+
     def show_progress(self, n_done: int, n_all: int, text: str) -> None:
         """Show how far a job is; without a number in all, that it is on its way."""
         self.bar.setRange(0, n_all)
@@ -92,9 +100,11 @@ class Footer(QWidget):
         self.show_progress(0, 0, "")
 
     def show_tiles(self, progress: PredictionProgress) -> None:
-        """Show how many tiles of an image are predicted, once it is known of how many."""
+        """Show how many tiles of an image are predicted, once it is known of how many, and how long that takes."""
         if progress.n_tiles:
             text = f"tile {progress.n_done} of {progress.n_tiles}"
+            left = self._pace.seconds_left(progress.n_done, progress.n_tiles)
+            text += "" if left is None else f", {time_left(left)} left"
             self.show_progress(progress.n_done, progress.n_tiles, text)
 
     def show_step(self, report: StepReport) -> None:

@@ -15,17 +15,17 @@ from napari.utils.key_bindings import coerce_keybinding
 from qtpy.QtCore import QObject, Signal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from napari.layers import Layer
 
 
-def napari_keys() -> set[str]:
-    """Return the keys that napari has itself while a Labels layer is selected, those of its menus too.
+def napari_keys(kind: type[Layer] = Labels) -> set[str]:
+    """Return the keys that napari has itself while a layer of this kind is selected, those of its menus too.
 
     Other kinds of layers have keys of their own, which do nothing then; ours do nothing while one of them is selected.
     """
-    on_layers = {str(key) for provider in (Labels, ViewerModel) for kind in provider.__mro__ for key in _keymap(kind)}
+    on_layers = {str(key) for provider in (kind, ViewerModel) for base in provider.__mro__ for key in _keymap(base)}
     application = Application.get_app("napari")
     menus = () if application is None else application.keybindings
     return on_layers | {str(coerce_keybinding(str(entry.keybinding))) for entry in menus}
@@ -91,13 +91,32 @@ class KeyChoice(QObject):
 
 
 class LayerKeys(QObject):
-    """Binds the keys of a group on one layer until `end`; `pressed` brings the name of the action."""
+    """Binds the keys of a group on one layer until `end`; `pressed` brings the name of the action.
+
+    Parameters
+    ----------
+    layer, choice
+        The layer, and the keys.
+    names
+        The actions; all by default.
+    without
+        Keys that are left alone on this layer.
+    """
 
     pressed = Signal(str)
 
-    def __init__(self, layer: Layer, choice: KeyChoice, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        layer: Layer,
+        choice: KeyChoice,
+        names: Collection[str] | None = None,
+        *,
+        without: Collection[str] = (),
+        parent: QObject | None = None,
+    ) -> None:
         super().__init__(parent)
         self._layer, self._choice = layer, choice
+        self._names, self._without = choice.names if names is None else names, without
         self._bound: list[str] = []
         choice.changed.connect(self._bind)
         self._bind()
@@ -109,8 +128,8 @@ class LayerKeys(QObject):
 
     def _bind(self) -> None:
         self._unbind()
-        for name in self._choice.names:
-            if key := self._choice.key(name):
+        for name in self._names:
+            if (key := self._choice.key(name)) and key not in self._without:
                 self._layer.bind_key(key, self._slot(name), overwrite=True)
                 self._bound.append(key)
 

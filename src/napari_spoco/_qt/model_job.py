@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_spoco._qt.train.run_folders import Run, find_run, model_in
+from napari_spoco._qt.train.run_folders import Run, find_run, model_in, model_name
 from napari_spoco.data.channels import count_channels
-from napari_spoco.models.registry import shipped_path
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -19,11 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model that has been read as a whole, in a line, and the training that can be resumed, if there is one."""
+    """A model that has been read as a whole, in a line, and the training that can be resumed, if there is one.
+
+    `device` is the one that computes where the user leaves the choice.
+    """
 
     path: str
     summary: str
     run: Run | None
+    device: str
 
 
 def load(_context: JobContext, path: str) -> Generator[None, None, LoadedModel]:
@@ -40,10 +43,12 @@ def load(_context: JobContext, path: str) -> Generator[None, None, LoadedModel]:
         The file is no model, or truncated; or the settings of its training cannot be read.
     """
     from napari_spoco.models.checkpoint import load_model
+    from napari_spoco.training.devices import choose_device
 
     yield
     file = model_in(path)
-    return LoadedModel(str(file), _summary(file, load_model(file).card), find_run(path))
+    summary = _summary(file, load_model(file).card)
+    return LoadedModel(str(file), summary, find_run(path), str(choose_device("auto")))
 
 
 def _summary(file: Path, card: ModelCard) -> str:
@@ -51,5 +56,5 @@ def _summary(file: Path, card: ModelCard) -> str:
     channels = count_channels(network.in_channels)
     if card.channels is not None:
         channels += f" ({', '.join(map(str, card.channels))} of its images)"
-    name = f"{file.stem}: " if file == shipped_path(file.stem) else ""
-    return f"{name}{network.ndim}D, {channels}, {history.steps} steps on {history.n_objects} objects"
+    steps = f"{history.steps} steps on {history.n_objects} objects"
+    return f"{model_name(file)}: {network.ndim}D, {channels}, {steps}"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from napari_spoco.config import Parameters
+from napari_spoco.models.registry import RUN_MODELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +29,16 @@ _SCORE_HELP = (
     "one was clearly better."
 )
 """Tooltip of the score."""
+_DEVICES = {
+    "auto": "a graphics card (GPU) if there is one",
+    "cuda": "the graphics card (GPU)",
+    "mps": "the graphics processor (GPU)",
+    "cpu": "the processor (CPU)",
+}
+_UNNAMED = "the model that it started from"
+_FEWEST_STEPS = 100
+_FEWEST_LEFT_OUT = 2
+"""With fewer, a score does not tell whether a fine-tuned model is better."""
 
 
 @dataclass(frozen=True)
@@ -50,18 +62,58 @@ def started(message: TrainingStarted) -> Notice:
     """Say on what is trained."""
     left_out = f", {message.n_left_out} of them left out to score it" if message.n_left_out else ""
     resumed = f", from step {message.first_step} on" if message.first_step > 1 else ""
-    return Notice(f"Training on {_objects(message.n_objects)}{left_out} ({message.device}){resumed}.")
+    return Notice(f"Training on {_count(message.n_objects, 'object')}{left_out} ({message.device}){resumed}.")
 
 
-def finished(message: TrainingFinished, score: ScoreReport | None) -> Notice:
-    """Say how a training ended, which model is in use, and how good it is."""
-    ended = f"{'Stopped' if message.stopped else 'Done'} after {message.n_steps} steps."
+def finished(message: TrainingFinished, score: ScoreReport | None, start: str | None) -> Notice:
+    """Say how a training ended, which model is in use and how to use the other, and how good it is.
+
+    Parameters
+    ----------
+    message, score
+        Its end, and its last score if there was one.
+    start
+        What the model is called that it started from; None where that is a new one, or not known.
+    """
+    ended = f"{'Stopped' if message.stopped else 'Done'} after {_count(message.n_steps, 'step')}."
+    if message.n_steps == 0:
+        kept = f" {start} stays in use." if start else ""
+        return Notice(f"Stopped before the first step.{kept}", "good")
     if message.best_step == 0:
-        return Notice(f"{ended} The model it started from is still the better one and stays in use.", "good")
+        folder = str(Path(message.model_path).parent)
+        return Notice(f"{ended} {_refused(message, score, start or _UNNAMED)}", "good", folder=folder)
+    verdict = _accepted(message, score, start) if start else _best(message, score)
+    return Notice(f"{ended} {verdict}".rstrip(), "good")
+
+
+def _refused(message: TrainingFinished, score: ScoreReport | None, start: str) -> str:
+    doubt = _doubt(message, score)
+    why = f"{doubt[0]}; {start} stays in use. {doubt[1]}" if doubt else f"Still better, {start} stays in use."
+    return f"{why} The new model is {RUN_MODELS[-1]} in the folder of the training (Load model…)."
+
+
+def _accepted(message: TrainingFinished, score: ScoreReport | None, start: str) -> str:
+    doubt = _doubt(message, score)
+    why = f"{doubt[0]}; the new model is in use. {doubt[1]}" if doubt else _best(message, score)
+    return f"{why} To go back, load {start} again."
+
+
+def _doubt(message: TrainingFinished, score: ScoreReport | None) -> tuple[str, str] | None:
+    """Say why nothing tells whether a fine-tuned model is better, and what to do; None where it can be told."""
+    if message.n_steps < _FEWEST_STEPS:
+        return "That is too few to tell whether the model got better", "Give it 5 minutes or more."
+    if score is None or score.n_objects < _FEWEST_LEFT_OUT:
+        known = "One left-out object tells" if score else "So few objects tell"
+        return f"{known} too little of whether the model got better", "Paint 15 objects or more."
+    return None
+
+
+def _best(message: TrainingFinished, score: ScoreReport | None) -> str:
+    """Say from which step the model is; nothing of the last one."""
     if message.best_step is None:
-        return Notice(ended, "good")
+        return ""
     best = f" (highest score {score.best_score:.2f})" if score is not None else ""
-    return Notice(f"{ended} Best model from step {message.best_step}{best}.", "good")
+    return f"Best model from step {message.best_step}{best}."
 
 
 def killed(*, can_resume: bool) -> Notice:
@@ -71,17 +123,17 @@ def killed(*, can_resume: bool) -> Notice:
     return Notice("The training was ended at once; nothing of it is kept.")
 
 
-def model_summary(message: TrainingFinished, before: str) -> str:
-    """Describe the model of a training in a line; `before` is what the model in use until then was called."""
+def model_summary(name: str, message: TrainingFinished) -> str:
+    """Describe the model of a training, which is called so, in a line."""
     if message.best_step == 0:
-        return before
+        return f"{name}: as the training found it"
     best = "" if message.best_step is None else f", best of them from step {message.best_step}"
-    return f"{message.n_steps} steps of training{best}"
+    return f"{name}: {_count(message.n_steps, 'step')} of training{best}"
 
 
 def score_line(report: ScoreReport) -> str:
     """Say how well left-out objects are found."""
-    return f"Score on {report.n_objects} left-out {_plural(report.n_objects)}: {report.score:.2f} " + (
+    return f"Score on {_count(report.n_objects, 'left-out object')}: {report.score:.2f} " + (
         "(the best)" if report.is_best else f"(highest {report.best_score:.2f})"
     )
 
@@ -142,8 +194,7 @@ def memory_line(wanted: str, device: str, n_bytes: float, free: float) -> Notice
     n_bytes, free
         What it takes, and what the computer has left; of a GPU's own memory nothing is known before the training.
     """
-    where = {("auto", "auto"): "a GPU if there is one"}.get((wanted, device), device)
-    takes = f"Trains on {where}: about {amount(n_bytes)} of memory"
+    takes = f"Trains on {_DEVICES.get(device, device)}: about {amount(n_bytes)} of memory"
     if device not in ("auto", "cpu"):
         return Notice(f"{takes} of the device.")
     if n_bytes > free:
@@ -164,9 +215,5 @@ def time_left(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _objects(n_objects: int) -> str:
-    return f"{n_objects} {_plural(n_objects)}"
-
-
-def _plural(n_objects: int) -> str:
-    return "object" if n_objects == 1 else "objects"
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"

@@ -36,7 +36,11 @@ class SessionState(Enum):
 
 @dataclass(frozen=True)
 class SessionFacts:
-    """What there is to work with; `start` is what the user has chosen to start from, None as long as nothing."""
+    """What there is to work with.
+
+    `mismatch` says why the model does not suit the image; empty where it does. `start` is what the user has chosen to
+    start from, None as long as nothing.
+    """
 
     has_image: bool = False
     has_annotations: bool = False
@@ -44,6 +48,7 @@ class SessionFacts:
     can_resume: bool = False
     has_labels: bool = False
     is_saving: bool = False
+    mismatch: str = ""
     start: Start | None = None
 
 
@@ -61,7 +66,7 @@ class Controls:
     """How all buttons look.
 
     `inputs` says whether layers and settings may be changed, `settings` whether those of the segmentation may, `starts`
-    what a training may start from, and `start` what it will.
+    what a training may start from, and `start` what it will; that is chosen where a model may be loaded.
     """
 
     inputs: bool
@@ -87,6 +92,16 @@ _STARTS = {
     Start.RESUME: ("Resume", "Go on where the last training ended, with what is painted now."),
 }
 """What the button says, and its tooltip."""
+_BUSY = {
+    SessionState.TRAINING: "A training is running.",
+    SessionState.STOPPING: "The training is being ended.",
+    SessionState.LOADING: "A model is being loaded.",
+    SessionState.PREDICTING: "The embeddings are being computed.",
+    SessionState.SEGMENTING: "The objects are being found.",
+}
+"""Why other things have to wait."""
+_NO_IMAGE = "Choose an image first."
+_NO_MODEL = "Train or load a model first."
 
 
 def possible_starts(facts: SessionFacts) -> tuple[Start, ...]:
@@ -110,33 +125,38 @@ def derive_start(facts: SessionFacts) -> Start:
 
 def derive_controls(state: SessionState, facts: SessionFacts) -> Controls:
     """Derive every button from the state and the facts."""
-    rests = not state.is_busy
+    rests = (not state.is_busy, _BUSY.get(state, ""))
+    image = (facts.has_image, _NO_IMAGE)
+    model = (facts.has_model, _NO_MODEL)
+    suits = (not facts.mismatch, facts.mismatch)
     start = derive_start(facts)
     text, hint = _STARTS[start]
     return Controls(
-        inputs=rests,
+        inputs=not state.is_busy or state is SessionState.LOADING,
         settings=state not in (SessionState.PREDICTING, SessionState.SEGMENTING),
         starts=possible_starts(facts),
         start=start,
         new_annotations=_control(
             "New",
             "Make an empty layer of annotations on the image. Painted ones stay in their own layer.",
-            (facts.has_image, "Choose an image first."),
+            image,
         ),
         train=_control(
             text,
             f"{hint} napari stays usable meanwhile.",
-            (rests, "Something else is running."),
-            (facts.has_image, "Choose an image first."),
+            rests,
+            image,
             (facts.has_annotations, "Choose or make annotations first."),
+            (start is not Start.FINE_TUNE or not facts.mismatch, facts.mismatch),
         ),
         stop=_stop_control(state),
         segment=_control(
             "Segment",
             "Find the objects of the whole image, in a new Labels layer.",
-            (rests, "Something else is running."),
-            (facts.has_image, "Choose an image first."),
-            (facts.has_model, "Train or load a model first."),
+            rests,
+            image,
+            model,
+            suits,
         ),
         cancel=_control(
             "Cancel",
@@ -147,32 +167,35 @@ def derive_controls(state: SessionState, facts: SessionFacts) -> Controls:
             "Preview what is on show",
             "Find the objects in the part of the image that is on show, again whenever a setting or the view changes. "
             "In a stack, in the plane on show and a few around it.",
-            (facts.has_image, "Choose an image first."),
-            (facts.has_model, "Train or load a model first."),
+            image,
+            model,
+            suits,
         ),
         embed=_control(
             "Show embeddings",
             "Compute the embeddings of the whole image, and show them as colours: alike is alike.",
-            (rests, "Something else is running."),
-            (facts.has_image, "Choose an image first."),
-            (facts.has_model, "Train or load a model first."),
+            rests,
+            image,
+            model,
+            suits,
         ),
         pick=_control(
             "Pick objects with the mouse",
             "Point at an object, and it lights up; click, and it becomes an annotation.",
-            (facts.has_image, "Choose an image first."),
-            (facts.has_model, "Train or load a model first."),
+            image,
+            model,
+            suits,
         ),
         load_model=_control(
             "Load model…",
             "Use a model that was saved before; the model of a training can be resumed.",
-            (rests, "Something else is running."),
+            rests,
         ),
         save_model=_control(
             "Save model…",
             "Keep a copy of the model.",
             (not facts.is_saving, "A file is being written."),
-            (facts.has_model, "Train or load a model first."),
+            model,
         ),
         save_labels=_control(
             "Save…",
@@ -183,8 +206,11 @@ def derive_controls(state: SessionState, facts: SessionFacts) -> Controls:
     )
 
 
-def next_step(state: SessionState, facts: SessionFacts, n_objects: int) -> str:
-    """Say in a sentence what the user should do next; empty while there is nothing to do but to wait."""
+def next_step(state: SessionState, facts: SessionFacts, n_objects: int, tab: str = "") -> str:
+    """Say in a sentence what the user should do next; empty while there is nothing to do but to wait.
+
+    `tab` is the title of the one on show, which need not be named.
+    """
     if state is SessionState.TRAINING:
         return "You may go on painting: the training takes it in."
     if state is SessionState.LOADING:
@@ -193,19 +219,24 @@ def next_step(state: SessionState, facts: SessionFacts, n_objects: int) -> str:
         return ""
     if not facts.has_image:
         return "Open an image, or try File > Open Sample > SPOCO."
-    if n_objects == 0 and facts.has_model:
-        return "Press Segment (tab Segment), or New object to paint what the model is to learn."
+    start = derive_start(facts)
+    if facts.mismatch and start is Start.FINE_TUNE:
+        return facts.mismatch
+    has_model = facts.has_model and not facts.mismatch
+    in_segment = "" if tab == "Segment" else " (tab Segment)"
+    if n_objects == 0 and has_model:
+        return f"Press Segment{in_segment}, or New object to paint what the model is to learn."
     if not facts.has_annotations:
         return "Press New object to start painting."
     if n_objects == 0:
         return "Paint over one object. Press New object for the next one, and paint that."
     if n_objects == 1:
         return "Press New object and paint a few more: five or six are a good start."
-    train = _STARTS[derive_start(facts)][0]
-    if not facts.has_model:
-        return f"Paint more objects, or go to the tab Train and press {train}."
-    then = "go on to Review and Export" if facts.has_labels else "press Segment (tab Segment)"
-    return f"Paint more objects and press {train} (tab Train), or {then}."
+    train, in_train = _STARTS[start][0], "" if tab == "Train" else " (tab Train)"
+    if not has_model:
+        return f"Paint more objects, or press {train}{in_train}."
+    then = "go on to Review and Export" if facts.has_labels else f"press Segment{in_segment}"
+    return f"Paint more objects and press {train}{in_train}, or {then}."
 
 
 def _control(text: str, hint: str, *conditions: tuple[bool, str]) -> Control:

@@ -17,6 +17,8 @@ from napari_spoco._qt.annotate.annotate_tab import AnnotateTab
 from napari_spoco._qt.annotate.annotated_images import AnnotatedImages
 from napari_spoco._qt.annotate.annotating import Annotating
 from napari_spoco._qt.annotate.combining import Combining
+from napari_spoco._qt.annotate.current_image import CurrentImage
+from napari_spoco._qt.annotate.image_lines import ImageLines
 from napari_spoco._qt.annotate.image_reading import ImageReading
 from napari_spoco._qt.annotate.new_annotations import NewAnnotations
 from napari_spoco._qt.batch.batch_tab import BatchTab
@@ -28,6 +30,7 @@ from napari_spoco._qt.export_tab import ExportTab
 from napari_spoco._qt.files import Files
 from napari_spoco._qt.footer import Footer
 from napari_spoco._qt.help_links import HelpButton
+from napari_spoco._qt.model_fit import find_mismatch
 from napari_spoco._qt.parts import show_control
 from napari_spoco._qt.preferences import Preferences, find_page
 from napari_spoco._qt.preparation import Preparation, warm_up
@@ -97,6 +100,8 @@ class SpocoWidget(QWidget):
         self.review, self.export = ReviewTab(napari_viewer), ExportTab(napari_viewer)
         self.batch = BatchTab()
         self.images = AnnotatedImages(napari_viewer, self.annotate, parent=self)
+        self.current_image = CurrentImage(napari_viewer, self.annotate, self.images, parent=self)
+        self.image_lines = ImageLines(self.annotate.image, self.embeddings, self.segment, parent=self)
         self.tabs = Tabs(self.annotate, self.train, self.embeddings, self.segment, self.review, self.export, self.batch)
         tabs = (self.annotate, self.embeddings, self.segment)
         self.views = EmbeddingViews(napari_viewer, self._results, self.session, tabs, parent=self)
@@ -162,14 +167,23 @@ class SpocoWidget(QWidget):
         for source in (self.new_annotations, self.views, self.batching, self.comparing, self.projects, self.help):
             source.failed.connect(self.session.refuse)
         self.train.settings.changed.connect(self._on_settings_changed)
+        self.tabs.currentChanged.connect(self._show_hint)
         self.training.stepped.connect(self.footer.show_step)
         self.session.embedding_reported.connect(self.footer.show_tiles)
         self.segmenting.embedded.connect(self.footer.show_busy)
         self.segmenting.embedded.connect(self.reviewing.note_embedded)
         self.segmenting.segmented.connect(self._on_segmented)
+        for shown in (
+            self.annotating.begun,
+            self.new_annotations.begun,
+            self.segmenting.embedded,
+            self.segmenting.segmented,
+        ):
+            shown.connect(self.images.show)
         self.views.picked.connect(self.new_annotations.add_picked)
         self.reviewing.accepted.connect(self._on_accepted)
         self.reviewing.decided.connect(self.projects.touch)
+        self.reviewing.withdrawn.connect(self.footer.withdraw)
         keys = {"annotate_keys": self.annotating.keys, "review_keys": self.reviewing.keys}
         self.preferences.follow(self.train.settings, keys)
         self.preparation.noticed.connect(self._on_prepared)
@@ -195,6 +209,7 @@ class SpocoWidget(QWidget):
         self.preferences.end()
         self.activity.end()
         self.session.shutdown()
+        self.current_image.release()
         self.images.release()
         self.combining.release()
         self.annotating.end()
@@ -217,6 +232,7 @@ class SpocoWidget(QWidget):
 
     def _on_settings_changed(self) -> None:
         self.annotate.interpret(self.train.settings.annotations())
+        self._show_state()
 
     def _on_segmented(self, objects: Layer) -> None:
         for choice in (self.export.labels, self.segment.comparison.objects):
@@ -248,6 +264,7 @@ class SpocoWidget(QWidget):
             can_resume=self.session.resumable is not None,
             has_labels=self.export.labels.layer() is not None,
             is_saving=self.session.is_saving,
+            mismatch=find_mismatch(self.session.model_path, self.annotate.image.layer(), self.train.settings.channels),
             start=self.session.start_wish,
         )
 
@@ -265,12 +282,16 @@ class SpocoWidget(QWidget):
         self.views.follow()
         self.export.show_controls(controls)
         self.batching.follow()
-        hint = next_step(state, facts, self.annotate.summary.n_objects)
-        self.footer.show_hint(hint)
+        self._show_hint()
         if not state.is_busy:
             self.footer.hide_progress()
         elif state is not SessionState.STOPPING and self.footer.bar.isHidden():
             self.footer.show_busy()
+
+    def _show_hint(self) -> None:
+        if not self._is_released:
+            n_objects, tab = self.annotate.summary.n_objects, self.tabs.current_title
+            self.footer.show_hint(next_step(self.session.state, self._facts(), n_objects, tab))
 
 
 def _call(function: Callable[[], None], *_: object) -> None:

@@ -141,8 +141,12 @@ class TrainingConfig(Parameters):
     `TRAINING_PRESETS` has others, the paper's among them.
     """
 
-    max_steps: int = setting(1500, "Steps", "The run ends after so many steps ...", ge=1)
-    max_minutes: float | None = setting(4.0, "Minutes", "... or after so many minutes.", unit="min", gt=0)
+    max_steps: int = setting(
+        1500, "Steps", "The training ends after so many steps, or minutes, whichever comes first.", ge=1
+    )
+    max_minutes: float | None = setting(
+        4.0, "Minutes", "The training ends after so many minutes, or steps, whichever comes first.", unit="min", gt=0
+    )
     channels: Channels | None = setting(
         None,
         "Channels",
@@ -159,8 +163,8 @@ class TrainingConfig(Parameters):
     replay: float | None = setting(
         None,
         "Replay",
-        "Share of the patches that come from the data that the model it starts from was trained on, so that it does "
-        "not forget; half of them if empty, where the model has such data.",
+        "Share of what the network sees that comes from the images that the model it starts from was trained on, so "
+        "that it does not forget them; half if empty, where the model has such images.",
         ge=0,
         lt=1,
     )

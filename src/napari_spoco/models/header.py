@@ -19,10 +19,14 @@ METADATA_KEY = "napari_spoco"
 
 @dataclass(frozen=True)
 class ModelHeader:
-    """Architecture of a model, and whether the file holds a teacher beside the student."""
+    """Architecture of a model, whether the file holds a teacher beside the student, and the channels it was trained on.
+
+    `channels` are counted from 0; None for all.
+    """
 
     network: NetworkConfig
     has_teacher: bool
+    channels: tuple[int, ...] | None = None
 
 
 def read_header(path: str | os.PathLike[str]) -> ModelHeader:
@@ -39,7 +43,9 @@ def read_header(path: str | os.PathLike[str]) -> ModelHeader:
     try:
         with safe_open(path, framework="numpy") as file:
             metadata, names = file.metadata() or {}, [*file.keys()]
-        network = NetworkConfig(**json.loads(metadata[METADATA_KEY])["network"])
+        card = json.loads(metadata[METADATA_KEY])
+        network, channels = NetworkConfig(**card["network"]), card.get("channels")
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise ValueError(f"path: {path} is not a model file ({error}).") from error
-    return ModelHeader(network, any(name.startswith("teacher.") for name in names))
+    has_teacher = any(name.startswith("teacher.") for name in names)
+    return ModelHeader(network, has_teacher, None if channels is None else tuple(channels))

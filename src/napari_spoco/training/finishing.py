@@ -119,6 +119,8 @@ class ModelMaker:
 
 
 def _history(start: TrainingHistory, images: Sequence[TrainingImage], reports: Sequence[StepReport]) -> TrainingHistory:
+    if not reports:
+        return start
     thinned = reports[:: max(1, len(reports) // _MOST_LOSSES)]
     return TrainingHistory(
         steps=start.steps + len(reports),

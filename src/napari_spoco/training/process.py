@@ -10,12 +10,13 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_spoco.training.reports import TrainingFailed, TrainingFinished, TrainingMessage
+from napari_spoco.training.reports import TrainingFailed, TrainingFinished, TrainingMessage, TrainingNotice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -95,15 +96,20 @@ class TrainingProcess:
         self._update_receiver.close()
 
     def messages(self) -> Iterator[TrainingMessage]:
-        """Yield what the child says until it ends; a child that dies silently yields `TrainingFailed`."""
+        """Yield what the child says until it ends; a child that dies silently yields `TrainingFailed`.
+
+        The last message comes when the child is gone, with all that it held.
+        """
         try:
             while True:
                 if not self._receiver.poll(_POLL_SECONDS):
                     continue
                 message: TrainingMessage = self._receiver.recv()
-                yield message
                 if isinstance(message, TrainingFinished | TrainingFailed):
+                    self._process.join(_END_SECONDS)
+                    yield message
                     return
+                yield message
         except (EOFError, OSError):
             self._process.join(_END_SECONDS)
             yield TrainingFailed(
@@ -148,7 +154,7 @@ class TrainingProcess:
 
 
 def _run_child(request: TrainingRequest, sender: Connection, updates: Connection, stop: Event) -> None:
-    """Train in the child; the imports are here because only the child may load torch."""
+    """Train in the child, which does not return; the imports are here because only the child may load torch."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal of napari is napari's to handle.
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     try:
@@ -156,17 +162,22 @@ def _run_child(request: TrainingRequest, sender: Connection, updates: Connection
         for message in _train(request, updates, stop):
             sender.send(message)
     except (BrokenPipeError, ConnectionResetError):
-        return  # napari is gone; so are we.
+        pass  # napari is gone; so are we.
     except BaseException as error:  # noqa: BLE001 - whatever ends the training must reach the window
         sender.send(TrainingFailed(_sentence(error), traceback.format_exc()))
-    finally:
-        sender.close()
+    sender.close()
+    if sys.stderr is not None:  # A napari that was not started in a terminal has none.
+        sys.stderr.flush()
+    # All is saved and said. Taking torch down takes many seconds on a busy computer, and the window waits for it.
+    os._exit(0)
 
 
 def _train(request: TrainingRequest, updates: Connection, stop: Event) -> Iterator[TrainingMessage]:
+    yield TrainingNotice("Starting the training: loading PyTorch …")
     from napari_spoco.data.annotations import AnnotationStore
     from napari_spoco.models.checkpoint import load_model
     from napari_spoco.training.devices import limit_threads
+    from napari_spoco.training.replay import replay_share
     from napari_spoco.training.trainer import Trainer
 
     config = request.config
@@ -177,10 +188,14 @@ def _train(request: TrainingRequest, updates: Connection, stop: Event) -> Iterat
         AnnotationStore(labels, boxes=inside, config=config.annotations, dense=is_dense)
         for labels, inside in zip(request.annotations, boxes, strict=True)
     ]
+    model = load_model(request.start_from) if request.start_from else None
+    is_replayed = model is not None and replay_share(config, model.card) > 0
+    also = ", and images like those that the model knows" if is_replayed else ""
+    yield TrainingNotice(f"Starting the training: preparing the images{also} …")
     trainer = Trainer(
         request.images,
         stores,
-        start_from=load_model(request.start_from) if request.start_from else None,
+        start_from=model,
         config=config,
         voxel_size=request.voxel_size,
         units=request.units,
@@ -190,6 +205,7 @@ def _train(request: TrainingRequest, updates: Connection, stop: Event) -> Iterat
     listening = (updates, stores, trainer.look_at)
     threading.Thread(target=_take_updates, args=listening, name="spoco-updates", daemon=True).start()
     yield from trainer.run(stop.is_set)
+    yield TrainingNotice("Finishing: the model is measured and saved …")
     result = trainer.result()
     yield TrainingFinished(str(result.path), len(result.reports), result.stopped, result.best_step)
 

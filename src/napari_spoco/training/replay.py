@@ -70,7 +70,7 @@ class Replay:
                 f"start_from: expected replayed images as the network takes them ({wanted.ndim}D, "
                 f"{wanted.in_channels} channels), got {kind.ndim - 1}D and {len(kind)} from {spec.source!r}"
             )
-        notice = f"{share:.0%} of the patches are replayed from what the model was trained on ({spec.source})."
+        notice = f"So that the model does not forget, {share:.0%} of what it sees are images it was trained on before."
         return cls(prepared, share, notice)
 
     def count(self, batch_size: int, rng: np.random.Generator) -> int:

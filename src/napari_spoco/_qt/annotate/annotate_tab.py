@@ -109,6 +109,13 @@ class AnnotateTab(Tab):
             label.setText(text)
             label.setVisible(bool(text))
 
+    def press(self, name: str) -> None:
+        """Do what the button of an action does."""
+        if name == "new_object" and self.annotations.layer() is None:
+            self.new_requested.emit()  # Its brush is ready for the first object.
+        else:
+            self.action_requested.emit(name)
+
     def release(self) -> None:
         """Let go of viewer and layers."""
         self.counting.follow(None)
@@ -147,10 +154,7 @@ class AnnotateTab(Tab):
         self.new_requested.emit()
 
     def _on_action_clicked(self, name: str) -> None:
-        if name == "new_object" and self.annotations.layer() is None:
-            self.new_requested.emit()  # Its brush is ready for the first object.
-        else:
-            self.action_requested.emit(name)
+        self.press(name)
 
     def _on_draw_clicked(self) -> None:
         self.drawing_requested.emit()

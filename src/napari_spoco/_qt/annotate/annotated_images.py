@@ -13,6 +13,7 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
 from napari_spoco._qt import layers
+from napari_spoco._qt.annotate.image_layers import ImageStage, newest_objects, owner
 from napari_spoco._qt.train.run_images import RunImage, read_run_images
 from napari_spoco._qt.train.training_job import AnnotatedSource
 
@@ -52,7 +53,7 @@ class AnnotatedImages(QObject):
 
     def __init__(self, viewer: napari.viewer.Viewer, annotate: AnnotateTab, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._viewer, self._annotate = viewer, annotate
+        self._viewer, self._annotate, self.stage = viewer, annotate, ImageStage(viewer)
         annotate.image.chosen.connect(self._on_image_chosen)
         annotate.annotations.chosen.connect(self._on_annotations_chosen)
         annotate.boxes.chosen.connect(self._on_boxes_chosen)
@@ -90,9 +91,30 @@ class AnnotatedImages(QObject):
         return list(pairs.values())
 
     def choose(self, image: Layer) -> None:
-        """Choose an image with its own annotations and boxes."""
+        """Choose an image with its own annotations and boxes; what covers it is put by."""
         self._annotate.image.choose(image)
         self._on_image_chosen()
+        self.stage.show(image)
+
+    def bring_up(self, image: Layer) -> None:
+        """Choose an image as a person does: it is shown with what belongs to it, of which a layer is selected."""
+        self._annotate.image.choose(image)
+        self._on_image_chosen()
+        annotations, objects = self._annotate.annotations.layer(), newest_objects(self._viewer, image)
+        self.stage.show(image, [layer for layer in (image, annotations, objects) if layer is not None])
+        selection = self._viewer.layers.selection
+        if owner(self._viewer, selection.active) not in (None, image):
+            selection.active = annotations or image
+
+    def show(self, layer: Layer) -> None:
+        """Bring a layer into sight, over the image that it belongs to; what covers it is put by."""
+        if (image := owner(self._viewer, layer)) is not None:
+            self.stage.show(image, (image, layer))
+
+    def has_annotations(self, image: Layer) -> bool:
+        """Say whether something is linked to an image, to be painted on."""
+        linked = map(layers.linked_image, layers.labels_layers(self._viewer))
+        return layers.identity(image) in linked
 
     def to_resume(self, folder: str | Path) -> list[AnnotatedImage]:
         """Return the pairs that a training was made on, in its order.

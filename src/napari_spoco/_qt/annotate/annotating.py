@@ -13,6 +13,7 @@ from napari_spoco._qt.annotate import annotation_layer, import_form
 from napari_spoco._qt.annotate.annotation_status import ACTIONS, IMPORT, AnnotationStatus
 from napari_spoco._qt.annotate.box_drawing import BoxDrawing
 from napari_spoco._qt.annotate.brush import Brush
+from napari_spoco._qt.annotate.image_keys import ImageKeys
 from napari_spoco._qt.annotate.object_list import ListedObjects
 from napari_spoco._qt.annotate.pixel_changes import PixelChanges
 from napari_spoco._qt.annotate.stroke_labels import StrokeLabels
@@ -52,6 +53,7 @@ class Annotating(QObject):
     """
 
     noticed = Signal(object)  # Notice
+    begun = Signal(object)  # Layer that is painted on
 
     def __init__(
         self,
@@ -65,6 +67,7 @@ class Annotating(QObject):
         self._strokes = StrokeLabels(settings)
         self._brush = Brush(viewer, tab, self._strokes)
         self.keys = KeyChoice({action.name: action.key for action in ACTIONS}, parent=self)
+        self._image_keys = ImageKeys(viewer, tab, self.keys, parent=self)
         self._boxes, self._work_boxes = BoxDrawing(viewer, tab, parent=self), WorkBoxes(viewer, tab, parent=self)
         self._changes = PixelChanges(self)
         for part in (self._boxes, self._work_boxes, self._changes):
@@ -78,6 +81,7 @@ class Annotating(QObject):
         tab.chosen.connect(self._on_chosen)
         tab.counted.connect(self._on_counted)
         tab.action_requested.connect(self.act)
+        self._image_keys.pressed.connect(tab.press)
         tab.objects.opened.connect(self.go_to)
         tab.objects.removal_requested.connect(self._on_removal_requested)
         tab.objects.undo_requested.connect(self._on_undo_requested)
@@ -105,6 +109,7 @@ class Annotating(QObject):
     def end(self) -> None:
         """Let go of viewer and layers."""
         self._viewer.dims.events.order.disconnect(self._on_view_changed)
+        self._image_keys.end()
         self._release()
         self._work_boxes.end()
         self._changes.end()
@@ -192,6 +197,7 @@ class Annotating(QObject):
         """Take the brush, if that is possible now and an id is free."""
         if self._refuses(name):
             return
+        self.begun.emit(self._layer)
         try:
             take()
         except ValueError as error:
@@ -222,13 +228,14 @@ class Annotating(QObject):
         if layer is not None:
             self._bound = LayerKeys(layer, self.keys, parent=self)
             self._bound.pressed.connect(self.act)
-            layer.events.selected_label.connect(self._on_view_changed)
+            layer.events.selected_label.connect(self._on_label_changed)
+            self._tab.objects.follow(int(layer.selected_label))
         self._strokes.follow(layer)
         self._show()
 
     def _release(self) -> None:
         if self._layer is not None:
-            self._layer.events.selected_label.disconnect(self._on_view_changed)
+            self._layer.events.selected_label.disconnect(self._on_label_changed)
         if self._bound is not None:
             self._bound.end()
             self._bound.deleteLater()
@@ -246,6 +253,11 @@ class Annotating(QObject):
 
     def _on_view_changed(self, _event: Any = None) -> None:
         if isalive(self):
+            self._show()
+
+    def _on_label_changed(self, event: Any) -> None:
+        if isalive(self):
+            self._tab.objects.follow(int(event.source.selected_label))
             self._show()
 
     def _listed(self, summary: AnnotationSummary) -> ListedObjects:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from napari.layers import Image, Labels, Shapes
 
+from napari_spoco._qt.annotate.image_layers import PARTS, WHOLE
 from napari_spoco._qt.annotate.stroke_labels import KEPT
 from napari_spoco._qt.image_axes import axes_of, given_names, name_channels, set_axes, with_channel_axis
 from napari_spoco._qt.layer_view import displayed_axes, visible_box
@@ -103,6 +104,9 @@ def add_work_box(viewer: napari.viewer.Viewer, image: Image, annotations: Labels
     if "C" in axes:
         place = with_channel_axis(place)
     part = Image(crop.pixels, rgb=image.rgb, name=f"{image.name} box", visible=image.visible, **look, **place)
+    part.metadata[WHOLE] = identity(image)
+    if PARTS in image.metadata:
+        part.metadata[PARTS] = image.metadata[PARTS]
     set_axes(part, axes)
     name_channels(part, given_names(image))
     origin = WorkBoxOrigin(crop.box, identity(annotations), identity(image), identity(part))

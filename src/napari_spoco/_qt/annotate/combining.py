@@ -1,4 +1,4 @@
-"""Channels that are layers of their own, as one image: which layers these are, and the layer that is made of them.
+"""Channels that are layers of their own, as one image: the layer that is made of them.
 
 The new layer refers to the pixels of the others and is hidden, so that one goes on looking at the channels together, in
 their own colours; what is painted lies over them. Deleting it takes everything back.
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from napari.layers import Image
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
 from napari_spoco._qt import image_axes, layers
+from napari_spoco._qt.annotate.channel_layers import likely_channels
+from napari_spoco._qt.annotate.image_layers import PARTS
 from napari_spoco._qt.notices import Notice
 from napari_spoco.data.channels import ChannelStack
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import napari.viewer
-    from napari.layers import Layer
-    from numpy.typing import NDArray
 
     from napari_spoco._qt.annotate.annotate_tab import AnnotateTab
 
@@ -81,18 +80,6 @@ class Combining(QObject):
         return [] if image is None else likely_channels(self._viewer, image)
 
 
-def likely_channels(viewer: napari.viewer.Viewer, image: Layer) -> list[Image]:
-    """Return the layers that are likely channels of one image, lowest first; nothing where there are not two.
-
-    Of all that lie over the given one pixel by pixel these are the selected ones, or those from its file, or all.
-    """
-    alike = [layer for layer in reversed(layers.image_layers(viewer)) if _is_alike(layer, image)]
-    selected = [layer for layer in alike if layer in viewer.layers.selection]
-    path = image.source.path
-    of_one_file = [layer for layer in alike if path is not None and layer.source.path == path]
-    return next((group for group in (selected, of_one_file, alike) if len(group) > 1), [])
-
-
 def combined(channels: Sequence[Image]) -> Image:
     """Return a hidden layer with these as its channels, in their place; nothing is read or copied."""
     first, names = channels[0], [channel.name for channel in channels]
@@ -106,35 +93,9 @@ def combined(channels: Sequence[Image]) -> Image:
         name=name if len(name) <= _LONGEST_NAME else f"{first.name} and {len(channels) - 1} more",
         contrast_limits=(min(lows), max(highs)),  # Otherwise napari reads pixels to find out.
         visible=False,
+        metadata={PARTS: tuple(map(layers.identity, channels))},
         **image_axes.with_channel_axis(layers.transforms(first)),
     )
     image_axes.set_axes(layer, f"C{image_axes.axes_of(first)}")
     image_axes.name_channels(layer, names)
     return layer
-
-
-def _is_alike(layer: Layer, image: Layer) -> bool:
-    """Say whether both are images of one channel, pixel over pixel."""
-    return (
-        _shapes(layer) == _shapes(image)
-        and _is_one_channel(layer)
-        and _is_one_channel(image)
-        and layer.units == image.units
-        and np.allclose(_place(layer), _place(image), rtol=1e-5, atol=1e-12)
-    )
-
-
-def _is_one_channel(layer: Layer) -> bool:
-    axes = image_axes.axes_of(layer)
-    return not layer.rgb and bool(axes) and "C" not in axes
-
-
-def _shapes(layer: Layer) -> tuple[bool, list[tuple[int, ...]]]:
-    """Return the shape at every resolution, and whether there are several in the layer."""
-    return bool(layer.multiscale), [tuple(level.shape) for level in image_axes.levels_of(layer)]
-
-
-def _place(layer: Layer) -> NDArray[np.float64]:
-    """Return all numbers that place a layer in the world."""
-    parts = (layer.scale, layer.translate, layer.rotate, layer.shear, layer.affine.affine_matrix)
-    return np.concatenate([np.ravel(part) for part in parts])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, Signal
 
 from napari_spoco._qt import layers
+from napari_spoco._qt.annotate.image_layers import owner
 from napari_spoco._qt.notices import Notice
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class NewAnnotations(QObject):
 
     noticed = Signal(object)  # Notice
     failed = Signal(object)  # Exception
+    begun = Signal(object)  # Layer that is painted on
 
     def __init__(self, viewer: napari.viewer.Viewer, tab: AnnotateTab, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -35,9 +37,12 @@ class NewAnnotations(QObject):
         if image is None:
             return
         try:
-            self._tab.annotations.choose(layers.add_annotations(self._viewer, image))
+            annotations = layers.add_annotations(self._viewer, image)
         except ValueError as error:
             self.failed.emit(error)
+            return
+        self._tab.annotations.choose(annotations)
+        self.begun.emit(annotations)
 
     def add_picked(self, picked: Picked) -> None:
         """Paint the object that was clicked in the chosen image; begin annotations first where there are none."""
@@ -53,5 +58,7 @@ class NewAnnotations(QObject):
         self.noticed.emit(Notice(text))
 
     def add_accepted(self, reviewed: Layer, accepted: AcceptedObjects) -> None:
-        """Choose a new layer of the objects of a Labels layer that were accepted in the review."""
+        """Choose a new layer of the objects of a Labels layer that were accepted in the review, and their image."""
+        if (image := owner(self._viewer, reviewed)) is not None:
+            self._tab.image.choose(image)
         self._tab.annotations.choose(layers.add_accepted(self._viewer, reviewed, accepted.labels))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QAbstractTableModel, QItemSelection, QItemSelectionModel, QModelIndex, Qt, Signal
 from qtpy.QtGui import QKeySequence
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
+from qtpy.QtWidgets import QAbstractItemView, QApplication, QHeaderView, QTableView
 
 from napari_spoco._qt.files_job import AnnotationSummary
 from napari_spoco._qt.swatches import swatch
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 
 _STROKES = {BACKGROUND: "background", IGNORE: "ignored"}
 _HELP = (
-    "What is painted. Double-click or Return: go there and paint on. Delete: remove it; undo takes that back. The size "
-    "is that of the painted pixels; planes are counted from 0, as napari does."
+    "What is painted. A click, or Return: go there and paint on. Ctrl+click or Shift+click: select several. Delete: "
+    "remove what is selected; undo takes that back. The size is that of the painted pixels; planes are counted from 0, "
+    "as napari does."
 )
+PLANES = "In planes"
 _N_ROWS = 7
 """In sight."""
 
@@ -62,7 +64,7 @@ class ListedObjects:
     def headings(self) -> tuple[str, ...]:
         """Titles of the columns."""
         size = (f"{self.unit}{'³' if self.ndim == 3 else '²'}",) if self.unit else ()
-        return ("Object", "Pixels", *size, *(("Planes",) if self.ndim == 3 else ()))
+        return ("Object", "Pixels", *size, *((PLANES,) if self.ndim == 3 else ()))
 
     def label(self, row: int) -> int:
         """Return the id with which a row is painted."""
@@ -81,7 +83,7 @@ class ListedObjects:
             return f"{name} ({self.label(row)})" if name else str(self.label(row))
         if heading == "Pixels":
             return str(objects.n_pixels[row])
-        if heading == "Planes":
+        if heading == PLANES:
             first, last = int(objects.first[row, 0]), int(objects.last[row, 0])
             is_whole = objects.n_planes[row] == last - first + 1
             return str(first) if first == last else f"{first}-{last}{'' if is_whole else f' ({objects.n_planes[row]})'}"
@@ -120,7 +122,7 @@ class ObjectRows(QAbstractTableModel):
         if role == Qt.ItemDataRole.DecorationRole and heading == "Object":
             colour = self.colour_of(self.listed.label(index.row()))
             return None if colour is None else swatch(colour)
-        if role == Qt.ItemDataRole.ToolTipRole and heading == "Planes":
+        if role == Qt.ItemDataRole.ToolTipRole and heading == PLANES:
             return f"Painted in {self.listed.summary.objects.n_planes[index.row()]} planes: {index.data()}."
         return None
 
@@ -136,7 +138,7 @@ class ObjectList(QTableView):
     """Shows painted objects.
 
     `opened` brings the id of the object that the user wants to go to, `removal_requested` ids (a tuple),
-    `undo_requested` that Ctrl+Z was pressed here.
+    `undo_requested` that Ctrl+Z was pressed here. A click leaves the keys to the image, the Tab key brings them here.
     """
 
     opened = Signal(int)
@@ -147,7 +149,9 @@ class ObjectList(QTableView):
     def __init__(self) -> None:
         super().__init__()
         self.rows = ObjectRows()
+        self._label = 0
         self.setModel(self.rows)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setTabKeyNavigation(False)
@@ -159,12 +163,12 @@ class ObjectList(QTableView):
         self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(self.fontMetrics().lineSpacing() + 6)
         self.setFixedHeight(_N_ROWS * self.verticalHeader().defaultSectionSize() + 30)
-        self.doubleClicked.connect(self._on_double_clicked)
+        self.clicked.connect(self._on_clicked)
         self.selectionModel().selectionChanged.connect(self._on_selection_changed)
 
     def show_objects(self, listed: ListedObjects) -> None:
         """Show other objects; what is selected, and where the list stands, stays."""
-        selected, current = set(self.selected()), self._label(self.currentIndex())
+        selected, current = set(self.selected()) or {self._label}, self._label_at(self.currentIndex())
         scrolled = self.verticalScrollBar().value()
         self.rows.show(listed)
         header = self.horizontalHeader()
@@ -182,16 +186,24 @@ class ObjectList(QTableView):
         rows = sorted(index.row() for index in self.selectionModel().selectedRows())
         return tuple(self.rows.listed.label(row) for row in rows)
 
+    def follow(self, label: int) -> None:
+        """Select what the brush paints, as soon as it is in the list; several rows that it is one of stay selected."""
+        self._label = label
+        if label not in self.selected():
+            self.clearSelection()
+            self.reveal(label)
+
     def reveal(self, label: int) -> None:
         """Select the row of an id, and scroll so that it is in sight."""
         row = self.rows.listed.row(label)
         if row is not None:
-            self.selectRow(row)
+            self._select({label})  # `selectRow` would heed a held Ctrl.
+            self.selectionModel().setCurrentIndex(self.rows.index(row, 0), QItemSelectionModel.SelectionFlag.NoUpdate)
             self.scrollTo(self.rows.index(row, 0))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Return opens, Delete removes, Ctrl+Z takes back."""
-        label = self._label(self.currentIndex())
+        label = self._label_at(self.currentIndex())
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and label is not None:
             self.opened.emit(label)
         elif event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
@@ -215,11 +227,15 @@ class ObjectList(QTableView):
                 selection.select(self.rows.index(row, 0), self.rows.index(row, last))
         self.selectionModel().select(selection, QItemSelectionModel.SelectionFlag.ClearAndSelect)
 
-    def _label(self, index: QModelIndex) -> int | None:
+    def _label_at(self, index: QModelIndex) -> int | None:
         return self.rows.listed.label(index.row()) if index.isValid() else None
 
-    def _on_double_clicked(self, index: QModelIndex) -> None:
-        self.opened.emit(self.rows.listed.label(index.row()))
+    def _on_clicked(self, index: QModelIndex) -> None:
+        if (focused := QApplication.focusWidget()) is not None:
+            focused.clearFocus()  # What no widget wants, napari's window hands on to the image.
+        label = self.rows.listed.label(index.row())
+        if self.selected() == (label,):
+            self.opened.emit(label)
 
     def _on_selection_changed(self, _selected: QItemSelection, _deselected: QItemSelection) -> None:
         self.chosen.emit()

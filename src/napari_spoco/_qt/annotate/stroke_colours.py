@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -32,9 +32,9 @@ class StrokeColours:
     A label that is 245 above that of a stroke, or a multiple of it, has the colour of the stroke.
     """
 
-    def __init__(self) -> None:
-        self._theirs: WeakKeyDictionary[Labels, np.ndarray] = WeakKeyDictionary()
-        self._ours: WeakKeyDictionary[Labels, CyclicLabelColormap] = WeakKeyDictionary()
+    # Whoever gives a layer these colours: what it had before is known to all.
+    _theirs: ClassVar[WeakKeyDictionary[Labels, np.ndarray]] = WeakKeyDictionary()
+    _ours: ClassVar[WeakKeyDictionary[Labels, CyclicLabelColormap]] = WeakKeyDictionary()
 
     def show(self, layer: Labels, labels: Mapping[Stroke, int | None]) -> None:
         """Show labels of a layer in the colours of strokes.

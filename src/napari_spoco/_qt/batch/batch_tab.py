@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, get_args
 
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QListWidget, QPushButton, QWidget
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QListWidget, QListWidgetItem, QPushButton, QWidget
 
 from napari_spoco._qt import paths
 from napari_spoco._qt.batch.batch_table import BatchTable
@@ -14,6 +14,7 @@ from napari_spoco._qt.forms import ModelForm
 from napari_spoco._qt.parts import buttons, row, sentence, show_control
 from napari_spoco._qt.session import Control
 from napari_spoco._qt.tabs import Tab
+from napari_spoco.batch_images import find_images, is_folder, is_pattern
 from napari_spoco.config import BatchConfig
 from napari_spoco.config_files import parse_parameters
 from napari_spoco.models.registry import shipped_models
@@ -27,6 +28,8 @@ _DEVICES = ("auto", "cpu", "cuda", "mps")
 _FIELDS = BatchConfig.model_fields
 _TITLE_WIDTH = 60
 _LIST_HEIGHT = 72
+_INPUT = Qt.ItemDataRole.UserRole
+"""Of an entry of the list: the file, folder or pattern."""
 _RUN_HELP = "Segment every image with the settings of the Segment tab, and write the results."
 _STOP_HELP = "End after the current tile. Results that are there stay; Run goes on with the images that have none."
 _SAVE_HELP = "Keep this batch in a file, which `napari-spoco batch` runs too."
@@ -111,7 +114,7 @@ class BatchTab(Tab):
     def show_config(self, config: BatchConfig) -> None:
         """Show another batch; the segmentation's settings have their own tab."""
         self.inputs.clear()
-        self.inputs.addItems(config.inputs)
+        self._list(config.inputs)
         self.model.set_value(config.model)
         self.out.set_value(config.out)
         self.formats.set_value(config.formats)
@@ -136,7 +139,13 @@ class BatchTab(Tab):
             widget.setEnabled(not is_running)
 
     def _inputs(self) -> tuple[str, ...]:
-        return tuple(self.inputs.item(row).text() for row in range(self.inputs.count()))
+        return tuple(self.inputs.item(row).data(_INPUT) for row in range(self.inputs.count()))
+
+    def _list(self, inputs: Iterable[str]) -> None:
+        for text in inputs:
+            item = QListWidgetItem(describe_input(text), self.inputs)
+            item.setData(_INPUT, text)
+            item.setToolTip(text)
 
     def _missing(self, *, has_model_in_use: bool) -> str:
         """Say what is still to be chosen; empty where nothing is."""
@@ -204,8 +213,16 @@ class BatchTab(Tab):
 
     def _add(self, chosen: Iterable[str]) -> None:
         known = self._inputs()
-        self.inputs.addItems([path for path in chosen if path not in known])
+        self._list(path for path in chosen if path not in known)
         self.edited.emit()
+
+
+def describe_input(text: str) -> str:
+    """Say how many images there are in a folder, or of a pattern: "3 TIFF files in …"; a file stands for itself."""
+    if not (is_folder(text) or is_pattern(text)):
+        return text
+    n_files = len(find_images(text))
+    return f"{n_files or 'no'} TIFF file{'' if n_files == 1 else 's'} in {text}"
 
 
 def _control(text: str, hint: str, reason: str) -> Control:

@@ -15,13 +15,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_spoco._qt.project.project_folders import Untitled
+    from napari_spoco.project_file import ProjectImage
 
 _NONE = "No project"
 _HELP = (
     "A project is a folder that keeps images, what is painted, trainings, results and settings, as they come about. "
     "Without one, what is painted is kept all the same, to be restored at the next start."
 )
-_RESTORE_HELP = "Brings images, annotations and results of that session back as layers."
+_RESTORE_HELP = (
+    "Brings back what was open last: images, annotations, objects, model and settings. The last image is on show, the "
+    "others are hidden."
+)
+_CLOSED_HELP = "Removed from the layer list, and kept: bring it back."
+MORE_IS_KEPT = "More of it is in the menu above: what was removed from the layer list."
 _BESIDE = "What is open now stays, too."
 _LONGEST = 30
 """Characters of a name that are shown."""
@@ -36,6 +42,7 @@ class ProjectBar(QWidget):
     close_requested = Signal()
     dismissed = Signal(object)  # Path
     menu_opened = Signal()
+    closed_requested = Signal(str)  # name of an image in the project
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,7 +66,7 @@ class ProjectBar(QWidget):
         self.restore_button.clicked.connect(self._on_restore_clicked)
         self.dismiss_button.clicked.connect(self._on_dismiss_clicked)
         self.show_project("", "")
-        self.fill_menu([], [], is_named=False)
+        self.fill_menu([], [], [], is_named=False)
 
     @property
     def is_offering(self) -> bool:
@@ -81,10 +88,13 @@ class ProjectBar(QWidget):
         """Offer to restore what was painted without a project; None takes the offer away."""
         self._offered = None if untitled is None else untitled.folder
         if untitled is not None:
-            self.about_offer.setText(f"Restore what was painted on {untitled.title}? {_BESIDE}")
+            more = MORE_IS_KEPT if untitled.n_closed else ""
+            self.about_offer.setText(" ".join(filter(None, (untitled.offer, _BESIDE, more))))
         self._offer_row.setVisible(untitled is not None)
 
-    def fill_menu(self, recent: Sequence[Path], untitled: Sequence[Untitled], *, is_named: bool) -> None:
+    def fill_menu(
+        self, recent: Sequence[Path], untitled: Sequence[Untitled], closed: Sequence[ProjectImage], *, is_named: bool
+    ) -> None:
         """List what may be done and opened."""
         self.menu.clear()
         self.menu.addAction("New…", self._on_new_chosen).setToolTip("Make a project of what is open now.")
@@ -92,6 +102,14 @@ class ProjectBar(QWidget):
         close = self.menu.addAction("Close", self.close_requested.emit)
         close.setToolTip("Save the project and take its layers away.")
         close.setEnabled(is_named)
+        if closed:
+            self.menu.addSection("Removed from the layer list")
+        for entry in closed:
+            what = " and ".join(entry.closed)
+            action = self.menu.addAction(
+                f"{entry.title or entry.name} {what}", partial(self.closed_requested.emit, entry.name)
+            )
+            action.setToolTip(_CLOSED_HELP)
         if recent:
             self.menu.addSection("Recent")
         for folder in recent:

@@ -19,9 +19,10 @@ from napari_spoco.project import Project
 from napari_spoco.project_lock import is_locked, last_holder
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
     from napari_spoco._qt.worker import JobContext
+    from napari_spoco.project_file import ProjectImage
 
 _MOST_RECENT = 8
 _MOST_UNTITLED = 10
@@ -30,21 +31,40 @@ _ANSWERED = ".answered"
 
 @dataclass(frozen=True)
 class Untitled:
-    """What was painted or reviewed without a project: where it is kept, when it was saved last, in how many images.
+    """What was painted or reviewed without a project: where it is kept, when it was saved last, and what was open then.
 
-    `is_news` says that the user has not been asked yet, or not answered, and that it comes from a window that is gone.
+    `n_closed` counts what else there is of images. `is_news` says that the user has not been asked yet, or not
+    answered, and that it comes from a window that is gone.
     """
 
     folder: Path
     time: datetime
     n_images: int
+    n_painted: int
+    n_found: int
+    n_closed: int
+    has_model: bool
     is_news: bool
 
     @property
     def title(self) -> str:
         """Say it in words: "25 Nov, 23:10 (3 images)"."""
-        many = "s" if self.n_images != 1 else ""
-        return f"{self.time.day} {self.time:%b, %H:%M} ({self.n_images} image{many})"
+        return f"{self._when} ({count(self.n_images, 'image')})"
+
+    @property
+    def offer(self) -> str:
+        """Ask whether all of it is to come back."""
+        objects = ((self.n_painted, "painted"), (self.n_found, "found"))
+        told = [f"{n} {kind}" for n, kind in objects if n]
+        many = " object" if self.n_painted + self.n_found == 1 else " objects"
+        model = "the model" if self.has_model else ""
+        parts = [count(self.n_images, "image"), f"{' and '.join(told)}{many}" if told else "", model, "the settings"]
+        *ahead, last = filter(None, parts)
+        return f"Restore {', '.join(ahead)} and {last} of {self._when}?"
+
+    @property
+    def _when(self) -> str:
+        return f"{self.time.day} {self.time:%b, %H:%M}"
 
 
 class ProjectFolders:
@@ -99,6 +119,22 @@ class ProjectFolders:
             shutil.rmtree(item.folder, ignore_errors=True)
 
 
+def count(n: int, noun: str) -> str:
+    """Return "1 image", "2 images"."""
+    return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
+def to_open(entries: Sequence[ProjectImage], chosen: str | None) -> list[ProjectImage]:
+    """Return what was open last, as far as napari can show it together: all in pixels, or all in units of length."""
+    wanted = [entry for entry in entries if entry.is_open]
+    first = next((entry for entry in wanted if entry.name == chosen), None) or next(iter(wanted), None)
+    return [entry for entry in wanted if first is None or _has_length(entry) == _has_length(first)]
+
+
+def _has_length(entry: ProjectImage) -> bool:
+    return entry.placement is not None and entry.placement.units[-1] not in ("pixel", "px")
+
+
 def look_around(_context: JobContext, folders: ProjectFolders) -> Generator[None, None, list[Untitled]]:
     """Remove what is too old, and return what was painted without a project."""
     yield
@@ -125,11 +161,21 @@ def note_open(folder: Path) -> None:
 def _describe(folder: Path) -> Untitled | None:
     """Return what there is in a folder; None where nothing was painted, or it cannot be read."""
     try:
-        images = Project.open(folder).images
-        kept = [image for image in images if image.annotation_file or image.result_file]
+        project = Project.open(folder)
+        kept = [image for image in project.images if image.painted]
         files = [folder / file for image in kept for file in (image.annotation_file, image.result_file) if file]
         time = datetime.fromtimestamp(max(path.stat().st_mtime for path in files))
     except (OSError, ValueError):
         return None
     is_own = last_holder(folder) == (os.getpid(), socket.gethostname())
-    return Untitled(folder, time, len(kept), is_news=not is_own and not (folder / _ANSWERED).exists())
+    opened = to_open(kept, project.work.chosen)
+    return Untitled(
+        folder,
+        time,
+        n_images=len({image.source for image in opened}),
+        n_painted=sum(image.n_painted for image in opened if "annotations" in image.now_open),
+        n_found=sum(image.n_found for image in opened if "objects" in image.now_open),
+        n_closed=len(kept) - len(opened),
+        has_model=project.work.model is not None,
+        is_news=not is_own and not (folder / _ANSWERED).exists(),
+    )

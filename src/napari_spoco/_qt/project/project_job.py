@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_spoco._qt.project.project_folders import note_answered
+from napari_spoco._qt.project.project_folders import note_answered, to_open
 from napari_spoco._qt.project.project_writer import SEGMENTATION, TRAINING, ProjectWriter
 from napari_spoco._qt.train.run_folders import can_be_resumed
 from napari_spoco.config import SegmentationConfig, TrainingConfig
@@ -46,7 +46,7 @@ class OpenedImage:
 
 @dataclass(frozen=True, eq=False)
 class OpenedProject:
-    """All of a project, read; `problems` are sentences about what could not be."""
+    """What was open of a project, read; so many others were not, and `problems` tell what could not be read."""
 
     writer: ProjectWriter
     images: tuple[OpenedImage, ...]
@@ -55,6 +55,15 @@ class OpenedProject:
     model: Path | None
     resumable_run: Path | None
     chosen: str | None
+    n_closed: int
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ClosedImage:
+    """What was closed of an image, read again."""
+
+    image: OpenedImage
     problems: tuple[str, ...]
 
 
@@ -94,6 +103,8 @@ def open_project(
 ) -> Generator[None, None, OpenedProject]:
     """Save what is open where it belongs, then read a project; errors as `ProjectWriter`."""
     yield
+    import pandas  # noqa: F401 - napari's first labels would import it on the event loop, which takes a second
+
     before.write(session)
     writer = ProjectWriter(Path(folder).resolve(), is_untitled=is_untitled)
     try:
@@ -101,6 +112,18 @@ def open_project(
     except BaseException:
         writer.close()
         raise
+
+
+def read_closed(_context: JobContext, writer: ProjectWriter, name: str) -> Generator[None, None, ClosedImage]:
+    """Read what was closed of an image; errors as `Project.image`."""
+    yield
+    if writer.project is None:
+        raise FileNotFoundError(f"path: there is no project in {writer.folder}.")
+    problems: list[str] = []
+    entry = writer.project.image(name)
+    image = _read_image(writer.project, entry.model_copy(update={"closed": entry.now_open}), problems)
+    writer.note_read(name, image.annotations, image.result)
+    return ClosedImage(image, tuple(problems))
 
 
 def finish(writer: ProjectWriter, session: KeptSession, joined: Sequence[Path]) -> None:
@@ -123,10 +146,11 @@ def _read(writer: ProjectWriter) -> OpenedProject:
     if project is None:
         raise FileNotFoundError(f"path: there is no project in {writer.folder}.")
     problems: list[str] = []
-    images = tuple(_read_image(project, entry, problems) for entry in project.images)
+    model, run, chosen = project.work
+    entries = to_open(project.images, chosen)
+    images = tuple(_read_image(project, entry, problems) for entry in entries)
     for image in images:
         writer.note_read(image.entry.name, image.annotations, image.result)
-    model, run, chosen = project.work
     if model is not None and not model.is_file():
         problems.append(f"The model that was in use is gone: {model}")
         model = None
@@ -138,6 +162,7 @@ def _read(writer: ProjectWriter) -> OpenedProject:
         model,
         run if run is not None and can_be_resumed(run) else None,
         chosen,
+        len(project.images) - len(entries),
         tuple(problems),
     )
 
@@ -147,8 +172,8 @@ def _read_image(project: Project, entry: ProjectImage, problems: list[str]) -> O
     pixels = annotations = result = None
     steps = Steps()
     try:
-        annotations = project.annotations(name) if entry.annotation_file else None
-        result = project.result(name)
+        annotations = project.annotations(name) if "annotations" in entry.now_open else None
+        result = project.result(name) if "objects" in entry.now_open else None
         if result is not None:
             steps = project.steps(name).fitting(result)
     except (ValueError, OSError) as error:

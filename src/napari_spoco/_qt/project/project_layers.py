@@ -9,20 +9,27 @@ import numpy as np
 from napari.layers import Image, Labels, Layer, Shapes
 
 from napari_spoco._qt import layers
-from napari_spoco._qt.image_axes import is_readable, set_axes, with_channel_axis
+from napari_spoco._qt.annotate.annotation_layer import find_layer
+from napari_spoco._qt.annotate.stroke_colours import StrokeColours
+from napari_spoco._qt.annotate.stroke_labels import STROKES
+from napari_spoco._qt.image_axes import given_names, is_readable, name_channels, set_axes, with_channel_axis
 from napari_spoco._qt.project.project_session import KeptImage
 from napari_spoco._qt.review.review_notes import note, noted
 from napari_spoco.project_file import Placement
 from napari_spoco.review.history import EditHistory
 
 if TYPE_CHECKING:
+    from collections.abc import Container, Generator, Sequence
+
     import napari.viewer
     from numpy.typing import NDArray
 
     from napari_spoco._qt.annotate.annotated_images import AnnotatedImage
     from napari_spoco._qt.project.project_job import OpenedImage
     from napari_spoco._qt.project.project_writer import ProjectWriter
-    from napari_spoco.project_file import ProjectImage
+    from napari_spoco.project_file import PaintedLayer, ProjectImage, ShownLayer
+
+_PAINTED: tuple[PaintedLayer, ...] = ("annotations", "objects")
 
 
 @dataclass(frozen=True)
@@ -40,11 +47,16 @@ class KeptLayers:
         return layers.identity(self.annotations or self.image)
 
     @property
+    def kinds(self) -> dict[ShownLayer, Layer | None]:
+        """Its layers by what they are, those in front last."""
+        return {"image": self.image, "objects": self.result, "annotations": self.annotations}
+
+    @property
     def painted(self) -> list[Layer]:
         """The layers whose pixels change."""
         return [layer for layer in (self.annotations, self.result) if layer is not None]
 
-    def read(self, changed: set[str]) -> KeptImage:
+    def read(self, changed: set[str], *, is_leaving: bool = False) -> KeptImage:
         """Return what is to be written; of the painted layers, those of these identities. Nothing is copied."""
         image = self.image
         known = None if self.result is None else noted(self.result)
@@ -56,12 +68,15 @@ class KeptLayers:
             pixels=np.moveaxis(layers.pixels_of(image)[..., :3], -1, 0) if image.rgb else layers.pixels_of(image),
             holder=layers.pixels_of(image),
             is_rgb=image.rgb,
+            channels=given_names(image),
             placement=placement_of(image),
             annotations=_pixels(self.annotations, changed),
             boxes=self._read_boxes(),
             result=_pixels(self.result, changed),
             review=None if known is None else known.decisions,
             note=known,
+            opened=() if is_leaving else tuple(kind for kind in _PAINTED if self.kinds[kind] is not None),
+            hidden=tuple(kind for kind, layer in self.kinds.items() if layer is not None and not layer.visible),
         )
 
     def _read_boxes(self) -> Any:
@@ -93,21 +108,43 @@ def find_kept(viewer: napari.viewer.Viewer, pairs: list[AnnotatedImage]) -> list
 
 
 def show_opened(
-    viewer: napari.viewer.Viewer, opened: tuple[OpenedImage, ...], writer: ProjectWriter
-) -> dict[str, KeptLayers]:
-    """Add the layers of an opened project, in its order, tell the writer which they are, and return them by name."""
-    by_file: dict[str, Layer] = {}
+    viewer: napari.viewer.Viewer, opened: Sequence[OpenedImage], writer: ProjectWriter
+) -> Generator[None, None, dict[str, KeptLayers]]:
+    """Add layers of a project, hidden, in its order, and tell the writer which they are.
+
+    napari takes long for a layer: after each of them others have their turn.
+
+    Returns
+    -------
+    dict
+        By name.
+    """
+    known = {source: find_layer(viewer, key) for source, key in writer.image_keys().items()}
     shown = {}
     for item in opened:
         entry = item.entry
-        image = by_file.get(entry.file) or _image_layer(viewer, item)
+        image = known.get(entry.source)
+        if image is None:
+            image = known[entry.source] = _image_layer(viewer, item)
+            yield
         if image is None:
             _show_orphan(viewer, item)
             continue
-        by_file[entry.file] = image
-        shown[entry.name] = kept = _show_labels(viewer, image, item)
+        shown[entry.name] = kept = yield from _show_labels(viewer, image, item)
         writer.adopt(entry.name, kept.key, layers.identity(image), layers.pixels_of(image))
     return shown
+
+
+def bring_to_front(viewer: napari.viewer.Viewer, kept: KeptLayers, hidden: Container[str]) -> None:
+    """Show the layers of an image, but for those that the user had hidden, and select what is painted on."""
+    for kind, layer in kept.kinds.items():
+        if layer is not None:
+            layer.visible = kind not in hidden
+    if kept.boxes is not None:
+        kept.boxes.visible = "annotations" not in hidden
+    front = kept.annotations or kept.result or kept.image
+    if front in viewer.layers:
+        viewer.layers.selection.active = front
 
 
 def placement_of(layer: Layer) -> Placement:
@@ -131,27 +168,33 @@ def _image_layer(viewer: napari.viewer.Viewer, item: OpenedImage) -> Layer | Non
     place, has_channels = _placed(entry), not entry.is_rgb and item.pixels.ndim > len(entry.shape)
     if has_channels:
         place = with_channel_axis(place)
-    layer = Image(item.pixels, rgb=entry.is_rgb, name=entry.title or entry.name, **place)
+    layer = Image(item.pixels, rgb=entry.is_rgb, name=entry.title or entry.name, visible=False, **place)
     if not entry.is_rgb:
         set_axes(layer, f"{'C' * has_channels}{'ZYX'[-len(entry.shape) :]}")
+        name_channels(layer, entry.channels)
     viewer.add_layer(layer)
     return layer
 
 
-def _show_labels(viewer: napari.viewer.Viewer, image: Layer, item: OpenedImage) -> KeptLayers:
-    place = layers.transforms(image)
+def _show_labels(viewer: napari.viewer.Viewer, image: Layer, item: OpenedImage) -> Generator[None, None, KeptLayers]:
+    """Add what was painted and found."""
+    place = {**layers.transforms(image), "visible": False}
     result = annotations = boxes = None
     if item.result is not None:
         metadata = {layers.MAKER: layers.identity(image)}
         result = viewer.add_layer(Labels(item.result, name=f"{image.name} objects", metadata=metadata, **place))
         note(result, item.entry.review, EditHistory(item.steps))
+        yield
     metadata = {layers.LINK: layers.identity(image)}
     if item.annotations is not None:
         annotations = Labels(item.annotations, name=f"{image.name} annotations", metadata=metadata, **place)
+        StrokeColours().show(annotations, item.entry.meaning.model_dump(include=STROKES.keys()))
         viewer.add_layer(annotations)
-    if item.entry.boxes:
+        yield
+    if item.annotations is not None and item.entry.boxes:
         boxes = Shapes(_rectangles(item.entry), name=f"{image.name} boxes", metadata=dict(metadata), **place)
         viewer.add_layer(boxes)
+        yield
     return KeptLayers(image, annotations, boxes, result)
 
 

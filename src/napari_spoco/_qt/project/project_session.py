@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from napari_spoco._qt.review.review_notes import ReviewNote
     from napari_spoco.config import AnnotationConfig
-    from napari_spoco.project_file import Placement, ReviewDecisions
+    from napari_spoco.project_file import PaintedLayer, Placement, ReviewDecisions, ShownLayer
     from napari_spoco.training.process import Box
 
 
@@ -23,7 +23,8 @@ class KeptImage:
     (C, *spatial), `annotations` and `result`, (*spatial), are the layers' own, or None where they have not changed;
     `review` is what is decided about the result, None where nothing was, and `note` what is noted at its layer, which
     goes on; `holder` is the object that is replaced when the image is. `file` is where the image was read from, if
-    anywhere.
+    anywhere. `opened` are its layers in the viewer, none where they are leaving it, and `hidden` those not seen there.
+    `channels` are the names of the channels, if they have some.
     """
 
     key: str
@@ -39,6 +40,9 @@ class KeptImage:
     result: Any = None
     review: ReviewDecisions | None = None
     note: ReviewNote | None = None
+    opened: tuple[PaintedLayer, ...] = ()
+    hidden: tuple[ShownLayer, ...] = ()
+    channels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

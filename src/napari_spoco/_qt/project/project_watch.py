@@ -35,6 +35,7 @@ class ProjectWatch(QObject):
         self._kept: list[KeptLayers] = []
         self._changed: set[str] = set()  # identities of layers
         self._leaving: list[KeptImage] = []
+        self._gone: list[str] = []  # names of layers that the user has closed since they were asked for
         self._is_paused = False
         images.changed.connect(self.follow)
 
@@ -52,7 +53,9 @@ class ProjectWatch(QObject):
         # Annotations whose image was deleted are kept with the image that they had.
         now += [item for item in self._kept if item.key not in keys and item.annotations in here]
         before, painted = self._kept, self._painted(now)
-        self._leaving += [item.read(self._changed) for item in self._kept if set(item.painted) - painted]
+        leaving = [item for item in self._kept if set(item.painted) - painted]
+        self._leaving += [item.read(self._changed, is_leaving=True) for item in leaving]
+        self._gone += [layer.name for item in leaving for layer in item.painted if layer not in here]
         self._watch(now)
         self._changed |= _ids(self._painted(item for item in now if item not in before))
         self.changed.emit()
@@ -68,9 +71,10 @@ class ProjectWatch(QObject):
         """Compare everything at the next time: something could not be written, or is to be read in another way."""
         self._changed |= _ids(self._painted(self._kept))
 
-    def note_saved(self, items: Iterable[KeptLayers]) -> None:
-        """Note that layers show what was read from the project just now."""
-        self._changed -= _ids(self._painted(items))
+    def take_gone(self) -> list[str]:
+        """Return the names of the painted layers that have left the viewer since the last time."""
+        gone, self._gone = self._gone, []
+        return gone
 
     def take_away(self) -> None:
         """Remove the layers from the viewer, and what was made of them."""

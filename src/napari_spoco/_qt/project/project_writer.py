@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from napari_spoco._qt.project.project_session import KeptImage, KeptSession
     from napari_spoco.config import AnnotationConfig
+    from napari_spoco.project_file import PaintedLayer
 
 TRAINING, SEGMENTATION = "training.json", "segmentation.json"
 """Settings in a project's folder."""
@@ -61,9 +62,9 @@ class ProjectWriter:
     def __init__(self, folder: Path, *, is_untitled: bool = False) -> None:
         self.folder, self.is_untitled = folder, is_untitled
         self._turn = threading.Lock()
-        self._names: dict[str, str] = {}
-        self._files: dict[str, str] = {}
-        self._holders: dict[str, Callable[[], Any]] = {}
+        self._names: dict[str, str] = {}  # by the identity of annotations
+        self._mains: dict[str, str] = {}  # names by the identity of an image, of the last one of its entries
+        self._holders: dict[str, Callable[[], Any]] = {}  # by name
         self._digests: dict[tuple[str, str], bytes] = {}
         self._settings: dict[str, str] = {}
         self._project: Project | None = None
@@ -99,8 +100,13 @@ class ProjectWriter:
 
     def adopt(self, name: str, key: str, image_key: str, holder: Any) -> None:
         """Note that layers show what the project has under a name."""
-        file = self._begin().image(name).file
-        self._names[key], self._holders[key], self._files[image_key] = name, _reference(holder), file
+        self._mains[image_key], self._holders[name] = name, _reference(holder)
+        if key != image_key:
+            self._names[key] = name
+
+    def image_keys(self) -> dict[str, str]:
+        """Return the identities of the layers of images that are known, by what `ProjectImage.source` has for them."""
+        return {self._begin().image(name).source: key for key, name in self._mains.items()}
 
     def write(self, session: KeptSession) -> Saved:
         """Write what has changed; problems with one image do not keep the others from being written.
@@ -144,7 +150,9 @@ class ProjectWriter:
         problems = [problem for image in session.images for problem in self._write_image(project, image, session)]
         self._write_settings(TRAINING, session.training)
         self._write_settings(SEGMENTATION, session.segmentation)
-        chosen = self._names.get(session.chosen or "", project.work.chosen)
+        self._note_open(project, session)
+        key = session.chosen or ""
+        chosen = self._names.get(key) or self._mains.get(key) or project.work.chosen
         project.set_work(ProjectWork(session.model, session.resumable_run, chosen))
         end = datetime.now()
         return Saved(end, tuple(problems), (end - begin).total_seconds())
@@ -164,12 +172,12 @@ class ProjectWriter:
 
     def _write_image(self, project: Project, image: KeptImage, session: KeptSession) -> list[str]:
         """Write what has changed of an image, and return what could not be."""
-        problems = []
+        problems: list[str] = []
         try:
-            if self._is_new(project, image):
-                problems += self._add(project, image)
-            name = self._names[image.key]
-            project.change_image(name, title=image.title, placement=image.placement)
+            name = self._known(project, image)
+            if name is None or self._is_replaced(project, name, image):
+                name, problems = self._add(project, image, is_replaced=name is not None)
+            project.change_image(name, title=image.title, placement=image.placement, channels=image.channels)
             self._write_annotations(project, name, image, session.meaning)
             self._write_result(project, name, image)
         except (ValueError, OSError) as error:
@@ -204,24 +212,38 @@ class ProjectWriter:
             write()
             self._digests[name, kind] = digest
 
-    def _is_new(self, project: Project, image: KeptImage) -> bool:
-        """Say whether the project has not seen the image; another one in the same layer is another image."""
-        # What was found in an image may be there before anything is painted.
-        if image.key not in self._names and image.image_key in self._names:
-            for known in (self._names, self._holders):
-                known[image.key] = known.pop(image.image_key)
-        holder = self._holders.get(image.key)
-        if holder is None or holder() is image.holder:
-            return holder is None
-        # What is painted belongs to the image of its own shape, though another one may be in the layer now.
-        return _shape(image) == project.image(self._names[image.key]).shape
+    def _known(self, project: Project, image: KeptImage) -> str | None:
+        """Return the name under which the project has an image; None where it is to have a new one."""
+        main = self._mains.get(image.image_key)
+        if image.key in self._names or main is None:
+            return self._names.get(image.key)
+        # What was found in an image may be there before anything is painted, and after annotations were deleted.
+        is_free = main not in self._names.values() and project.image(main).annotation_file is None
+        if is_free and image.key != image.image_key:
+            self._names[image.key] = main
+        return main if is_free or image.key == image.image_key else None
 
-    def _add(self, project: Project, image: KeptImage) -> list[str]:
+    def _is_replaced(self, project: Project, name: str, image: KeptImage) -> bool:
+        """Say whether there is another image in the layer: one of the same shape."""
+        # What is painted belongs to the image of its own shape, though another one may be in the layer now.
+        return self._holders[name]() is not image.holder and _shape(image) == project.image(name).shape
+
+    def _note_open(self, project: Project, session: KeptSession) -> None:
+        """Note which layers were open; as long as none is, what was open before counts: a window may be closing."""
+        opened: dict[str, set[PaintedLayer]] = {}
+        for image in session.images:
+            if image.opened and (name := self._known(project, image)) is not None:
+                opened.setdefault(name, set()).update(image.opened)
+                project.change_image(name, hidden=image.hidden)
+        for entry in project.images if opened else ():
+            closed = tuple(kind for kind in entry.painted if kind not in opened.get(entry.name, ()))
+            project.change_image(entry.name, closed=closed)
+
+    def _add(self, project: Project, image: KeptImage, *, is_replaced: bool) -> tuple[str, list[str]]:
         name = free_name(image.title, (known.name for known in project.images))
-        is_replaced = image.key in self._holders
-        shared = None if is_replaced else self._files.get(image.image_key)
+        main = None if is_replaced else self._mains.get(image.image_key)
         problems: list[str] = []
-        file = shared if shared is not None else _file_of(image)
+        file = _file_of(image) if main is None else project.image(main).file
         if file is None and _n_bytes(image.pixels) <= COPY_LIMIT:
             try:
                 file = _copy(project, image, name)
@@ -234,9 +256,8 @@ class ProjectWriter:
             )
         if name not in {known.name for known in project.images}:
             project.add_entry(ProjectImage(name=name, file=file or "", shape=_shape(image), is_rgb=image.is_rgb))
-        self._names[image.key], self._holders[image.key] = name, _reference(image.holder)
-        self._files[image.image_key] = project.image(name).file
-        return problems
+        self.adopt(name, image.key, image.image_key, image.holder)
+        return name, problems
 
 
 def _copy(project: Project, image: KeptImage, name: str) -> str:

@@ -27,12 +27,19 @@ from napari_spoco._qt import layers, paths
 from napari_spoco._qt.notices import Notice
 from napari_spoco._qt.project import project_job
 from napari_spoco._qt.project.project_bar import ProjectBar
-from napari_spoco._qt.project.project_folders import ProjectFolders, Untitled, look_around, note_answered, note_open
-from napari_spoco._qt.project.project_job import MadeProject, OpenedProject
-from napari_spoco._qt.project.project_layers import show_opened
+from napari_spoco._qt.project.project_folders import (
+    ProjectFolders,
+    Untitled,
+    look_around,
+    note_answered,
+    note_open,
+)
+from napari_spoco._qt.project.project_job import ClosedImage, MadeProject, OpenedProject
 from napari_spoco._qt.project.project_session import KeptSession, Saved
+from napari_spoco._qt.project.project_showing import ProjectShowing
 from napari_spoco._qt.project.project_watch import ProjectWatch
 from napari_spoco._qt.project.project_writer import ProjectWriter
+from napari_spoco._qt.session import SessionState
 from napari_spoco._qt.worker import SideJob
 
 if TYPE_CHECKING:
@@ -50,6 +57,8 @@ if TYPE_CHECKING:
 _MILLISECONDS = 2000
 _PATIENCE = 10
 """The pause between two saves is at least so many times as long as a save."""
+_MOST_NAMES = 3
+"""Of removed layers, that are listed."""
 
 
 class Projects(QObject):
@@ -96,6 +105,7 @@ class Projects(QObject):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_MILLISECONDS)
+        self._showing = ProjectShowing(viewer, images, annotate, forms, self._watch, parent=self)
         self.bar = ProjectBar()
         self._connect()
         self._do(lambda: (self._on_looked_around, look_around, (self._folders,)))
@@ -128,6 +138,7 @@ class Projects(QObject):
             self.failed.emit(ValueError("project: expected a moment at which nothing runs; stop the training first."))
             return
         self.bar.show_offer(None)
+        self._say_restoring("what was open last")
         work = project_job.open_project
         self._do(lambda: (self._on_opened, work, (str(folder), is_untitled, self._writer, self._take(everything=True))))
 
@@ -140,6 +151,7 @@ class Projects(QObject):
         self._is_released = True
         self._timer.stop()
         self._wishes.clear()
+        self._showing.stop()
         last = self._take(everything=True)
         self._watch.release()
         self._finish(last)
@@ -154,6 +166,10 @@ class Projects(QObject):
         self._timer.timeout.connect(self._on_timeout)
         self._jobs.returned.connect(self._on_job_returned)
         self._jobs.failed.connect(self._on_job_failed)
+        self._showing.ended.connect(self._begin_next)
+        self._showing.opened.connect(self._on_shown)
+        self._showing.failed.connect(self._on_showing_failed)
+        self._showing.noticed.connect(self.noticed)
         self._watch.changed.connect(self.touch)
         self._session.segmented.connect(self._watch.follow)
         self._session.state_changed.connect(self.touch)
@@ -163,6 +179,7 @@ class Projects(QObject):
         self.bar.close_requested.connect(self.close)
         self.bar.restore_requested.connect(self._on_restore_requested)
         self.bar.dismissed.connect(self._on_dismissed)
+        self.bar.closed_requested.connect(self._on_closed_requested)
         self.bar.menu_opened.connect(self._fill_menu)
 
     def _on_forms_changed(self) -> None:
@@ -175,6 +192,10 @@ class Projects(QObject):
     def _on_restore_requested(self, folder: Path) -> None:
         self.open(folder, is_untitled=True)
 
+    def _on_closed_requested(self, name: str) -> None:
+        self._say_restoring(f"“{name}”")
+        self._do(lambda: (self._on_closed_read, project_job.read_closed, (self._writer, name)))
+
     def _on_dismissed(self, folder: Path) -> None:
         note_answered(folder)
         self._set_offer(None)
@@ -186,7 +207,7 @@ class Projects(QObject):
         self._begin_next()
 
     def _begin_next(self) -> None:
-        if self._wishes and not self._jobs.is_running:
+        if self._wishes and not self._jobs.is_running and not self._showing.is_running:
             self._then, body, arguments = self._wishes.pop(0)()
             self._jobs.start(body, *arguments)
 
@@ -223,11 +244,22 @@ class Projects(QObject):
             project_job.give_up(self._joined)
             self._joined = []
             self.bar.show_status(f"saved {saved.time:%H:%M}", f"In {self._writer.folder}")
+            self._tell_gone()
 
     def _on_made(self, made: MadeProject) -> None:
         self._use(made.writer)
         self._on_saved(made.saved)
         self.noticed.emit(Notice(f"The project is kept in {made.writer.folder}.", "good"))
+
+    def _tell_gone(self) -> None:
+        """Say that what has left the viewer is not lost."""
+        gone = self._watch.take_gone()
+        if not gone:
+            return
+        names = ", ".join(f"“{name}”" for name in gone[:_MOST_NAMES]) + (" …" if len(gone) > _MOST_NAMES else "")
+        is_training = self._session.state is SessionState.TRAINING
+        training = " The training goes on with what was painted." if is_training else ""
+        self.noticed.emit(Notice(f"Removed, but kept: {names}. The menu on top brings it back.{training}"))
 
     def _on_closed(self, saved: Saved) -> None:
         self._on_saved(saved)
@@ -237,26 +269,28 @@ class Projects(QObject):
             self._use(self._untitled_writer())
 
     def _on_opened(self, opened: OpenedProject) -> None:
-        before = self._writer
-        joined = [*self._joined, before.folder] if before.is_untitled else []
-        if not before.is_untitled:
+        if not self._writer.is_untitled:
             self._watch.take_away()
+        self._showing.show_project(opened)
+
+    def _on_shown(self, opened: OpenedProject) -> None:
+        before = self._writer
+        self._joined = [*self._joined, before.folder] if before.is_untitled else []
         before.close()
-        with self._watch.paused():
-            shown = show_opened(self._viewer, opened.images, opened.writer)
-            self._forms.show(opened)
-            if (chosen := shown.get(opened.chosen or "") or next(iter(shown.values()), None)) is not None:
-                self._images.choose(chosen.image)
         self._use(opened.writer)
         if opened.writer.is_untitled:
             note_open(opened.writer.folder)
-        self._joined = joined
-        self._watch.follow()
-        self._watch.note_unsaved()
-        self._watch.note_saved(shown.values())
-        many = "s" if len(shown) != 1 else ""
-        text = f"{opened.writer.name or 'What was painted'}: {len(shown)} image{many} restored."
-        self.noticed.emit(Notice(" ".join((text, *opened.problems)), "bad" if opened.problems else "good"))
+
+    def _on_showing_failed(self) -> None:
+        self._set_offer(self._offer)
+        self._begin_next()
+
+    def _on_closed_read(self, closed: ClosedImage) -> None:
+        self._showing.show_closed(closed, self._writer)
+
+    def _say_restoring(self, what: str) -> None:
+        self.bar.show_status("restoring …")
+        self.noticed.emit(Notice(f"Bringing back {what} …"))
 
     def _take(self, *, everything: bool = False) -> KeptSession:
         """Take what is to be written now."""
@@ -294,4 +328,6 @@ class Projects(QObject):
 
     def _fill_menu(self) -> None:
         present = [item for item in self._untitled if item.folder.exists() and item.folder != self._writer.folder]
-        self.bar.fill_menu(self._folders.recent(), present, is_named=not self._writer.is_untitled)
+        project = self._writer.project
+        closed = [entry for entry in project.images if entry.closed] if project is not None else []
+        self.bar.fill_menu(self._folders.recent(), present, closed, is_named=not self._writer.is_untitled)

@@ -70,7 +70,16 @@ class Review:
     def status(self) -> ReviewStatus:
         """What there is to show."""
         can_undo, can_redo = self._history.can_undo, self._history.can_redo
-        return ReviewStatus(True, self._progress, self.queue, self.chosen, can_undo, can_redo, self.view.is_drawing)
+        return ReviewStatus(
+            is_open=True,
+            progress=self._progress,
+            queue=self.queue,
+            chosen=self.chosen,
+            can_undo=can_undo,
+            can_redo=can_redo,
+            is_drawing=self.view.is_drawing,
+            has_embeddings=self._subject.embeddings is not None,
+        )
 
     def begin(self) -> None:
         """Measure the objects."""
@@ -83,6 +92,11 @@ class Review:
             return False
         decisions = decisions_of(self.queue, self.chosen[0] if self.chosen else None)
         return note(self.view.layer, decisions, self._history)
+
+    def show_chosen(self) -> None:
+        """Outline the chosen objects in the image."""
+        measures = {} if self.queue is None else self.queue.measures
+        self.view.mark({one: measures[one].box for one in self.chosen if one in measures})
 
     def show_progress(self, progress: MeasuringProgress | None) -> None:
         """Take note of how far the first measuring has come."""
@@ -209,8 +223,6 @@ class Review:
 
     def _on_first_measured(self, queue: ReviewQueue) -> None:
         self.queue = queue
-        if self._subject.embeddings is None:
-            self._say(Notice("The order is by shape and size alone: the embeddings of the image are not at hand."))
         if self._before is not None and self._before.current in queue.measures:
             self._go_to(self._before.current)
         elif queue.measures:

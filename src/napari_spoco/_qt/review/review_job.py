@@ -141,7 +141,14 @@ def run_split(
     under_both = np.concatenate([under_first, under_second])
     target = max(candidates.tolist(), key=lambda one: np.count_nonzero(under_both == one))
     return split(
-        subject.labels, target, first, second, embeddings=subject.embeddings, scale=subject.scale, locked=locked
+        subject.labels,
+        target,
+        first,
+        second,
+        embeddings=subject.embeddings,
+        delta_var=subject.delta_var,
+        scale=subject.scale,
+        locked=locked,
     )
 
 

@@ -14,15 +14,17 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_spoco._qt.keys import LayerKeys
 from napari_spoco._qt.layers import MAKER, PASSING, identity, insert_above, transforms
+from napari_spoco._qt.review.review_scene import ReviewScene, take_away
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import napari.viewer
     from napari.layers import Labels
     from numpy.typing import NDArray
 
     from napari_spoco._qt.keys import KeyChoice
+    from napari_spoco.data.label_change import Box
     from napari_spoco.review.measures import ObjectMeasures
 
 _SHARE = 1 / 3
@@ -72,6 +74,8 @@ class ReviewedLayer(QObject):
         self.is_painted = False
         self._ink: Points | None = None
         self._strokes: list[NDArray[np.intp]] = []
+        self._is_gone = False
+        self._scene = ReviewScene(viewer, layer)
         viewer.layers.events.removed.connect(self._on_layers_changed)
         layer.events.data.connect(self._on_layers_changed)
         layer.events.paint.connect(self._on_painted)
@@ -92,6 +96,7 @@ class ReviewedLayer(QObject):
         self.layer.events.data.disconnect(self._on_layers_changed)
         self.layer.events.paint.disconnect(self._on_painted)
         self.end_drawing()
+        self._scene.end(is_removal=self._is_gone)
         self.layer.mouse_drag_callbacks.remove(self._on_mouse_pressed)
         self._keys.end()
 
@@ -113,9 +118,14 @@ class ReviewedLayer(QObject):
         extent = max(extents[axis] * float(layer.scale[axis]) for axis in displayed)
         camera.zoom = _SHARE * min(viewer.canvas.size) / extent
 
+    def mark(self, boxes: Mapping[int, Box]) -> None:
+        """Outline the objects of these ids, each of which lies in its box."""
+        self._scene.mark(boxes)
+
     def show_change(self) -> None:
         """Show what the array holds now, and tell whoever follows the layer that it has changed."""
         self.layer.refresh()
+        self._scene.refresh()
         self.layer.events.data(value=self.pixels)
 
     def select(self, instance_id: int) -> None:
@@ -154,8 +164,7 @@ class ReviewedLayer(QObject):
         if ink is None:
             return
         self.layer.mouse_pan = self.layer.mode == "pan_zoom"
-        if ink in self._viewer.layers:
-            self._viewer.layers.remove(ink)
+        take_away(self._viewer, ink, is_removal=self._is_gone)
 
     def _on_mouse_pressed(self, layer: Labels, event: Any) -> Iterator[None]:
         """Take a click, or a stroke; in any other mode than pan and zoom the layer has them for itself."""
@@ -199,6 +208,7 @@ class ReviewedLayer(QObject):
 
     def _on_layers_changed(self, _event: Any = None) -> None:
         if self.layer not in self._viewer.layers or self.layer.data is not self.pixels:
+            self._is_gone = True
             self.gone.emit()
 
 

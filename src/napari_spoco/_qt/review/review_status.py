@@ -45,6 +45,9 @@ STEPS = (
     Action("redo", "Redo", "Y", "Make it again."),
 )
 ACTIONS = (*DECISIONS, *TOOLS, *STEPS)
+_BY_SHAPE = (
+    "Their order is by shape and size alone; press “Show embeddings” (tab Embeddings) before a review for a better one."
+)
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,11 @@ class ReviewStatus:
         Once they are.
     chosen : tuple of int
         The current object, and those that the user has added to it.
-    can_undo, can_redo, is_drawing : bool
-        Whether there are corrections to take back or to make again; whether strokes are awaited.
+    can_undo, can_redo, is_drawing, has_embeddings : bool
+        Whether there are corrections to take back or to make again; whether strokes are awaited; whether the
+        embeddings of the image take part in the order.
+    ended : str
+        Why the last review has ended, if it was not the user's wish.
     """
 
     is_open: bool = False
@@ -72,6 +78,8 @@ class ReviewStatus:
     can_undo: bool = False
     can_redo: bool = False
     is_drawing: bool = False
+    has_embeddings: bool = True
+    ended: str = ""
 
     def allows(self, name: str) -> bool:
         """Return whether an action is possible; what is possible and refused is said when it is tried."""
@@ -85,7 +93,7 @@ class ReviewStatus:
         if self.queue is None:
             n_objects = self.progress.n_objects if self.progress else 0
             measured = f": {self.progress.n_done} of {n_objects}" if self.progress and n_objects else " …"
-            return f"Looking at the objects{measured}" if self.is_open else ""
+            return f"Looking at the objects{measured}" if self.is_open else self.ended
         n_objects, n_rejected = len(self.queue.measures), len(self.queue.rejected)
         rejected = f"{n_rejected} rejected, " if n_rejected else ""
         if not n_objects:
@@ -93,6 +101,11 @@ class ReviewStatus:
         left = f"{len(self.queue.pending)} to look at" if self.queue.pending else "all are reviewed"
         objects = f"{n_objects} {'object' if n_objects == 1 else 'objects'}"
         return f"{objects}: {len(self.queue.accepted)} accepted, {rejected}{left}."
+
+    @property
+    def order(self) -> str:
+        """What there is to say about the order of the objects."""
+        return "" if self.queue is None or self.has_embeddings else _BY_SHAPE
 
     @property
     def about(self) -> str:
@@ -112,14 +125,6 @@ def describe(score: ObjectScore, queue: ReviewQueue) -> str:
     locked = " is accepted" if score.instance_id in queue.accepted else ""
     reasons = "; ".join(score.reasons) or "nothing is odd about it"
     return f"Object {score.instance_id}{locked}: {reasons}."
-
-
-def list_objects(queue: ReviewQueue) -> list[str]:
-    """Return a line for each object, in the order of the scores."""
-    accepted = queue.accepted
-    return [
-        f"{'✓' if one.instance_id in accepted else '  '} {one.instance_id}   {one.score:.0%}" for one in queue.scores
-    ]
 
 
 def locked(ids: tuple[int, ...]) -> str:

@@ -4,30 +4,31 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QItemSelectionModel, QModelIndex, QStringListModel, Qt, Signal
-from qtpy.QtWidgets import QListView, QProgressBar, QPushButton
+from qtpy.compat import isalive
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QProgressBar, QPushButton
 
 from napari_spoco._qt import layers
+from napari_spoco._qt.annotate.image_layers import newest_objects, owner
 from napari_spoco._qt.layer_choice import LayerChoice
 from napari_spoco._qt.parts import buttons, line, row, sentence, show_control
-from napari_spoco._qt.review.review_status import ACTIONS, DECISIONS, STEPS, TOOLS, ReviewStatus, list_objects
+from napari_spoco._qt.review.object_queue import ObjectQueue
+from napari_spoco._qt.review.review_status import ACTIONS, DECISIONS, STEPS, TOOLS, ReviewStatus
 from napari_spoco._qt.session import Control
 from napari_spoco._qt.tabs import Tab
 
 if TYPE_CHECKING:
     import napari.viewer
+    from napari.layers import Layer
 
     from napari_spoco._qt.keys import KeyChoice
-    from napari_spoco.review.queue import ReviewQueue
 
 _ABOUT = (
     "Look at the objects, the most doubtful first. A click on an object chooses it, Shift+click adds another. The keys "
     "work while the layer under review is selected."
 )
-_N_ROWS = 6
-"""Of the list, in sight."""
 
 
 class ReviewTab(Tab):
@@ -41,16 +42,16 @@ class ReviewTab(Tab):
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__("Review")
+        self._viewer = viewer
         self.labels = LayerChoice(viewer, layers.labels_layers, fixed=(("", "choose a layer"),), takes_first=True)
         self.labels.setToolTip("The Labels layer whose objects are reviewed; corrections are made in it.")
         self.start_button = QPushButton()
-        self.bar, self.summary, self.about = QProgressBar(), sentence(), sentence()
+        self.bar, self.summary, self.order, self.about = QProgressBar(), sentence(), sentence(), sentence()
         self.bar.setTextVisible(False)
         self.about.setMinimumHeight(3 * self.about.fontMetrics().lineSpacing())  # Reasons come and go, buttons stay.
         self.about.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.action_buttons = {action.name: QPushButton(f"{action.text} ({action.key})") for action in ACTIONS}
-        self.objects, self._lines = QListView(), QStringListModel(self)
-        self._queue: ReviewQueue | None = None
+        self.objects = ObjectQueue()
         self.annotations_button = QPushButton("Use accepted as annotations")
         self.annotations_button.setToolTip("Train on the accepted objects.")
         self._lay_out()
@@ -59,15 +60,20 @@ class ReviewTab(Tab):
 
     def show_status(self, status: ReviewStatus) -> None:
         """Show how the review stands."""
+        has_ended = not status.is_open and not self.labels.isEnabled()
         self.labels.setEnabled(not status.is_open)
+        if has_ended:
+            self._follow()
         self._show_start(status.is_open)
         self._show_progress(status)
         self.summary.setText(status.summary)
+        self.order.setText(status.order)
+        self.order.setVisible(bool(status.order))
         self.about.setText(status.about)
         for name, button in self.action_buttons.items():
             button.setEnabled(status.allows(name))
         self.action_buttons["split"].setChecked(status.is_drawing)
-        self._show_objects(status)
+        self.objects.show_queue(status.queue, status.chosen[0] if status.chosen else None)
         self.annotations_button.setEnabled(status.queue is not None and bool(status.queue.accepted))
 
     def show_keys(self, keys: KeyChoice) -> None:
@@ -78,22 +84,18 @@ class ReviewTab(Tab):
 
     def release(self) -> None:
         """Let go of the viewer."""
+        self._viewer.layers.selection.events.active.disconnect(self._on_active_changed)
         self.labels.disconnect_viewer()
 
     def _lay_out(self) -> None:
         for action in ACTIONS:
             self.action_buttons[action.name].setToolTip(action.hint)
         self.action_buttons["split"].setCheckable(True)
-        self.objects.setModel(self._lines)
-        self.objects.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
-        self.objects.setUniformItemSizes(True)
-        self.objects.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # It would take the keys to search in itself.
-        self.objects.setFixedHeight(_N_ROWS * (self.objects.fontMetrics().lineSpacing() + 4))
-        self.objects.setToolTip("Object and score, worst first: 100 % is without any doubt. ✓: accepted.")
         self.column.addWidget(sentence(_ABOUT))
         self.column.addLayout(row(self.labels, self.start_button, title="Objects"))
         self.column.addWidget(self.bar)
         self.column.addWidget(self.summary)
+        self.column.addWidget(self.order)
         self.column.addWidget(line())
         self.column.addWidget(self.about)
         for actions in (DECISIONS, TOOLS[:2], TOOLS[2:], STEPS):
@@ -102,11 +104,12 @@ class ReviewTab(Tab):
         self.column.addWidget(self.annotations_button)
 
     def _connect(self) -> None:
+        self._viewer.layers.selection.events.active.connect(self._on_active_changed)
         self.labels.chosen.connect(self._on_layer_chosen)
         self.start_button.clicked.connect(self._on_start_clicked)
         for name, button in self.action_buttons.items():
             button.clicked.connect(partial(self._on_action_clicked, name))
-        self.objects.clicked.connect(self._on_object_clicked)
+        self.objects.opened.connect(self.object_requested)
         self.annotations_button.clicked.connect(self._on_annotations_clicked)
 
     def _show_start(self, is_open: bool) -> None:
@@ -123,19 +126,29 @@ class ReviewTab(Tab):
             self.bar.setRange(0, status.progress.n_objects)
             self.bar.setValue(status.progress.n_done)
 
-    def _show_objects(self, status: ReviewStatus) -> None:
-        if status.queue is not self._queue:
-            self._queue = status.queue
-            self._lines.setStringList([] if status.queue is None else list_objects(status.queue))
-        chosen = self.objects.selectionModel()
-        chosen.clearSelection()
-        if self._queue is None or not status.chosen:
+    def _on_active_changed(self, _event: Any = None) -> None:
+        if not isalive(self):
             return
-        order = [one.instance_id for one in self._queue.scores]
-        if status.chosen[0] in order:
-            index = self._lines.index(order.index(status.chosen[0]))
-            chosen.select(index, QItemSelectionModel.SelectionFlag.Select)
-            self.objects.scrollTo(index)
+        if self.labels.isEnabled():
+            self._follow()
+            return
+        wanted = self._wanted()
+        if wanted not in (None, self.labels.layer()) and layers.MAKER in wanted.metadata:
+            self.end_requested.emit()  # Other objects are looked at: Accept and Reject are not to meet these.
+
+    def _follow(self) -> None:
+        """Choose the layer that the user has selected, or what was found in the image that it belongs to."""
+        if (wanted := self._wanted()) is not None:
+            self.labels.choose(wanted)
+
+    def _wanted(self) -> Layer | None:
+        active = self._viewer.layers.selection.active
+        if active is None:
+            return None
+        if active in layers.labels_layers(self._viewer) and layers.linked_image(active) is None:
+            return active
+        image = owner(self._viewer, active)
+        return None if image is None else newest_objects(self._viewer, image)
 
     def _on_layer_chosen(self) -> None:
         if self.labels.isEnabled():
@@ -146,10 +159,6 @@ class ReviewTab(Tab):
 
     def _on_action_clicked(self, name: str) -> None:
         self.action_requested.emit(name)
-
-    def _on_object_clicked(self, index: QModelIndex) -> None:
-        if self._queue is not None:
-            self.object_requested.emit(self._queue.scores[index.row()].instance_id)
 
     def _on_annotations_clicked(self) -> None:
         self.annotations_requested.emit()

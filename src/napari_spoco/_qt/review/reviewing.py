@@ -8,7 +8,6 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_spoco._qt.keys import KeyChoice
 from napari_spoco._qt.layers import MAKER, identity
-from napari_spoco._qt.notices import Notice
 from napari_spoco._qt.review.review import Review
 from napari_spoco._qt.review.review_job import Subject
 from napari_spoco._qt.review.review_layer import ReviewedLayer
@@ -22,18 +21,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_spoco._qt.controller import SessionController
+    from napari_spoco._qt.notices import Notice
     from napari_spoco._qt.review.review_job import MeasuringProgress
     from napari_spoco._qt.review.review_tab import ReviewTab
     from napari_spoco.review.queue import ReviewQueue
 
-_GONE = "The layer under review was removed or has got new contents; the review has ended."
+_GONE = "The review has ended: its layer was removed, or has got new contents."
 
 
 class Reviewing(QObject):
     """Reviews one Labels layer at a time.
 
-    `noticed` brings sentences for the user; `accepted` the objects that are to be annotations; `decided` says that
-    there is something new to be kept at the layer (`review_notes`).
+    `noticed` brings sentences for the user, `withdrawn` one of them that holds no longer; `accepted` the objects that
+    are to be annotations; `decided` says that there is something new to be kept at the layer (`review_notes`).
 
     Parameters
     ----------
@@ -46,6 +46,7 @@ class Reviewing(QObject):
     """
 
     noticed = Signal(object)  # Notice
+    withdrawn = Signal(object)  # Notice
     accepted = Signal(object)  # AcceptedObjects
     decided = Signal()
 
@@ -58,6 +59,8 @@ class Reviewing(QObject):
         self.keys.changed.connect(self._on_keys_changed)
         self._embedded: str | None = None  # identity of the layer whose embeddings the session has
         self._review: Review | None = None
+        self._said: Notice | None = None
+        self._ended = ""
         self._turns = Turns(self)
         self._turns.reported.connect(self._on_reported)
         self._turns.failed.connect(self._on_failed)
@@ -94,6 +97,7 @@ class Reviewing(QObject):
 
     def act(self, name: str) -> None:
         """Do one of `review_status.ACTIONS`, by its name."""
+        self._withdraw()
         if self._review is not None:
             self._review.act(name)
 
@@ -112,6 +116,8 @@ class Reviewing(QObject):
         if layer is None:
             return
         self.end()
+        self._withdraw()
+        self._ended = ""
         try:
             view = ReviewedLayer(self._viewer, layer, self.keys, parent=self)
         except ValueError as error:
@@ -123,7 +129,7 @@ class Reviewing(QObject):
         view.gone.connect(self._on_gone)
         image = self._session.embedded_image if self._is_embedded(layer) else None
         subject = Subject.of(view.pixels, layer.scale, image)
-        self._review = Review(view, subject, self._turns, self.noticed.emit)
+        self._review = Review(view, subject, self._turns, self._say)
         self._review.begin()
         self._show()
 
@@ -132,17 +138,21 @@ class Reviewing(QObject):
 
     def _on_end_requested(self) -> None:
         self.end()
+        self._withdraw()
         self._show()
 
     def _on_object_requested(self, instance_id: int) -> None:
+        self._withdraw()
         if self._review is not None:
             self._review.go_to(instance_id)
 
     def _on_clicked(self, instance_id: int, is_added: bool) -> None:
+        self._withdraw()
         if self._review is not None:
             self._review.choose(instance_id, is_added)
 
     def _on_stroked(self, strokes: tuple[NDArray[np.integer], ...]) -> None:
+        self._withdraw()
         if self._review is not None:
             self._review.split(strokes)
 
@@ -151,8 +161,8 @@ class Reviewing(QObject):
             self._review.hand_over(self.accepted.emit)
 
     def _on_gone(self) -> None:
+        self._ended = _GONE
         self._on_end_requested()
-        self.noticed.emit(Notice(_GONE, "bad"))
 
     # What comes of it
 
@@ -162,7 +172,7 @@ class Reviewing(QObject):
             self._show()
 
     def _on_failed(self, error: Exception) -> None:
-        self.noticed.emit(refusal(error))
+        self._say(refusal(error))
         if self.queue is None:
             self.end()
         else:
@@ -174,7 +184,21 @@ class Reviewing(QObject):
         self._show()
 
     def _show(self) -> None:
-        self._tab.show_status(ReviewStatus() if self._review is None else self._review.status)
+        if self._review is None:
+            self._tab.show_status(ReviewStatus(ended=self._ended))
+        else:
+            self._review.show_chosen()
+            self._tab.show_status(self._review.status)
+
+    def _say(self, notice: Notice) -> None:
+        self._said = notice
+        self.noticed.emit(notice)
+
+    def _withdraw(self) -> None:
+        """Take back what was said of the last wish: there is another one."""
+        said, self._said = self._said, None
+        if said is not None:
+            self.withdrawn.emit(said)
 
     def _is_embedded(self, layer: Layer) -> bool:
         """Return whether the session's embeddings are of the image that a Labels layer belongs to."""

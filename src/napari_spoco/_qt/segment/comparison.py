@@ -20,10 +20,16 @@ if TYPE_CHECKING:
     from napari_spoco.segmentation.mistakes import Mistakes
 
 _SCORES = {
-    "arand_error": ("ARand", "adapted Rand error: how many objects are merged or split, by pixels; 0 is perfect."),
-    "sbd": ("SBD", "symmetric best Dice: how well outlines agree; 1 is perfect."),
-    "abs_dic": ("|DiC|", "difference in count: how many objects too many or too few; 0 is perfect."),
-    "ap50": ("AP@0.5", "average precision: share of objects found, of all true and false ones; 1 is perfect."),
+    "arand_error": (
+        "Merged or split (ARand)",
+        "adapted Rand error: how many objects are merged or split, by pixels; 0 is perfect.",
+    ),
+    "sbd": ("Outlines (SBD)", "symmetric best Dice: how well outlines agree; 1 is perfect."),
+    "abs_dic": ("Count off by", "difference in count (|DiC|): how many objects too many or too few; 0 is perfect."),
+    "ap50": (
+        "Objects (AP@0.5)",
+        "average precision: share of objects found, of all true and false ones; 1 is perfect.",
+    ),
 }
 """Short names, and what they mean."""
 _SCORES_NOTE = "An object is found if it shares more than half of all pixels of both (IoU > 0.5). 0 is background."
@@ -68,7 +74,7 @@ class ComparisonForm(QWidget):
         layout.setSpacing(4)
         layout.addLayout(row(self.objects, title="Objects", title_width=_TITLE_WIDTH))
         layout.addLayout(row(self.truth, self.button, title="Truth", title_width=_TITLE_WIDTH))
-        for widget in (self.scores, self.counts, self._mistakes):
+        for widget in (self.counts, self.scores, self._mistakes):
             layout.addWidget(widget)
         self.button.clicked.connect(self._on_clicked)
         self.list.currentRowChanged.connect(self._on_row_chosen)

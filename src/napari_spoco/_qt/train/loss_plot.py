@@ -32,6 +32,20 @@ _TERM_COLOURS = {
     "adversarial": "#d8576f",
     "pixel_classes": "#84a82b",
 }
+_MEANINGS = {
+    "pull": "objects even",
+    "push": "objects apart",
+    "regularizer": "numbers small",
+    "instance": "outlines",
+    "unlabeled_push": "unpainted apart",
+    "consistency": "both views agree",
+    "adversarial": "critic",
+    "pixel_classes": "inside and outside",
+}
+"""What a term of the loss asks for, in the words of the legend."""
+_LEGEND_HELP = "In the words of the method and of the log: " + ", ".join(
+    f"{meaning} = {name.replace('_', ' ')}" for name, meaning in _MEANINGS.items()
+)
 _SCORE_COLOUR = "#14a6b8"
 _REDRAW_MILLISECONDS = 150
 _SMOOTHED_STEPS = 30
@@ -61,6 +75,7 @@ class LossPlot(QWidget):
         self._curves["total"] = self._plot.plot()
         self._score_box, self._score_curve = _add_score_axis(item)
         self._legend: QLabel = sentence()
+        self._legend.setToolTip(_LEGEND_HELP)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -151,9 +166,9 @@ def _add_score_axis(item: pg.PlotItem) -> tuple[pg.ViewBox, pg.PlotDataItem]:
 
 
 def _legend(names: list[str], *, has_score: bool) -> str:
-    parts = [f"{_mark(_TERM_COLOURS[name], '■')}&nbsp;{name.replace('_', '&nbsp;')}" for name in names]
+    parts = [f"{_mark(_TERM_COLOURS[name], '■')}&nbsp;{_MEANINGS[name].replace(' ', '&nbsp;')}" for name in names]
     score = f"<br>{_mark(_SCORE_COLOUR, '●')}&nbsp;score on left-out objects, axis on the right" if has_score else ""
-    return "Loss per step: the sum, and&nbsp; " + "&nbsp; ".join(parts) + score
+    return "Mistakes per step (loss), less is better: the sum, and&nbsp; " + "&nbsp; ".join(parts) + score
 
 
 def _mark(colour: str, shape: str) -> str:

@@ -1,6 +1,6 @@
 """Says what device trains, how much memory that will take, and whether there is as much; torch is not asked.
 
-What "auto" means is known once a training has said on which device it runs.
+What "auto" means is known once a model was loaded, or a training has said on which device it runs.
 """
 
 from __future__ import annotations
@@ -56,6 +56,8 @@ class MemoryView(QObject):
         device, precision = config.device, "auto"
         if device == "auto" and self._known is not None:
             device, precision = self._known
+        elif device == "auto" and self._session.auto_device:
+            device = self._session.auto_device
         shape = layers.spatial_shape(image)
         n_bytes = estimate_memory(network, config, shape, precision=precision)
         return notices.memory_line(config.device, device, n_bytes, _free_memory())

@@ -18,11 +18,15 @@ _CONFIG_FILE = "config.json"
 
 @dataclass(frozen=True)
 class Run:
-    """A training that can be resumed: its folder, its settings, and its log where it was read from the disk."""
+    """A training that can be resumed: its folder, its settings, and its log where it was read from the disk.
+
+    `start_from` is the file of the model that it was begun with, where it began in this session with one.
+    """
 
     folder: str
     config: TrainingConfig
     log: str = ""
+    start_from: str | None = None
 
 
 def can_be_resumed(folder: str | Path) -> bool:

@@ -11,10 +11,10 @@ from napari_spoco.models.registry import describe_shipped, shipped_models
 
 _TEXTS = {
     Start.NEW: "a new model",
-    Start.FINE_TUNE: "the current model",
     Start.RESUME: "the last run",
 }
 _OTHER = "another run …"
+_IN_USE = "{} (in use)"
 
 
 def advise_start(start: Start, model_summary: str, ndim: int | None) -> str:
@@ -25,12 +25,12 @@ def advise_start(start: Start, model_summary: str, ndim: int | None) -> str:
     start
         What is chosen.
     model_summary
-        What the current model is called; empty without one.
+        What the model in use is called; empty without one.
     ndim
         Number of spatial axes of an image of one channel; None for other images, which no shipped model knows.
     """
     if start is Start.FINE_TUNE:
-        return f"The current model: {model_summary}."
+        return f"The model in use: {model_summary}."
     known = [name for name in shipped_models() if describe_shipped(name).startswith(f"{ndim}D")]
     if start is Start.RESUME or not known:
         return ""
@@ -50,7 +50,7 @@ class StartChoice(QComboBox):
         self._starts: tuple[Start, ...] = ()
         self._start = Start.NEW
         self.setToolTip(
-            "A new model knows nothing. The current model, or one that ships with the plugin, is fine-tuned at a lower "
+            "A new model knows nothing. The model in use, or one that ships with the plugin, is fine-tuned at a lower "
             "rate; it never gets worse by that. A run that was stopped, or killed, is resumed where it was last saved. "
             "“another run …” asks for the folder of an earlier one."
         )
@@ -64,15 +64,26 @@ class StartChoice(QComboBox):
         """What is chosen."""
         return self._start
 
-    def offer(self, starts: tuple[Start, ...], start: Start) -> None:
-        """Offer these, and show which one it is."""
-        if starts != self._starts:
+    def offer(self, starts: tuple[Start, ...], start: Start, model: str, loading: str = "") -> None:
+        """Offer these, and show which one it is.
+
+        Parameters
+        ----------
+        starts, start
+            What is possible, and what is chosen.
+        model, loading
+            What the model in use is called, and the one that is being loaded, which is shown as chosen by now.
+        """
+        texts = [_IN_USE.format(model) if one is Start.FINE_TUNE else _TEXTS[one] for one in starts]
+        shipped = [name for name in shipped_models() if name != model]
+        items = [*texts, *shipped, *([loading] if loading and loading not in shipped else []), _OTHER]
+        if items != [self.itemText(index) for index in range(self.count())]:
             self.clear()
-            self.addItems([*(_TEXTS[offered] for offered in starts), *shipped_models(), _OTHER])
-            for name in shipped_models():
+            self.addItems(items)
+            for name in shipped:
                 self.setItemData(self.findText(name), describe_shipped(name), Qt.ItemDataRole.ToolTipRole)
         self._starts, self._start = starts, start
-        self.setCurrentIndex(starts.index(start))
+        self.setCurrentIndex(self.findText(loading) if loading else starts.index(start))
 
     def _on_activated(self, index: int) -> None:
         if index < len(self._starts):

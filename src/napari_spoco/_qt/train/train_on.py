@@ -18,6 +18,8 @@ class TrainOnChoice(QComboBox):
     def __init__(self) -> None:
         super().__init__()
         self._wants_all = False
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(8)
         self.setToolTip(_HELP)
         ignore_wheel(self)
         self.offer(1)
@@ -28,10 +30,10 @@ class TrainOnChoice(QComboBox):
         """Whether all annotated images are to be trained on."""
         return self._wants_all
 
-    def offer(self, n_images: int) -> None:
-        """Offer all images where there are several."""
+    def offer(self, n_images: int, name: str = "") -> None:
+        """Offer the image of a name, and all of them where there are several."""
         self.clear()
-        self.addItem("this image")
+        self.addItem(f"this image: {name}" if name else "this image")
         if n_images > 1:
             self.addItem(f"all {n_images} annotated images")
             self.setCurrentIndex(int(self._wants_all))

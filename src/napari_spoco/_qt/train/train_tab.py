@@ -56,13 +56,13 @@ class TrainTab(Tab):
         self.train_button.clicked.connect(self._on_train_clicked)
         self.stop_button.clicked.connect(self._on_stop_clicked)
 
-    def show_controls(self, controls: Controls) -> None:
-        """Show what may be pressed and changed."""
+    def show_controls(self, controls: Controls, model: str, loading: str) -> None:
+        """Show what may be pressed and changed, by the names of the model in use and the one that is being loaded."""
         show_control(self.train_button, controls.train)
         show_control(self.stop_button, controls.stop)
         self.settings.set_editable(controls.inputs)
-        self.start.setEnabled(controls.inputs)
-        self.start.offer(controls.starts, controls.start)
+        self.start.setEnabled(controls.load_model.enabled)
+        self.start.offer(controls.starts, controls.start, model, loading)
 
     def show_start(self, model_summary: str, ndim: int | None) -> None:
         """Say what is started from, see `advise_start`."""

@@ -94,8 +94,10 @@ class Training(QObject):
 
     def show_controls(self, controls: Controls) -> None:
         """Show what may be pressed, and how much memory it would take; a training that has ended is not painted for."""
-        self._tab.show_controls(controls)
-        self._tab.show_start(self._session.model_summary, self._ndim_of_one_channel())
+        session = self._session
+        self._tab.show_controls(controls, session.model_name, session.loading_name)
+        # While a model is on its way, no other one is recommended.
+        self._tab.show_start(session.model_summary, None if session.loading_name else self._ndim_of_one_channel())
         if self._session.state is not SessionState.TRAINING:
             self.end()
         self.memory.refresh()
@@ -108,7 +110,8 @@ class Training(QObject):
     # What the user wants
 
     def _on_images_changed(self) -> None:
-        self._tab.train_on.offer(len(self._images.one_each()))
+        image = self._annotate.image.layer()
+        self._tab.train_on.offer(len(self._images.one_each()), "" if image is None else image.name)
 
     def _on_start_chosen(self, start: Start) -> None:
         self._session.choose_start(start)
@@ -150,10 +153,16 @@ class Training(QObject):
         return TrainingInputs(
             images=tuple(pair.source() for pair in pairs),
             config=self._tab.settings.config(),
-            folder=resumed.folder if resumed else self._new_run_folder(pairs[0].image.name),
+            folder=resumed.folder if resumed else self._new_run_folder(self._title(pairs)),
             resume=resumed is not None,
             start_from=self._session.model_path if self._tab.start.start is Start.FINE_TUNE else None,
         )
+
+    def _title(self, pairs: list[AnnotatedImage]) -> str:
+        """Return what a training is called: the image on show, and how many others it is made on."""
+        current = self._annotate.image.layer()
+        name = next((pair.image.name for pair in pairs if pair.image is current), pairs[0].image.name)
+        return f"{name} and {len(pairs) - 1} more" if len(pairs) > 1 else name
 
     # What the session says
 

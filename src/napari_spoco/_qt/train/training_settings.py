@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtGui import QStandardItemModel
+from qtpy.QtGui import QKeyEvent, QMouseEvent, QStandardItemModel
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_spoco._qt.editors import ChoiceEditor, ignore_wheel
@@ -67,6 +67,17 @@ class TrainingSettings(QWidget):
         self.preset.edited.connect(self._on_preset_chosen)
         for form in (self.quick, self.advanced):
             form.changed.connect(self._on_edited)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Take the focus for a greyed field that is clicked."""
+        field = self.childAt(event.pos())
+        if field is not None and not field.isEnabled():
+            self.setFocus()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Keep what is typed into a greyed field from the canvas, where digits choose tools."""
+        if not self.hasFocus():
+            super().keyPressEvent(event)
 
     @property
     def device(self) -> str:

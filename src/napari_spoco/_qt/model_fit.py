@@ -1,0 +1,66 @@
+"""Whether the model in use suits the chosen image, by the header of its file; says what to take instead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_spoco._qt.image_axes import axes_of, n_channels, spatial_axes
+from napari_spoco._qt.model_headers import header_of
+from napari_spoco._qt.train.run_folders import model_name
+from napari_spoco.data.channels import count_channels, take_channels
+from napari_spoco.models.registry import describe_shipped, shipped_models
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+
+
+def find_mismatch(model_path: str | None, image: Layer | None, channels: tuple[int, ...] | None) -> str:
+    """Say why a model cannot be used on an image, and what can; empty where it can, or nothing is known.
+
+    Parameters
+    ----------
+    model_path, image
+        What is in use, and what is chosen.
+    channels
+        The chosen ones of the image, counted from 0; those of the model if None.
+    """
+    if model_path is None or image is None or not axes_of(image):
+        return ""
+    try:
+        header = header_of(model_path)
+    except ValueError:
+        return ""
+    wanted, ndim, n = header.network, len(spatial_axes(image)), n_channels(image)
+    n_taken = _count_taken(n, channels or header.channels)
+    model = model_name(model_path)
+    if ndim != wanted.ndim:
+        return f"{model} is for {wanted.ndim}D images, and “{image.name}” is {ndim}D: take {_advice(ndim, n_taken)}."
+    if n_taken != wanted.in_channels:
+        chosen = f"{n_taken} of “{image.name}” are chosen" if channels else f"“{image.name}” has {n}"
+        takes = f"{model} takes {count_channels(wanted.in_channels)}, and {chosen}"
+        if n > wanted.in_channels:
+            return f"{takes}: choose {wanted.in_channels} of its channels under Annotate, or take a new model."
+        return f"{takes}: take {_advice(ndim, n_taken)}."
+    return ""
+
+
+def suitable_models(ndim: int, n_taken: int) -> tuple[str, ...]:
+    """Return the shipped models for images of so many spatial axes, of which so many channels are taken."""
+    if n_taken != 1:  # No shipped model knows others.
+        return ()
+    return tuple(name for name in shipped_models() if describe_shipped(name).startswith(f"{ndim}D"))
+
+
+def _advice(ndim: int, n_taken: int) -> str:
+    known = suitable_models(ndim, n_taken)
+    return f"{' or '.join(known)}, or a new model" if known else "another model, or a new one"
+
+
+def _count_taken(n: int, channels: tuple[int, ...] | None) -> int:
+    """Return how many channels of an image of `n` are taken; all where it has no such channels."""
+    try:
+        return len(take_channels(np.empty((n, 0)), channels))
+    except ValueError:
+        return n

@@ -1,0 +1,78 @@
+"""Which files a batch takes for images. Nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import glob
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+_SUFFIXES = (".tif", ".tiff")
+_LABEL_SHARE = 0.5
+"""Of the pairs of neighbours that are not both 0: labels have so many of one value, and images hardly any."""
+
+
+def find_images(text: str) -> Sequence[Path]:
+    """Return what a file name, a folder or a pattern stands for; a file need not be there."""
+    path = Path(text).expanduser()
+    if is_folder(text):
+        return sorted(entry for entry in path.iterdir() if entry.suffix.lower() in _SUFFIXES)
+    if is_pattern(text) and not path.exists():
+        return sorted(Path(name) for name in glob.glob(str(path), recursive=True) if os.path.isfile(name))
+    return [path]
+
+
+def is_folder(text: str) -> bool:
+    """Say whether a text names a folder of images: OME-Zarr images are folders, too."""
+    path = Path(text).expanduser()
+    return path.is_dir() and path.suffix.lower() != ".zarr"
+
+
+def is_pattern(text: str) -> bool:
+    """Say whether a text stands for several names."""
+    return any(sign in text for sign in "*?[")
+
+
+def holds_labels(path: Path, others: Sequence[Path]) -> bool:
+    """Say whether a TIFF file seems to hold labels: integers of 16 bits or more, most of whose neighbours are equal.
+
+    Parameters
+    ----------
+    path
+        The file; one that cannot be read holds none.
+    others
+        The other files of its folder. Labels of 8 bits are told from dark images only by the name of an image whose
+        name theirs begins with, such as "cells.tif" beside "cells_mask.tif".
+    """
+    plane = _middle_plane(path)
+    if plane is None or plane.dtype.kind not in "iu" or not _looks_like_labels(plane):
+        return False
+    stem = path.name.split(".")[0]
+    beside = {other.name.split(".")[0] for other in others} - {stem}
+    return plane.dtype.itemsize > 1 or any(stem.startswith(one) and not stem[len(one)].isalnum() for one in beside)
+
+
+def _middle_plane(path: Path) -> NDArray[np.generic] | None:
+    """Return the middle page of a TIFF file, (Y, X); None where there is none of one channel."""
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(path) as file:
+            plane = np.asarray(file.pages[len(file.pages) // 2].asarray())
+    except (OSError, ValueError, IndexError):  # tifffile's own error is a ValueError
+        return None
+    return plane if plane.ndim == 2 else None
+
+
+def _looks_like_labels(plane: NDArray[np.generic]) -> bool:
+    left, right = plane[:, :-1], plane[:, 1:]
+    n_pairs = np.count_nonzero((left != 0) | (right != 0))
+    n_equal = np.count_nonzero((left == right) & (left != 0))
+    return bool(n_equal > _LABEL_SHARE * n_pairs)
