@@ -90,7 +90,7 @@ def test_consistency_needs_a_teacher(run, files: tuple[Path, Path], tmp_path: Pa
 
 def test_notices_are_printed(run, files: tuple[Path, Path], tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(readout, "crossing_warning", lambda *_, **__: "Set the smoothing to 2 pixels.")
-    said = run("segment", "nuclei-small", files[0], "--out", tmp_path)
+    said = run("segment", "nuclei-small", files[0], "--out", tmp_path, "--method", "mutex_watershed")
     assert "cells.tif: Set the smoothing to 2 pixels." in said
 
 

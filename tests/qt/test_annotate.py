@@ -173,7 +173,7 @@ def test_one_after_the_other(spoco, stack) -> None:
 def test_delete_removes_and_undo_brings_back(spoco, stack, qtbot, until) -> None:
     before = stack.data.copy()
     objects = spoco.annotate.objects
-    objects.selectRow(0)
+    objects.reveal(1)
     qtbot.keyClick(objects, Qt.Key.Key_Delete)
     until(lambda: spoco.annotate.summary.n_objects == 1)
     assert np.unique(stack.data).tolist() == [0, 2]
@@ -192,7 +192,7 @@ def test_what_is_painted_while_pixels_are_looked_for_stays(spoco, stack, monkeyp
         return result
 
     monkeypatch.setattr(annotation_job, "run_removal", meanwhile)
-    spoco.annotate.objects.selectRow(0)
+    spoco.annotate.objects.reveal(1)
     button(spoco, "delete_selected").click()
     until(lambda: "Removed" in spoco.footer.text)
     assert stack.data[2, 10, 10] == 2
