@@ -242,7 +242,7 @@ def test_a_work_box_of_it_stays_hidden(spoco, viewer, combine, until) -> None:
     assert [box.text() for box in boxes(spoco)] == list(NAMES)
 
 
-def test_a_project_keeps_the_image(spoco, viewer, combine, tmp_path, until) -> None:
+def test_a_project_keeps_the_image_and_the_names_of_its_channels(spoco, viewer, combine, tmp_path, until) -> None:
     pixels = np.array(combine().data)
     spoco.annotate.new_button.click()
     paint(spoco.annotate.annotations.layer())
@@ -253,24 +253,10 @@ def test_a_project_keeps_the_image(spoco, viewer, combine, tmp_path, until) -> N
     viewer.layers.clear()
     spoco.projects.open(tmp_path / "kept")
     until(lambda: spoco.annotate.annotations.layer() is not None)
+    assert [box.text() for box in boxes(spoco)] == list(NAMES)
     image = spoco.annotate.image.layer()
     assert image.name == "DAPI + GFP + Cy5"
     np.testing.assert_array_equal(image.data, pixels)
     assert image_axes.axes_of(image) == "CYX"
     assert image.axis_labels == ("c", "y", "x")
     assert spoco.annotate.annotations.layer().data.max() == 3
-
-
-def test_a_project_keeps_the_names_of_channels(spoco, viewer, combine, tmp_path, until) -> None:
-    """They are on the boxes with which channels are chosen."""
-    combine()
-    spoco.annotate.new_button.click()
-    paint(spoco.annotate.annotations.layer())
-    spoco.projects.make(str(tmp_path / "kept"))
-    until(lambda: spoco.projects.folder == tmp_path / "kept")
-    spoco.projects.close()
-    until(lambda: len(viewer.layers) == len(NAMES))
-    viewer.layers.clear()
-    spoco.projects.open(tmp_path / "kept")
-    until(lambda: spoco.annotate.annotations.layer() is not None)
-    assert [box.text() for box in boxes(spoco)] == list(NAMES)

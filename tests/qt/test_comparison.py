@@ -79,14 +79,21 @@ def test_what_changes_afterwards_is_said(compared, viewer) -> None:
     assert compared.scores.text().count("before the last change") == 1
 
 
-def test_another_choice_forgets_the_result(compared, viewer) -> None:
+def test_another_choice_forgets_the_result(compared, viewer, until) -> None:
     viewer.layers.remove("truth")
     assert compared.scores.isHidden()
     assert not compared.button.isEnabled()
-    assert "objects mistakes" not in viewer.layers
+    until(lambda: "objects mistakes" not in viewer.layers)  # Not while napari is removing layers.
 
 
 # The mistakes in the image
+
+
+def test_all_layers_are_deleted_at_once(spoco, compared, viewer, until) -> None:
+    viewer.layers.select_all()
+    viewer.layers.remove_selected()
+    until(lambda: not viewer.layers)
+    assert spoco.comparing.comparison is None
 
 
 def colours(layer, *places: tuple[int, int, int]) -> list[tuple[int, ...] | None]:

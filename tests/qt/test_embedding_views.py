@@ -146,6 +146,15 @@ def test_the_preview_gives_way_to_the_result_and_comes_back(widget, viewer, unti
     assert preview not in viewer.layers
 
 
+def test_all_layers_are_deleted_at_once(widget, viewer, until) -> None:
+    widget.segment.preview.click()
+    until(lambda: "two preview" in names(viewer))
+    viewer.layers.select_all()
+    viewer.layers.remove_selected()
+    until(lambda: not viewer.layers)
+    assert not widget.segment.preview.isEnabled()
+
+
 def test_a_preview_that_the_user_has_hidden_stays_hidden(widget, viewer, until, qtbot) -> None:
     widget.segment.preview.click()
     until(lambda: "two preview" in names(viewer))

@@ -77,6 +77,11 @@ def test_a_walk_through_the_queue() -> None:
         queue.decide(6, "accepted")
 
 
+def test_a_decision_changes_no_score() -> None:
+    queue = ReviewQueue.of([measured(1), measured(2, fit=0.3)])
+    assert queue.decide(1, "accepted").scores is queue.scores
+
+
 def test_decisions_can_be_stored() -> None:
     queue = ReviewQueue.of(USUAL).decide(10, "accepted").decide(11, "rejected")
     stored = {int(key): value for key, value in json.loads(json.dumps(queue.decisions)).items()}

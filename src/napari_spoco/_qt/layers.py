@@ -6,11 +6,13 @@ layer of a moment ago is still in the viewer.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image, Labels, Layer, Shapes
 from napari.utils.transforms import Affine
+from qtpy.QtCore import QTimer
 
 from napari_spoco._qt.image_axes import axes_of, is_readable, n_channels, pixels_of, possible_axes, spatial_axes
 from napari_spoco._qt.sources import Geometry, ImageSource
@@ -288,6 +290,14 @@ def insert_above(viewer: napari.viewer.Viewer, below: Layer, layer: Layer) -> No
     index = viewer.layers.index(below) + 1 if below in viewer.layers else len(viewer.layers)
     viewer.layers.insert(index, layer)
     selection.symmetric_difference_update(selected ^ set(selection))  # At once: napari follows every step.
+
+
+def take_away(viewer: napari.viewer.Viewer, layer: Layer, *, is_removal: bool) -> None:
+    """Remove a layer if it is there; while napari is removing others, which may include it, not before it is done."""
+    if is_removal:
+        QTimer.singleShot(0, partial(take_away, viewer, layer, is_removal=False))
+    elif layer in viewer.layers:
+        viewer.layers.remove(layer)
 
 
 def _times(parts: Any) -> str:

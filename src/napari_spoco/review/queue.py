@@ -149,7 +149,9 @@ class ReviewQueue:
         if instance_id not in self.measures:
             raise ValueError(f"instance_id: there is no object {instance_id}.")
         others = {other: made for other, made in self.decisions.items() if other != instance_id}
-        return replace(self, decisions=others if decision is None else {**others, instance_id: decision})
+        decided = replace(self, decisions=others if decision is None else {**others, instance_id: decision})
+        vars(decided)["scores"] = self.scores  # Of the same measures; to sort thousands anew takes long.
+        return decided
 
     def after_change(
         self, ids: Iterable[int], measures: Iterable[ObjectMeasures], *, rejected: Iterable[int] = ()

@@ -7,7 +7,6 @@ goes on from a saved state draws what the unbroken run would have drawn.
 
 from __future__ import annotations
 
-import copy
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from napari_spoco.config import TrainingConfig
 from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, load_model
 from napari_spoco.models.precision import choose_precision
 from napari_spoco.training.batches import BatchSource
+from napari_spoco.training.beginning import Beginning
 from napari_spoco.training.clock import RunClock
 from napari_spoco.training.defaults import choose_batch, choose_network, choose_rim
 from napari_spoco.training.devices import make_fabric, peak_memory
@@ -31,8 +30,7 @@ from napari_spoco.training.pool import TrainingPool
 from napari_spoco.training.preview import Previewer
 from napari_spoco.training.replay import Replay, replay_share
 from napari_spoco.training.reports import LossTerms, ScoreReport, StepReport, TrainingNotice, TrainingStarted
-from napari_spoco.training.run_folder import RunFolder
-from napari_spoco.training.scale import TrainingScale, choose_scale, per_image
+from napari_spoco.training.scale import per_image
 from napari_spoco.training.selection import ModelSelection
 
 if TYPE_CHECKING:
@@ -43,6 +41,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from numpy.typing import NDArray
 
+    from napari_spoco.config import TrainingConfig
     from napari_spoco.data.annotations import AnnotationStore
     from napari_spoco.training.inputs import Annotations
     from napari_spoco.training.memory import Attempt
@@ -118,28 +117,14 @@ class Trainer:
         resume: bool = False,
         fabric: Fabric | None = None,
     ) -> None:
-        if resume and folder is None:
-            raise ValueError("folder: expected the folder of the training to resume, got None.")
-        self._folder = RunFolder(folder, keep=resume) if folder is not None else None
-        state = self._folder.load_state() if self._folder and resume else None
-        if state is not None:
-            config = config or TrainingConfig.model_validate_json(state["config"])
-            start_from = EmbeddingModel.create(ModelCard.model_validate_json(state["card"]))
-        elif start_from is not None:
-            start_from = copy.deepcopy(start_from)  # The caller's own model is not trained.
-        config = config or TrainingConfig()
-        self.config = config = _as_started(config, start_from, is_resumed=state is not None)
-        normalization = start_from.card.normalization if start_from else config.normalization
-        given = per_image(voxel_size, units, len(images))
-        if state is None:
-            of_model = start_from.card.known_voxel_size if start_from else None
-            self._scale = choose_scale(given, of_model=of_model, wanted=config.voxel_size)
-        else:
-            self._scale = TrainingScale.from_state(state.get("scale"), given)
-        self._pool = TrainingPool(images, annotations, normalization, config, self._scale)
+        begin = Beginning.find(config, start_from, folder, resume=resume)
+        self.config, self._folder = begin.config, begin.folder
+        config, state = begin.config, begin.state
+        self._scale = begin.scale(per_image(voxel_size, units, len(images)))
+        self._pool = TrainingPool(images, annotations, begin.normalization, config, self._scale)
         rng = np.random.default_rng((config.seed, _BEFORE_FIRST_STEP))
         self._fabric = fabric or make_fabric(config)
-        self._model = (start_from or self._new_model(_draw_seed(rng))).with_channels(config.channels)
+        self._model = (begin.start_from or self._new_model(_draw_seed(rng))).with_channels(config.channels)
         self._is_fine_tuning = self._model.card.history.steps > 0
         network = self._model.config
         wanted = choose_batch(config, network.ndim)
@@ -445,20 +430,6 @@ def train(
         if on_report is not None:
             on_report(report)
     return trainer.result()
-
-
-def _as_started(config: TrainingConfig, model: EmbeddingModel | None, *, is_resumed: bool) -> TrainingConfig:
-    """Take over what stays as the model has it.
-
-    The channels of its images are the rule for a run that starts from it, and the law for its own run. The background
-    is left where it is: a training at a low rate does not move it.
-    """
-    if model is None:
-        return config
-    if is_resumed:
-        return config.model_copy(update={"channels": model.card.channels})
-    loss = config.loss.model_copy(update={"background_embedding": model.card.background_embedding})
-    return config.model_copy(update={"channels": config.channels or model.card.channels, "loss": loss})
 
 
 def _draw_seed(rng: np.random.Generator) -> int:

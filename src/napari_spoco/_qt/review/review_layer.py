@@ -13,8 +13,8 @@ from napari.layers import Points
 from qtpy.QtCore import QObject, Signal
 
 from napari_spoco._qt.keys import LayerKeys
-from napari_spoco._qt.layers import MAKER, PASSING, identity, insert_above, transforms
-from napari_spoco._qt.review.review_scene import ReviewScene, take_away
+from napari_spoco._qt.layers import MAKER, PASSING, identity, insert_above, take_away, transforms
+from napari_spoco._qt.review.review_scene import ReviewScene
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import warnings
 import weakref
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Labels
 from napari.utils.colormaps import DirectLabelColormap
-from qtpy.QtCore import QTimer
 
-from napari_spoco._qt.layers import MAKER, PASSING, identity, insert_above, transforms
+from napari_spoco._qt.layers import MAKER, PASSING, identity, insert_above, take_away, transforms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -104,14 +102,6 @@ class ReviewScene:
         outline.visible = True
         if not self._is_there:
             insert_above(self._viewer, self._layer, outline)
-
-
-def take_away(viewer: napari.viewer.Viewer, layer: Layer, *, is_removal: bool) -> None:
-    """Remove a layer if it is there; while napari is removing others, which may include it, not before it is done."""
-    if is_removal:
-        QTimer.singleShot(0, partial(take_away, viewer, layer, is_removal=False))
-    elif layer in viewer.layers:
-        viewer.layers.remove(layer)
 
 
 def _move(viewer: napari.viewer.Viewer, index: int, place: int) -> None:

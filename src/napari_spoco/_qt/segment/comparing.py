@@ -91,12 +91,13 @@ class Comparing(QObject):
             self._marks.choose(index)
 
     def _forget(self) -> None:
+        is_removal = any(layer not in self._viewer.layers for layer in self._layers)
         for layer in self._layers:
             for event in _changes_of(layer):
                 event.disconnect(self._on_layer_changed)
         self._layers, self._comparison, self._has_changed = (), None, False
         self._form.show_result(None)
-        self._marks.drop()
+        self._marks.drop(is_removal=is_removal)
 
     def _show_button(self) -> None:
         self._form.show_button(is_running=self._job.is_running)

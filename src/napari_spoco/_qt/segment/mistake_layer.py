@@ -12,7 +12,7 @@ import numpy as np
 from napari.layers import Labels
 
 from napari_spoco._qt.label_colours import rgba, with_own_colours
-from napari_spoco._qt.layers import MAKER, PASSING, identity, insert_above, transforms
+from napari_spoco._qt.layers import MAKER, PASSING, identity, insert_above, take_away, transforms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,10 +82,10 @@ class MistakeLayer:
             layer.colormap = _colormap({mark: rgba(COLOURS[mistakes.rows[row].kind], _CHOSEN)})
             layer.selected_label = mark
 
-    def drop(self) -> None:
-        """Take the layer away."""
+    def drop(self, *, is_removal: bool = False) -> None:
+        """Take the layer away; `is_removal` as for `take_away`."""
         if (layer := self.layer) is not None:
-            self._viewer.layers.remove(layer)
+            take_away(self._viewer, layer, is_removal=is_removal)
         self._layer, self._comparison = (lambda: None), None
 
 
