@@ -51,8 +51,8 @@ def test_at_first_there_is_nothing_but_a_new_model(ready) -> None:
 def test_a_stopped_run_is_resumed_in_its_folder(stopped, processes, until) -> None:
     first = processes.last.request
     assert stopped.train.train_button.text() == "Resume"
-    name = f"{stopped.session.model_name} (in use)"
-    assert name.startswith("cells ")
+    name = f"in use: {stopped.session.model_name}"
+    assert stopped.session.model_name.startswith("cells ")
     assert offers(stopped) == ["a new model", name, "the last run", *shipped_models(), "another run …"]
     request = resume(stopped, processes, until)
     assert request.resume
@@ -70,7 +70,7 @@ def test_the_curve_goes_on_where_the_run_does(stopped, processes, until) -> None
 
 def test_another_start_may_be_chosen(stopped, processes, until, choose_start) -> None:
     model, folder = stopped.session.model_path, processes.last.request.folder
-    choose_start(f"{stopped.session.model_name} (in use)")
+    choose_start(f"in use: {stopped.session.model_name}")
     assert stopped.train.train_button.text() == "Fine-tune"
     request = resume(stopped, processes, until)
     assert (request.resume, request.start_from) == (False, model)
@@ -233,7 +233,8 @@ def test_a_copy_of_a_runs_model_is_called_as_the_run(stopped, monkeypatch) -> No
     ("best_step", "sentence", "summary"),
     [
         pytest.param(None, "the new model is in use", "10 steps of training", id="last"),
-        pytest.param(8, "the new model is in use", "10 steps of training, best of them from step 8", id="best"),
+        pytest.param(8, "the new model is in use", "10 steps of training, the best model from step 8", id="best"),
+        pytest.param(10, "the new model is in use", "10 steps of training", id="the last is the best"),
     ],
 )
 def test_the_user_is_told_which_model_is_in_use(trained, processes, until, rest, best_step, sentence, summary) -> None:
@@ -326,7 +327,7 @@ def test_the_model_that_is_being_loaded_is_shown_at_once(ready, viewer, rest, ch
     minutes = ready.train.settings.quick.editor("max_minutes")
     assert minutes.isEnabled()
     rest()
-    assert ready.train.start.currentText() == "nuclei-small (in use)"
+    assert ready.train.start.currentText() == "in use: nuclei-small"
 
 
 def test_what_is_typed_into_a_greyed_field_stays_there(training, viewer, qtbot) -> None:
@@ -375,8 +376,8 @@ def test_a_shipped_model_is_fine_tuned(ready, processes, until, rest, choose_sta
     choose_start("nuclei-small")
     rest()
     assert ready.footer.text == "The model is loaded."
-    assert ready.train.start.currentText() == "nuclei-small (in use)"
-    assert offers(ready) == ["a new model", "nuclei-small (in use)", "ovules-small", "another run …"]
+    assert ready.train.start.currentText() == "in use: nuclei-small"
+    assert offers(ready) == ["a new model", "in use: nuclei-small", "ovules-small", "another run …"]
     assert Path(ready.session.model_path).stem == "nuclei-small"
     ready.train.train_button.click()
     until(lambda: processes.made and processes.last.is_started)

@@ -127,7 +127,8 @@ def model_summary(name: str, message: TrainingFinished) -> str:
     """Describe the model of a training, which is called so, in a line."""
     if message.best_step == 0:
         return f"{name}: as the training found it"
-    best = "" if message.best_step is None else f", best of them from step {message.best_step}"
+    is_last = message.best_step in (None, message.n_steps)
+    best = "" if is_last else f", the best model from step {message.best_step}"
     return f"{name}: {_count(message.n_steps, 'step')} of training{best}"
 
 

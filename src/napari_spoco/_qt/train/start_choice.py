@@ -14,7 +14,7 @@ _TEXTS = {
     Start.RESUME: "the last run",
 }
 _OTHER = "another run …"
-_IN_USE = "{} (in use)"
+_IN_USE = "in use: {}"
 
 
 def advise_start(start: Start, model_summary: str, ndim: int | None) -> str:
