@@ -103,7 +103,7 @@ def open_project(
 ) -> Generator[None, None, OpenedProject]:
     """Save what is open where it belongs, then read a project; errors as `ProjectWriter`."""
     yield
-    import pandas  # noqa: F401 - napari's first labels would import it on the event loop, which takes a second
+    import pandas  # noqa: F401 - of napari, whose first labels would import it on the event loop: that takes a second
 
     before.write(session)
     writer = ProjectWriter(Path(folder).resolve(), is_untitled=is_untitled)
