@@ -170,7 +170,7 @@ def test_written_settings_are_read_back(tmp_path: Path, config: Parameters, load
 def test_every_setting_is_explained() -> None:
     text = write_yaml(TRAINING_PRESETS["paper"])
     for line in (
-        "# Steps: The run ends after so many steps ... [at least 1, default 1500]\nmax_steps: 80000\n",
+        "whichever comes first. [at least 1, default 1500]\nmax_steps: 80000\n",
         "# Patch (pixels): Shape of a training patch, (Z)YX.\npatch_shape: null\n",
         "\n# The SPOCO loss (docs/method.md); the defaults are the paper's.\nloss:\n",
         "[dice | bce]\n  instance_loss: dice\n",

@@ -29,8 +29,8 @@ Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps
 Channels = Annotated[
     str | None, typer.Option(metavar="C,C", help="Channels of the images to take, counted from 0, such as 0,2.")
 ]
-Steps = Annotated[int | None, typer.Option(help="End the training after so many steps ...")]
-Minutes = Annotated[float | None, typer.Option(help="... or after so many minutes.")]
+Steps = Annotated[int | None, typer.Option(help="End the training after so many steps.")]
+Minutes = Annotated[float | None, typer.Option(help="End the training after so many minutes.")]
 
 
 def config(
