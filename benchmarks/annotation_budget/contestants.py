@@ -40,10 +40,15 @@ class Setting(NamedTuple):
 
 
 class Readout(NamedTuple):
-    """Settings to choose from on the training images; one that `is_slow` has one, and skips those images."""
+    """Settings to choose from on the training images; one that `is_slow` has one, and skips those images.
+
+    Settings that are `ascending` thresholds find less and less: of those that agree with what was painted as well as
+    the best, the last is chosen, as a training chooses its own (`agreement.best_class_threshold`).
+    """
 
     settings: Sequence[Setting]
     is_slow: bool = False
+    ascending: bool = False
 
 
 @dataclass(frozen=True, eq=False)

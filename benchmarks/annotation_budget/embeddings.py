@@ -104,4 +104,4 @@ def _predict(model: EmbeddingModel, image: NDArray[Any]) -> tuple[NDArray[Any], 
 def _ignoring_the_image(readout: Readout) -> Readout:
     """Let settings take the image too, which an `Embedded` holds."""
     settings = [Setting(s.name, lambda _, embedded, segment=s.segment: segment(embedded)) for s in readout.settings]
-    return Readout(settings, readout.is_slow)
+    return readout._replace(settings=settings)

@@ -24,7 +24,7 @@ OUTSIDE, INSIDE, BORDER, UNKNOWN = 0, 1, 2, -1
 N_CLASSES = 3
 _RIM = 1
 """Width of the border inside of an object, and of what is known around it, in pixels."""
-_THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+_THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 def classify_pixels(labels: NDArray[Any], *, is_tissue: bool) -> NDArray[np.int64]:
@@ -59,7 +59,7 @@ def readouts(annotations: Sequence[SparseAnnotations], *, is_tissue: bool) -> di
     sizes = [size for a in annotations for size in a.sizes.values()]
     least = float(np.median(sizes)) / 4
     settings = [Setting(f"threshold {t}", partial(_segment, t, least, is_tissue)) for t in _THRESHOLDS]
-    return {"watershed of probabilities": Readout(settings)}
+    return {"watershed of probabilities": Readout(settings, ascending=True)}
 
 
 def _segment(

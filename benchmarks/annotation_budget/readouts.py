@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _QUANTILES = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7)
 """Shares of the annotated pixels that lie within the radius around the background's embedding."""
-_THRESHOLDS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+_THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Of the probabilities of pixel classes."""
 _MERGE_DISTANCES = (1.0, 1.5, 2.0)
 _SMOOTHING = 1.0
@@ -148,7 +148,8 @@ def _class_readouts(card: ModelCard) -> dict[str, Readout]:
                     f"threshold {t}", partial(_by_settings, card, SegmentationConfig(method=method, class_threshold=t))
                 )
                 for t in _THRESHOLDS
-            ]
+            ],
+            ascending=True,
         )
         for name, method in methods.items()
     }

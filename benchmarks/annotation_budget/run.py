@@ -17,7 +17,7 @@ from benchmarks.annotation_budget.sets import load_set
 from benchmarks.annotation_budget.summary import BEST
 
 from napari_spoco.data.annotations import BACKGROUND
-from napari_spoco.segmentation.agreement import agreement
+from napari_spoco.segmentation.agreement import AS_GOOD, agreement
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,7 +91,7 @@ class _Judge:
         sign = -1 if self.image_set.is_tissue else 1
         agreements = {name: agreement(labels, painted) for name, labels in found.items()}
         best = {
-            "painted": max(agreements, key=lambda name: agreements[name]),
+            "painted": _best_agreement(agreements, ascending=readout.ascending),
             "all labels": max(whole, key=lambda name: sign * whole[name][self.image_set.measure]),
         }
         settings = {s.name: s for s in readout.settings}
@@ -121,6 +121,13 @@ class _Judge:
     @cached_property
     def _evaluation_predictions(self) -> list[Any]:
         return [self.fitted.predict(s.image) for s in self.image_set.evaluation]
+
+
+def _best_agreement(agreements: dict[str, float], *, ascending: bool) -> str:
+    """Return the setting that agrees best; of ascending thresholds the last that is as good."""
+    least = max(agreements.values()) - AS_GOOD * ascending
+    best = [name for name, value in agreements.items() if value >= least]
+    return best[-1] if ascending else best[0]
 
 
 def best_readout(scores: dict[str, Any], sign: int, measure: str) -> dict[str, Any]:

@@ -60,4 +60,4 @@ def _on_own_pixels(readout: Readout, factor: int) -> Readout:
 
         return Setting(setting.name, segment)
 
-    return Readout([grown(setting) for setting in readout.settings], readout.is_slow)
+    return readout._replace(settings=[grown(setting) for setting in readout.settings])

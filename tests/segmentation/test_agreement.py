@@ -79,3 +79,14 @@ def test_the_threshold_lies_between_objects_and_what_is_taken_for_them(level):
     probabilities = np.stack([1 - inside, inside, np.zeros_like(inside)])
     chosen = best_class_threshold([probabilities] * 2, [annotations, annotations], min_size=50)
     assert level < chosen < 0.95
+
+
+def test_of_thresholds_that_are_as_good_the_highest_is_chosen():
+    """What is taken for objects where nothing was painted is not told by what was painted."""
+    truth, annotations = image()
+    annotations[annotations == BACKGROUND] = 0
+    blobs = np.zeros(truth.shape, dtype=bool)
+    blobs[31:39, 50:58] = blobs[71:79, 90:98] = True
+    inside = np.where(truth > 0, 0.95, np.where(blobs, 0.75, 0.01)).astype(np.float32)
+    probabilities = np.stack([1 - inside, inside, np.zeros_like(inside)])
+    assert best_class_threshold([probabilities], [annotations], min_size=50) == 0.9

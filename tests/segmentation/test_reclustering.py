@@ -132,7 +132,7 @@ def test_equals_a_fresh_read_out_after_any_changes(scene, seed: int) -> None:
         ({"method": "pixel_classes"}, {"class_threshold": 0.7}, {"objects"}),
         ({"method": "pixel_classes"}, {"delta_dist": 1.5}, set()),
     ],
-    ids=str,
+    ids=lambda value: "+".join(sorted(value)) or "-" if isinstance(value, set) else str(value),
 )
 def test_only_what_a_change_concerns_is_run_again(scene, before, change, expected) -> None:
     embeddings, context = scene

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+AS_GOOD = 0.03
+"""Agreements that lie so close together tell nothing apart: a few painted objects do not know more."""
 
 
 def agreement(found: Sequence[NDArray[Any]], annotations: Sequence[NDArray[Any]]) -> float:
@@ -61,9 +63,11 @@ def agreement(found: Sequence[NDArray[Any]], annotations: Sequence[NDArray[Any]]
 def best_class_threshold(
     probabilities: Sequence[NDArray[np.float32]], annotations: Sequence[NDArray[Any]], *, min_size: int = 0
 ) -> float:
-    """Return the threshold of `segment_pixel_classes` whose objects agree best with what was painted.
+    """Return the highest threshold of `segment_pixel_classes` that agrees with what was painted as well as the best.
 
-    Networks that have seen little background take too much for objects, those that have seen all of it do not.
+    Networks that have seen little background take too much for objects, those that have seen all of it do not. What is
+    wrongly found where nothing was painted does not lower the agreement, and a low threshold finds more of it: of
+    thresholds whose agreements differ by no more than `AS_GOOD` the highest is chosen.
 
     Parameters
     ----------
@@ -80,4 +84,4 @@ def best_class_threshold(
         )
         for threshold in _THRESHOLDS
     }
-    return max(scores, key=scores.__getitem__)
+    return max(t for t, score in scores.items() if score >= max(scores.values()) - AS_GOOD)
