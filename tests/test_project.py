@@ -13,7 +13,7 @@ import tifffile
 from napari_spoco import project as project_module
 from napari_spoco.config import AnnotationConfig
 from napari_spoco.project import Project
-from napari_spoco.project_file import Placement, ProjectImage, ProjectWork, ReviewDecisions
+from napari_spoco.project_file import Placement, ProjectImage, ProjectWork, ReviewDecisions, ReviewEmbeddings
 from napari_spoco.project_images import free_name
 from napari_spoco.review.editing import delete, merge
 from napari_spoco.review.history import EditHistory
@@ -211,7 +211,8 @@ def test_results_come_back(project: Project) -> None:
 
 def test_decisions_come_back_with_their_objects(project: Project) -> None:
     labels = np.zeros((20, 30), np.uint32)
-    review = ReviewDecisions(accepted=(1, 70_000), rejected=(5,), current=3)
+    by = ReviewEmbeddings(key="0a-student", teacher_key="0a-teacher", n_dims=16, delta_var=0.1, kernel_threshold=0.9)
+    review = ReviewDecisions(accepted=(1, 70_000), rejected=(5,), current=3, embeddings=by)
     project.set_result("cells", labels, review)
     assert Project.open(project.path).image("cells").review == review
     project.set_result("cells", labels)
@@ -301,12 +302,13 @@ def test_steps_fit_the_labels_whenever_it_is_interrupted(
 def test_what_is_worked_with(project: Project, tmp_path: Path) -> None:
     assert project.work == ProjectWork()
     run = project.new_run()
-    project.set_work(ProjectWork(tmp_path / "model.safetensors", run, "cells"))
+    project.set_work(ProjectWork(tmp_path / "model.safetensors", run, "cells", project.path / "runs" / "before"))
     project.change_image("cells", title="cells [1]", is_rgb=True, placement=PLACEMENT)
     moved = tmp_path / "elsewhere"
     project.path.rename(moved)
     opened = Project.open(moved)
-    assert opened.work == ProjectWork(tmp_path / "model.safetensors", moved / "runs" / run.name, "cells")
+    runs = moved / "runs"
+    assert opened.work == ProjectWork(tmp_path / "model.safetensors", runs / run.name, "cells", runs / "before")
     assert (opened.image("cells").title, opened.image("cells").placement) == ("cells [1]", PLACEMENT)
     opened.set_work(ProjectWork())
     assert opened.work == ProjectWork()

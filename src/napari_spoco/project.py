@@ -296,13 +296,15 @@ class Project:
     def work(self) -> ProjectWork:
         """What is worked with."""
         known = self._read()
-        model, run = (None if path is None else self._path / path for path in (known.model, known.run))
-        return ProjectWork(model, run, known.chosen)
+        paths = (known.model, known.run, known.start)
+        model, run, start = (None if path is None else self._path / path for path in paths)
+        return ProjectWork(model, run, known.chosen, start)
 
     def set_work(self, work: ProjectWork) -> None:
         """Keep what is worked with; raises OSError."""
-        model, run = (None if path is None else self._relative(path) for path in (work.model, work.run))
-        self._write(model=model, run=run, chosen=work.chosen)
+        paths = (work.model, work.run, work.start)
+        model, run, start = (None if path is None else self._relative(path) for path in paths)
+        self._write(model=model, run=run, chosen=work.chosen, start=start)
 
     @property
     def runs(self) -> tuple[Path, ...]:

@@ -37,17 +37,36 @@ class Placement(Parameters):
     axis_labels: tuple[str, ...]
 
 
+class ReviewEmbeddings(Parameters):
+    """By which embeddings objects are measured, so that they can be measured alike once more.
+
+    `key` and `teacher_key` are names among the embeddings that are kept on this computer, of which the first `n_dims`
+    values of a pixel count; `delta_var` and `kernel_threshold` are those of the model.
+    """
+
+    key: str = Field(pattern="^[0-9a-f]+-(student|teacher)$")
+    teacher_key: str | None = Field(None, pattern="^[0-9a-f]+-teacher$")
+    n_dims: int = Field(gt=0)
+    delta_var: float
+    kernel_threshold: float
+
+
 class ReviewDecisions(Parameters):
-    """How far the review of found objects has come, by their ids: what is decided, and which object was looked at."""
+    """How far the review of found objects has come, by their ids: what is decided, and which object was looked at.
+
+    `embeddings` are those that take part in the order of the objects; None where it is by shape and size alone.
+    """
 
     accepted: tuple[int, ...] = ()
     rejected: tuple[int, ...] = ()
     current: int | None = None
+    embeddings: ReviewEmbeddings | None = None
 
     def common(self, other: ReviewDecisions) -> ReviewDecisions:
-        """Return what both have decided alike."""
+        """Return what both have decided alike, in the order of this one."""
         accepted, rejected = {*self.accepted} & {*other.accepted}, {*self.rejected} & {*other.rejected}
-        return ReviewDecisions(accepted=tuple(sorted(accepted)), rejected=tuple(sorted(rejected)))
+        alike = {"accepted": tuple(sorted(accepted)), "rejected": tuple(sorted(rejected))}
+        return ReviewDecisions(**alike, embeddings=self.embeddings)
 
 
 class ProjectImage(Parameters):
@@ -107,17 +126,22 @@ class ProjectImage(Parameters):
 
 
 class ProjectWork(NamedTuple):
-    """What is worked with: the file of the model in use, the training that can be resumed, the name of the image."""
+    """What is worked with: the file of the model in use, the training that can be resumed, the name of the image.
+
+    `start` is the file of the model that the training began with; None where that was a new one, or is not known.
+    """
 
     model: Path | None = None
     run: Path | None = None
     chosen: str | None = None
+    start: Path | None = None
 
 
 class ProjectFile(Parameters):
     """All of `project.toml`.
 
-    `model`, `run` and `chosen` are those of `ProjectWork`; paths are absolute or relative to the project's folder.
+    `model`, `run`, `chosen` and `start` are those of `ProjectWork`; paths are absolute or relative to the project's
+    folder.
     """
 
     name: str
@@ -125,6 +149,7 @@ class ProjectFile(Parameters):
     model: str | None = None
     run: str | None = None
     chosen: str | None = None
+    start: str | None = None
     images: tuple[ProjectImage, ...] = ()
 
 
@@ -153,7 +178,7 @@ def read_project_file(path: Path) -> ProjectFile:
 def write_project_file(path: Path, content: ProjectFile) -> None:
     """Write or replace the file, all or nothing."""
     lines = [f"name = {_toml(content.name)}", f"format_version = {content.format_version}"]
-    known = {"model": content.model, "run": content.run, "chosen": content.chosen}
+    known = {"model": content.model, "run": content.run, "chosen": content.chosen, "start": content.start}
     lines += [f"{name} = {_toml(value)}" for name, value in known.items() if value is not None]
     for image in content.images:
         values = image.model_dump(mode="json", exclude_defaults=True)

@@ -13,6 +13,7 @@ from superqt.utils import GeneratorWorker
 
 from napari_spoco._qt.session import SessionState
 from napari_spoco._qt.widget import SpocoWidget
+from napari_spoco.training import default_device
 from napari_spoco.training.process import AnnotationUpdate, TrainingRequest, ViewUpdate
 from napari_spoco.training.reports import (
     LossTerms,
@@ -114,6 +115,12 @@ def processes() -> Factory:
     return Factory()
 
 
+@pytest.fixture(autouse=True)
+def no_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no dock start a process that imports torch, to find out which device trains."""
+    monkeypatch.setattr(default_device, "find_default_device", lambda: None)
+
+
 @pytest.fixture
 def viewer(make_napari_viewer_proxy: Callable, qtbot: object) -> object:
     """Return a viewer that complains of private access and of leaked widgets."""
@@ -164,6 +171,38 @@ def trained(training: SpocoWidget, processes: Factory, until: Callable) -> Spoco
     processes.last.finish()
     until(lambda: training.session.state is SessionState.IDLE)
     return training
+
+
+@pytest.fixture
+def start(viewer: object, processes: Factory, tmp_path: Path, qtbot: object) -> Iterator[Callable[[], SpocoWidget]]:
+    """Return a function that opens the dock anew, as at the next start: no layers, nothing of before."""
+    opened = []
+
+    def open_dock() -> SpocoWidget:
+        viewer.layers.clear()
+        widget = SpocoWidget(
+            viewer,
+            make_process=processes,
+            models_folder=tmp_path / "models",
+            warm_up=lambda on_end: on_end("ready"),
+            find_page=lambda: None,
+        )
+        viewer.window.add_dock_widget(widget, name="SPOCO again")
+        opened.append(widget)
+        return widget
+
+    yield open_dock
+    for widget in opened:
+        widget.release()
+    wait_for_threads(qtbot)
+
+
+@pytest.fixture
+def named(ready: SpocoWidget, tmp_path: Path, until: Callable) -> SpocoWidget:
+    """Return the widget with the image and its three objects in a project."""
+    ready.projects.bar.new_requested.emit(str(tmp_path / "my project"))
+    until(lambda: ready.projects.bar.button.text() == "my project ▾")
+    return ready
 
 
 @pytest.fixture

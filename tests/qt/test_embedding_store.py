@@ -27,6 +27,8 @@ def fail(_out) -> None:
 def test_what_is_kept_is_not_predicted_again(tmp_path) -> None:
     first = EmbeddingStore(tmp_path / "new").get("a", SHAPE, fill(1.5))
     again = EmbeddingStore(tmp_path / "new").get("a", SHAPE, fail)
+    np.testing.assert_array_equal(EmbeddingStore(tmp_path / "new").find("a"), first)
+    assert EmbeddingStore(tmp_path / "new").find("b") is None
     assert again.dtype == np.float16
     np.testing.assert_array_equal(first, np.full(SHAPE, 1.5))
     np.testing.assert_array_equal(again, first)

@@ -29,38 +29,6 @@ def _fast(monkeypatch) -> None:
     monkeypatch.setattr(projects, "_MILLISECONDS", 20)
 
 
-@pytest.fixture
-def start(viewer, processes, tmp_path, qtbot):
-    """Return a function that opens the dock anew, as at the next start: no layers, nothing of before."""
-    opened = []
-
-    def open_dock() -> SpocoWidget:
-        viewer.layers.clear()
-        widget = SpocoWidget(
-            viewer,
-            make_process=processes,
-            models_folder=tmp_path / "models",
-            warm_up=lambda on_end: on_end("ready"),
-            find_page=lambda: None,
-        )
-        viewer.window.add_dock_widget(widget, name="SPOCO again")
-        opened.append(widget)
-        return widget
-
-    yield open_dock
-    for widget in opened:
-        widget.release()
-    qtbot.waitUntil(lambda: not GeneratorWorker._worker_set, timeout=20_000)
-
-
-@pytest.fixture
-def named(ready, tmp_path, until) -> SpocoWidget:
-    """Return the widget with the image and its three objects in a project."""
-    ready.projects.bar.new_requested.emit(str(tmp_path / "my project"))
-    until(lambda: ready.projects.bar.button.text() == "my project ▾")
-    return ready
-
-
 def project_of(tmp_path) -> Project:
     return Project.open(tmp_path / "my project")
 
@@ -331,10 +299,11 @@ def test_trainings_are_part_of_it_and_resumed(named, viewer, processes, tmp_path
 
     loaded = []
     again = start()
-    monkeypatch.setattr(again.session, "load_model", lambda path, **options: loaded.append((path, options)))
+    monkeypatch.setattr(again.session, "restore", lambda model, run: loaded.append((model, run.folder)))
     again.projects.bar.open_requested.emit(str(folder))
     until(lambda: loaded)
-    assert loaded == [(processes.last.request.folder, {"to_resume": True})]
+    run = processes.last.request.folder
+    assert loaded == [(f"{run}/last.safetensors", run)]
 
 
 def test_another_window_is_told(named, viewer, tmp_path, until, processes) -> None:

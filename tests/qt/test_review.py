@@ -48,7 +48,8 @@ class Harness:
     def __init__(self, viewer: object, ndim: int, until: Callable) -> None:
         self.viewer, self.until = viewer, until
         self.layer = viewer.add_labels(make_labels(ndim), name="found", scale=(2.0, 0.5, 0.5)[-ndim:])
-        self.session = types.SimpleNamespace(embedded_image=None)
+        self.kept: dict[str, np.ndarray] = {}
+        self.session = types.SimpleNamespace(embedded_image=None, find_embeddings=self.kept.get)
         self.tab, self.said, self.withdrawn, self.accepted = ReviewTab(viewer), [], [], []
         self.reviewing = Reviewing(viewer, self.session, self.tab)
         self.reviewing.noticed.connect(lambda notice: self.said.append(notice.text))
@@ -417,6 +418,7 @@ def test_a_review_can_be_ended_and_begun_again(harness, viewer) -> None:
     image = viewer.add_image(np.zeros((64, 64)))
     harness.reviewing.note_embedded(image)
     harness.session.embedded_image = types.SimpleNamespace(
+        key="0a-teacher",
         embeddings=np.stack([harness.layer.data == FIRST, harness.layer.data == SECOND]).astype(np.float16) * 10,
         context=types.SimpleNamespace(teacher_embeddings=None),
         card=types.SimpleNamespace(delta_var=0.5, kernel_threshold=0.9),
@@ -424,6 +426,24 @@ def test_a_review_can_be_ended_and_begun_again(harness, viewer) -> None:
     harness.start()
     assert harness.reviewing.queue.measures[FIRST].fit == 1
     assert not harness.tab.order.text()
+    # Of another image now: what this one was measured by is taken from the disk, as long as all of it is there.
+    harness.kept["0a-teacher"] = np.pad(harness.session.embedded_image.embeddings, ((0, 3), (0, 0), (0, 0)))
+    harness.layer.metadata[MAKER] = identity(image)
+    harness.reviewing.note_embedded(viewer.add_image(np.zeros((64, 64))))
+    harness.tab.start_button.click()
+    harness.start()
+    assert harness.reviewing.queue.measures[FIRST].fit == 1
+    assert not harness.tab.order.text()
+    harness.kept["0a-teacher"] = np.zeros((5, 32, 32), np.float16)
+    harness.tab.start_button.click()
+    harness.start()
+    assert "press “Show embeddings”" in harness.tab.order.text()
+    # Of this image, but on the grid of a model that looks with another pixel size.
+    harness.reviewing.note_embedded(image)
+    harness.session.embedded_image.embeddings = harness.kept["0a-teacher"]
+    harness.tab.start_button.click()
+    harness.start()
+    assert "another pixel size" in harness.tab.order.text()
 
 
 def test_a_lazy_layer_is_refused_in_words(viewer, until) -> None:

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from napari_spoco._qt.notices import Tone
     from napari_spoco.training.process import TrainingRequest, ViewUpdate
     from napari_spoco.training.reports import TrainingMessage
@@ -129,10 +132,19 @@ class SessionController(QObject):
         """The image that was embedded last."""
         return self._embedder.last
 
+    def find_embeddings(self, key: str) -> NDArray[np.float16] | None:
+        """Return embeddings that are kept on disk, of an earlier session perhaps; None where they are not any more."""
+        return self._embedder.find(key)
+
     @property
     def resumable(self) -> Run | None:
         """The training that was stopped, killed or opened last, and can be resumed."""
         return self._resumable
+
+    @property
+    def kept_run(self) -> Run | None:
+        """The training that runs, or else `resumable`: what another session is to offer if this one ends now."""
+        return self._run or self._resumable
 
     @property
     def start_wish(self) -> Start | None:
@@ -202,10 +214,17 @@ class SessionController(QObject):
 
         `to_resume` says that it is the training that is wanted; it is an error where there is none.
         """
-        self._loading_name = model_name(model_in(path))
-        self._notice(f"Loading {self._loading_name} …")
-        self._on_report, self._on_result = _ignore, partial(self._on_model_loaded, to_resume)
-        self._start(SessionState.LOADING, model_job.load, path)
+        self._load(path, partial(self._on_model_loaded, to_resume))
+
+    def restore(self, model: str | None, run: Run | None) -> None:
+        """Use the model that an earlier session used, and offer its training, as far as there were any.
+
+        Whatever that training has learned since, the model stays the one that it was: the other may have been refused.
+        """
+        if model is not None:
+            self._load(model, partial(self._on_model_restored, run))
+        elif run is not None:
+            self._offer(run)
 
     def save_model(self, path: str) -> None:
         """Copy the model in use into a file."""
@@ -233,6 +252,12 @@ class SessionController(QObject):
         """End everything at once, without a word: the window closes."""
         _kill_all(self._handles)
         self._abandon()
+
+    def _load(self, path: str, on_loaded: Callable[[model_job.LoadedModel], None]) -> None:
+        self._loading_name = model_name(model_in(path))
+        self._notice(f"Loading {self._loading_name} …")
+        self._on_report, self._on_result = _ignore, on_loaded
+        self._start(SessionState.LOADING, model_job.load, path)
 
     def _start(self, state: SessionState, body: Callable[..., Generator[object, None, object]], *args: object) -> None:
         self._generation += 1
@@ -321,12 +346,23 @@ class SessionController(QObject):
         if to_resume and loaded.run is None:
             self.refuse(FileNotFoundError(f"There is no training that can be resumed in {loaded.path}."))
             return
-        self._model_path, self._model_summary, self._auto_device = loaded.path, loaded.summary, loaded.device
         self._resumable = loaded.run or self._resumable
-        self._start_wish = Start.RESUME if to_resume else Start.FINE_TUNE
-        self._notice("The training can be resumed." if to_resume else "The model is loaded.", "good")
-        if to_resume:
-            self.run_opened.emit(loaded.run)
+        self._on_model_restored(loaded.run if to_resume else None, loaded)
+
+    def _on_model_restored(self, run: Run | None, loaded: model_job.LoadedModel) -> None:
+        self._model_path, self._model_summary, self._auto_device = loaded.path, loaded.summary, loaded.device
+        self._start_wish = Start.FINE_TUNE
+        if run is not None:
+            self._offer(run)
+        else:
+            self._notice("The model is loaded.", "good")
+
+    def _offer(self, run: Run) -> None:
+        """Offer a training to be resumed, and choose that."""
+        self._resumable, self._start_wish = run, Start.RESUME
+        self._notice("The training can be resumed.", "good")
+        self.run_opened.emit(run)
+        self.state_changed.emit()
 
     def _on_saved(self, path: Path) -> None:
         self.noticed.emit(Notice(f"Saved in {path}.", "good", folder=str(path.parent)))

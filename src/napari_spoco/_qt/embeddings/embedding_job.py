@@ -128,6 +128,10 @@ class Embedder:
         """The image that was embedded last."""
         return self._last
 
+    def find(self, key: str) -> NDArray[np.float16] | None:
+        """Return what the networks gave for a key, in this session or an earlier one; None where it is not kept."""
+        return self._store.find(key)
+
     def embed(self, job: JobContext, inputs: EmbeddingInputs) -> Generator[PredictionProgress, None, EmbeddedImage]:
         """Return the image with all that is known now; what has not changed is not computed again."""
         from napari_spoco.models.checkpoint import load_model

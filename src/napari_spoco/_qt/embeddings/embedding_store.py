@@ -57,12 +57,10 @@ class EmbeddingStore:
         """
         from napari_spoco.segmentation.reclustering import half_precision
 
+        kept = self.find(key)
+        if kept is not None and kept.shape == shape:
+            return kept
         path = self._folder / f"{key}.npy"
-        with contextlib.suppress(OSError, ValueError, EOFError):  # not there, or no array of ours
-            kept: NDArray[np.float16] = np.load(path, mmap_mode="r")
-            if kept.shape == shape and kept.dtype == np.float16:
-                os.utime(path)
-                return kept
         temporary = path.with_name(f"{uuid.uuid4().hex}{_UNFINISHED}")
         try:
             self._make_room(2 * math.prod(shape))
@@ -81,6 +79,16 @@ class EmbeddingStore:
                 temporary.unlink(missing_ok=True)
         kept = np.load(path, mmap_mode="r")
         return kept
+
+    def find(self, key: str) -> NDArray[np.float16] | None:
+        """Return the embeddings of a key, (E, *spatial), to be read only; None where they are not kept any more."""
+        path = self._folder / f"{key}.npy"
+        with contextlib.suppress(OSError, ValueError, EOFError):  # not there, or no array of ours
+            kept: NDArray[np.float16] = np.load(path, mmap_mode="r")
+            if kept.dtype == np.float16:
+                os.utime(path)
+                return kept
+        return None
 
     def _make_room(self, n_bytes: int) -> None:
         """Make the folder, and delete what was used the longest time ago until there is room."""

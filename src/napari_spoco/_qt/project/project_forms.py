@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
+from napari_spoco._qt.session import SessionState
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_spoco._qt.controller import SessionController
     from napari_spoco._qt.project.project_job import OpenedProject
     from napari_spoco._qt.segment.segment_tab import SegmentTab
+    from napari_spoco._qt.train.run_folders import Run
     from napari_spoco._qt.train.train_tab import TrainTab
     from napari_spoco.config import Parameters
 
@@ -27,33 +30,39 @@ class ProjectForms(QObject):
     ) -> None:
         super().__init__(parent)
         self._train, self._segment, self._session = train, segment, session
+        self._work: tuple[str | Path | None, Run | None] = (None, None)
         train.settings.changed.connect(self.changed)
         segment.changed.connect(self.changed)
 
     def read(self) -> dict[str, Any]:
         """Return what `KeptSession` keeps of the forms; None for a form that cannot be read at the moment."""
-        run, model = self._session.resumable, self._session.model_path
         training, segmentation = _read(self._train.settings.config), _read(self._segment.config)
         return {
             "meaning": _read(self._train.settings.annotations),
             "training": None if training is None else training.model_dump_json(indent=2),
             "segmentation": None if segmentation is None else segmentation.model_dump_json(indent=2),
-            "model": None if model is None else Path(model),
-            "resumable_run": None if run is None else Path(run.folder),
+            **self._read_work(),
         }
 
     def show(self, opened: OpenedProject) -> None:
-        """Fill the forms, and take the model and the training of a project into use."""
+        """Fill the forms, take the model of a project into use, and offer its training."""
         if opened.training is not None:
             self._train.settings.show_config(opened.training)
         if opened.segmentation is not None:
             self._segment.show_config(opened.segmentation)
         if self._session.state.is_busy:
             return
-        if opened.resumable_run is not None:
-            self._session.load_model(str(opened.resumable_run), to_resume=True)
-        elif opened.model is not None:
-            self._session.load_model(str(opened.model))
+        self._work = opened.model, opened.run
+        self._session.restore(None if opened.model is None else str(opened.model), opened.run)
+
+    def _read_work(self) -> dict[str, Path | None]:
+        """Return what `ProjectWork` has of the session; as it was before, while a model is on its way."""
+        if self._session.state is not SessionState.LOADING:
+            self._work = self._session.model_path, self._session.kept_run
+        model, run = self._work
+        folder, start = (None, None) if run is None else (run.folder, run.start_from)
+        files = {"model": model, "run": folder, "start": start}
+        return {name: None if file is None else Path(file) for name, file in files.items()}
 
 
 def _read(read: Callable[[], Parameters]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_spoco._qt.project.project_folders import note_answered, to_open
 from napari_spoco._qt.project.project_writer import SEGMENTATION, TRAINING, ProjectWriter
-from napari_spoco._qt.train.run_folders import can_be_resumed
+from napari_spoco._qt.train.run_folders import find_run
 from napari_spoco.config import SegmentationConfig, TrainingConfig
 from napari_spoco.config_files import read_config
 from napari_spoco.review.history import Steps
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_spoco._qt.project.project_session import KeptSession, Saved
+    from napari_spoco._qt.train.run_folders import Run
     from napari_spoco._qt.worker import JobContext
     from napari_spoco.config import Parameters
     from napari_spoco.project import Project
@@ -46,14 +47,17 @@ class OpenedImage:
 
 @dataclass(frozen=True, eq=False)
 class OpenedProject:
-    """What was open of a project, read; so many others were not, and `problems` tell what could not be read."""
+    """What was open of a project, read; so many others were not, and `problems` tell what could not be read.
+
+    `model` was in use, `run` can be resumed.
+    """
 
     writer: ProjectWriter
     images: tuple[OpenedImage, ...]
     training: TrainingConfig | None
     segmentation: SegmentationConfig | None
     model: Path | None
-    resumable_run: Path | None
+    run: Run | None
     chosen: str | None
     n_closed: int
     problems: tuple[str, ...]
@@ -146,7 +150,7 @@ def _read(writer: ProjectWriter) -> OpenedProject:
     if project is None:
         raise FileNotFoundError(f"path: there is no project in {writer.folder}.")
     problems: list[str] = []
-    model, run, chosen = project.work
+    model, run_folder, chosen, start = project.work
     entries = to_open(project.images, chosen)
     images = tuple(_read_image(project, entry, problems) for entry in entries)
     for image in images:
@@ -160,7 +164,7 @@ def _read(writer: ProjectWriter) -> OpenedProject:
         _read_settings(project.path / TRAINING, TrainingConfig(), problems),
         _read_settings(project.path / SEGMENTATION, SegmentationConfig(), problems),
         model,
-        run if run is not None and can_be_resumed(run) else None,
+        None if run_folder is None else _read_run(run_folder, start, problems),
         chosen,
         len(project.images) - len(entries),
         tuple(problems),
@@ -192,6 +196,16 @@ def _as_layer_data(channels: NDArray[Any], entry: ProjectImage) -> NDArray[Any]:
     if entry.is_rgb:
         return np.moveaxis(channels[:3], 0, -1)
     return channels[0] if len(channels) == 1 else channels
+
+
+def _read_run(folder: Path, start: Path | None, problems: list[str]) -> Run | None:
+    """Return a training and what it began with; None where it has kept nothing to go on from."""
+    try:
+        run = find_run(folder)
+    except ValueError as error:
+        problems.append(str(error))
+        return None
+    return run if run is None or start is None else replace(run, start_from=str(start))
 
 
 def _read_settings(path: Path, base: Any, problems: list[str]) -> Any:

@@ -47,7 +47,10 @@ class KeptImage:
 
 @dataclass(frozen=True, eq=False)
 class KeptSession:
-    """All that a project keeps of a window; settings as JSON, None where they cannot be read."""
+    """All that a project keeps of a window; settings as JSON, None where they cannot be read.
+
+    `model`, `run` and `start` are those of `ProjectWork`.
+    """
 
     images: tuple[KeptImage, ...]
     chosen: str | None
@@ -55,7 +58,8 @@ class KeptSession:
     training: str | None
     segmentation: str | None
     model: Path | None
-    resumable_run: Path | None
+    run: Path | None
+    start: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,7 @@ class ProjectWriter:
         self._note_open(project, session)
         key = session.chosen or ""
         chosen = self._names.get(key) or self._mains.get(key) or project.work.chosen
-        project.set_work(ProjectWork(session.model, session.resumable_run, chosen))
+        project.set_work(ProjectWork(session.model, session.run, chosen, session.start))
         end = datetime.now()
         return Saved(end, tuple(problems), (end - begin).total_seconds())
 

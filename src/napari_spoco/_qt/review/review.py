@@ -79,6 +79,7 @@ class Review:
             can_redo=can_redo,
             is_drawing=self.view.is_drawing,
             has_embeddings=self._subject.embeddings is not None,
+            is_resampled=self._subject.is_resampled,
         )
 
     def begin(self) -> None:
@@ -90,7 +91,8 @@ class Review:
         """Note at the layer how far the review has come; return whether that is news."""
         if self.queue is None:
             return False
-        decisions = decisions_of(self.queue, self.chosen[0] if self.chosen else None)
+        current = self.chosen[0] if self.chosen else None
+        decisions = decisions_of(self.queue, current, self._subject.measured_by)
         return note(self.view.layer, decisions, self._history)
 
     def show_chosen(self) -> None:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from napari_spoco.project_file import ReviewEmbeddings
 from napari_spoco.review.queue import ReviewQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -51,6 +52,10 @@ class Subject:
         (E, *spatial), on the grid of the labels.
     delta_var, kernel_threshold : float
         Of the training.
+    measured_by : ReviewEmbeddings or None
+        Where another session finds these embeddings.
+    is_resampled : bool
+        Whether there are embeddings of the image that are not here, since they are on another grid.
     """
 
     labels: NDArray[Any]
@@ -59,15 +64,41 @@ class Subject:
     teacher_embeddings: NDArray[np.float16] | None = None
     delta_var: float = 0.5
     kernel_threshold: float = 0.9
+    measured_by: ReviewEmbeddings | None = None
+    is_resampled: bool = False
 
     @classmethod
-    def of(cls, labels: NDArray[Any], scale: Sequence[float], image: EmbeddedImage | None) -> Subject:
+    def of(cls, labels: NDArray[Any], scale: Sequence[float], image: EmbeddedImage) -> Subject:
         """Take labels and, where its grid is theirs, the embeddings of their image."""
         sizes = tuple(map(float, scale))
-        if image is None or image.embeddings.shape[1:] != labels.shape:
+        if image.embeddings.shape[1:] != labels.shape:
+            return cls(labels, sizes, is_resampled=True)
+        teacher = image.context.teacher_embeddings
+        kernel = {"delta_var": image.card.delta_var, "kernel_threshold": image.card.kernel_threshold}
+        teacher_key = None if teacher is None else image.key.replace("-student", "-teacher")
+        source = ReviewEmbeddings(key=image.key, teacher_key=teacher_key, n_dims=len(image.embeddings), **kernel)
+        return cls(labels, sizes, image.embeddings, teacher, **kernel, measured_by=source)
+
+    @classmethod
+    def again(
+        cls,
+        labels: NDArray[Any],
+        scale: Sequence[float],
+        source: ReviewEmbeddings | None,
+        find: Callable[[str], NDArray[np.float16] | None],
+    ) -> Subject:
+        """Take labels, and the embeddings by which they were measured before, if `find` still has them by their keys.
+
+        The labels alone are taken where it has not: half of the measures would order the objects in yet another way.
+        """
+        sizes = tuple(map(float, scale))
+        keys = () if source is None else filter(None, (source.key, source.teacher_key))
+        found = [find(key) for key in keys]
+        if source is None or any(one is None or one.shape[1:] != labels.shape for one in found):
             return cls(labels, sizes)
-        teacher, card = image.context.teacher_embeddings, image.card
-        return cls(labels, sizes, image.embeddings, teacher, card.delta_var, card.kernel_threshold)
+        student, *teacher = (one[: source.n_dims] for one in found if one is not None)
+        kernel = source.model_dump(include={"delta_var", "kernel_threshold"})
+        return cls(labels, sizes, student, *teacher, **kernel, measured_by=source)
 
 
 @dataclass(frozen=True, eq=False)

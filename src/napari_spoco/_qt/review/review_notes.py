@@ -14,6 +14,7 @@ from napari_spoco.project_file import ReviewDecisions
 if TYPE_CHECKING:
     from napari.layers import Layer
 
+    from napari_spoco.project_file import ReviewEmbeddings
     from napari_spoco.review.history import EditHistory
     from napari_spoco.review.queue import Decision, ReviewQueue
 
@@ -46,10 +47,10 @@ def noted(layer: Layer) -> ReviewNote | None:
     return known if pixels() is layer.data else None
 
 
-def decisions_of(queue: ReviewQueue, current: int | None) -> ReviewDecisions:
-    """Return what is to be noted of a queue, and the object that is looked at."""
+def decisions_of(queue: ReviewQueue, current: int | None, embeddings: ReviewEmbeddings | None) -> ReviewDecisions:
+    """Return what is to be noted of a queue, the object that is looked at, and what the objects are measured by."""
     accepted, rejected = (tuple(sorted(ids)) for ids in (queue.accepted, queue.rejected))
-    return ReviewDecisions(accepted=accepted, rejected=rejected, current=current)
+    return ReviewDecisions(accepted=accepted, rejected=rejected, current=current, embeddings=embeddings)
 
 
 def by_id(decisions: ReviewDecisions) -> dict[int, Decision]:

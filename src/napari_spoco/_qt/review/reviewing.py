@@ -11,6 +11,7 @@ from napari_spoco._qt.layers import MAKER, identity
 from napari_spoco._qt.review.review import Review
 from napari_spoco._qt.review.review_job import Subject
 from napari_spoco._qt.review.review_layer import ReviewedLayer
+from napari_spoco._qt.review.review_notes import noted
 from napari_spoco._qt.review.review_status import ACTIONS, ReviewStatus, refusal
 from napari_spoco._qt.review.review_turns import Turns
 
@@ -127,9 +128,7 @@ class Reviewing(QObject):
         view.clicked.connect(self._on_clicked)
         view.stroked.connect(self._on_stroked)
         view.gone.connect(self._on_gone)
-        image = self._session.embedded_image if self._is_embedded(layer) else None
-        subject = Subject.of(view.pixels, layer.scale, image)
-        self._review = Review(view, subject, self._turns, self._say)
+        self._review = Review(view, self._subject(view), self._turns, self._say)
         self._review.begin()
         self._show()
 
@@ -199,6 +198,14 @@ class Reviewing(QObject):
         said, self._said = self._said, None
         if said is not None:
             self.withdrawn.emit(said)
+
+    def _subject(self, view: ReviewedLayer) -> Subject:
+        """Return what is reviewed, with embeddings of its image: those at hand, or those that it was reviewed by."""
+        if self._is_embedded(view.layer):
+            return Subject.of(view.pixels, view.layer.scale, self._session.embedded_image)
+        known = noted(view.layer)
+        source = None if known is None else known.decisions.embeddings
+        return Subject.again(view.pixels, view.layer.scale, source, self._session.find_embeddings)
 
     def _is_embedded(self, layer: Layer) -> bool:
         """Return whether the session's embeddings are of the image that a Labels layer belongs to."""
