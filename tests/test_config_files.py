@@ -170,9 +170,9 @@ def test_written_settings_are_read_back(tmp_path: Path, config: Parameters, load
 def test_every_setting_is_explained() -> None:
     text = write_yaml(TRAINING_PRESETS["paper"])
     for line in (
-        "whichever comes first. [at least 1, default 1500]\nmax_steps: 80000\n",
-        "# Patch (pixels): Shape of a training patch, (Z)YX.\npatch_shape: null\n",
-        "\n# The SPOCO loss (docs/method.md); the defaults are the paper's.\nloss:\n",
+        "less and less so. [at least 1, default 1500]\nmax_steps: 80000\n",
+        "# Blur (pixels): Strongest blur (sigma); raise it if other images are less sharp than the painted ones. [at",
+        "\n# What the network learns to avoid, the SPOCO loss (docs/method.md); the defaults are the paper's.\nloss:\n",
         "[dice | bce]\n  instance_loss: dice\n",
     ):
         assert line in text

@@ -77,6 +77,7 @@ class ProjectImage(Parameters):
     `boxes` are the regions in which everything is annotated, (start, stop) per axis. `title` is how the image is called
     on show, its name if empty; `is_rgb` says that its channels are colours, and `channels` are their names, if they
     have some. `review` is that of the found objects.
+    `looks` are colormap, darkest and brightest value of each channel, where channels are on show in place of the image.
     `n_painted` and `n_found` are numbers of objects. Of its layers, `closed` are those that the user has taken out of
     the viewer, and `hidden` those that were there, but not seen, when it was written last.
     """
@@ -92,6 +93,7 @@ class ProjectImage(Parameters):
     title: str = ""
     is_rgb: bool = False
     channels: tuple[str, ...] = ()
+    looks: tuple[tuple[str, float, float], ...] = ()
     placement: Placement | None = None
     n_painted: int = 0
     n_found: int = 0

@@ -13,7 +13,9 @@ from qtpy.QtCore import QPoint, Qt
 
 from napari_spoco._qt import image_axes, layers
 from napari_spoco._qt.annotate.channel_layers import likely_channels
+from napari_spoco._qt.annotate.channel_looks import looks_of, split
 from napari_spoco._qt.annotate.combining import combined
+from napari_spoco._qt.annotate.image_layers import parts_of
 from napari_spoco._qt.session import SessionState
 from napari_spoco.config import NetworkConfig
 from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, save_model
@@ -166,6 +168,29 @@ def test_lazy_pyramids_are_combined_unread() -> None:
 
 
 # What is done with it
+
+
+@pytest.mark.parametrize("is_visible", [True, False])
+def test_its_channels_are_made_anew_as_they_looked(viewer, is_visible) -> None:
+    channels = open_channels(viewer, shape=(8, 32, 32), scale=(2, 0.5, 0.5), translate=(4, 1, 1))
+    channels[1].colormap = "#ff8000"
+    channels[2].contrast_limits = (10, 90)
+    image = viewer.add_layer(combined(channels))
+    looks = looks_of(image, parts_of(viewer, image))
+    assert [look.colormap for look in looks] == ["cyan", "#ff8000", "yellow"]
+    for channel in channels:
+        viewer.layers.remove(channel)
+    assert looks_of(image, parts_of(viewer, image)) == ()
+    image.visible = is_visible
+    parts = [viewer.add_layer(part) for part in split(image, looks)]
+    assert not image.visible
+    assert parts_of(viewer, image) == parts
+    assert looks_of(image, parts_of(viewer, image)) == looks
+    for part, channel in zip(parts, channels, strict=True):
+        assert (part.visible, part.name, part.blending) == (is_visible, channel.name, channel.blending)
+        np.testing.assert_array_equal(part.data, channel.data)
+        np.testing.assert_allclose(part.extent.world, channel.extent.world)
+        np.testing.assert_allclose(part.colormap.colors, channel.colormap.colors)
 
 
 @pytest.fixture

@@ -232,14 +232,14 @@ def test_an_image_is_shown_when_it_was_segmented(slides, viewer, model, until) -
 def test_tabs_name_the_image_they_work_on(slides, viewer) -> None:
     lines = slides.image_lines.lines
     assert [line.text() for line in lines] == ["Image: B"] * 2
-    assert slides.train.train_on.itemText(0) == "this image: B"
+    assert slides.train.train_on.choice.itemText(0) == "this image: B"
     viewer.layers["B"].name = "kidney"
     choose(slides, "kidney")
     assert [line.text() for line in lines] == ["Image: kidney"] * 2
-    assert slides.train.train_on.itemText(0) == "this image: kidney"
+    assert slides.train.train_on.choice.itemText(0) == "this image: kidney"
     viewer.layers.clear()
     assert lines[0].text() == "Image: none yet"
-    assert slides.train.train_on.itemText(0) == "this image"
+    assert slides.train.train_on.choice.itemText(0) == "this image"
 
 
 def test_accepted_objects_are_of_the_image_they_were_found_in(slides, viewer) -> None:

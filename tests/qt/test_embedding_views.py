@@ -233,7 +233,7 @@ def test_a_drag_is_no_click(widget, viewer, until, qtbot) -> None:
 def test_a_click_says_what_is_background(widget, viewer, until) -> None:
     widget.segment.background_button.click()
     click(viewer, (3, 0, 0)[-viewer.layers["two"].ndim :])
-    until(lambda: "Background is what is like pixel" in widget.segment._about_background.text())
+    until(lambda: widget.segment.background_button.text().startswith("Background: like pixel ("))
     assert not widget.views.background_click.is_following
     widget.segment.foreground.choose("embedding")
     widget.segment.radius.editor("foreground_radius").set_value(5.0)

@@ -90,7 +90,7 @@ def test_where_several_are_trained_on_it_is_the_chosen_image(ready, viewer, proc
     annotate(ready, viewer, "other")
     viewer.add_image(noise((32, 32)), name="alone")
     ready.annotate.image.choose(viewer.layers["cells"])
-    until(lambda: ready.train.train_on.count() == 2)
+    until(lambda: ready.train.train_on.choice.count() == 2)
     ready.train.train_on.choose_all(True)
     ready.train.train_button.click()
     until(lambda: processes.made and len(views()) == 1)

@@ -8,6 +8,7 @@ import pytest
 
 from napari_spoco._qt import preparation
 from napari_spoco._qt.preparation import Preparation
+from napari_spoco.training.default_device import DefaultDevice
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def quick(monkeypatch) -> None:
 
 @pytest.mark.parametrize(
     ("state", "said"),
-    [("ready", "is compiled"), ("failed", "could not be compiled"), ("skipped", None)],
+    [("ready", "is ready"), ("failed", "could not be made faster"), ("skipped", None)],
 )
 def test_what_takes_long_is_told_from_begin_to_end(qtbot, quick, state, said) -> None:
     told, go_on = [], threading.Event()
@@ -29,7 +30,7 @@ def test_what_takes_long_is_told_from_begin_to_end(qtbot, quick, state, said) ->
     made = Preparation(warm_up)
     made.noticed.connect(lambda notice: told.append(notice.text))
     qtbot.waitUntil(lambda: len(told) == 1)
-    assert told[0].startswith("Compiling the fast segmentation")
+    assert told[0].startswith("Making the segmentation faster")
     with qtbot.waitSignal(made._ended):
         go_on.set()
     assert told[1:] == [] if said is None else said in told[1]
@@ -52,6 +53,30 @@ def test_a_window_that_closes_early_prepares_nothing(qtbot, monkeypatch) -> None
     made.end()
     qtbot.wait(1100)
     assert calls == []
+
+
+def test_the_device_is_found_in_a_thread_once_the_loops_are_ready(qtbot, quick) -> None:
+    steps, found = [], DefaultDevice("cpu")
+
+    def find_device() -> DefaultDevice:
+        steps.append(threading.current_thread())
+        return found
+
+    made = Preparation(lambda on_end: steps.append("ready") or on_end("ready"), find_device=find_device)
+    with qtbot.waitSignal(made.device_found) as signal:
+        pass
+    assert signal.args == [found]
+    assert steps[0] == "ready"
+    assert steps[1] is not threading.main_thread()
+
+
+def test_a_window_that_has_closed_asks_for_no_device(qtbot, quick) -> None:
+    asked = []
+    made = Preparation(lambda _on_end: None, find_device=lambda: asked.append(1))
+    made.end()
+    made._ended.emit("ready")
+    qtbot.wait(50)
+    assert asked == []
 
 
 @pytest.mark.slow

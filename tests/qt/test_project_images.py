@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from qtpy.QtCore import Qt
 
 from napari_spoco._qt.session import SessionState
 from napari_spoco._qt.train import live_painting
-from napari_spoco._qt.train.run_images import read_run_images
+from napari_spoco._qt.train.run_images import ImageWish, read_run_images
 
 
 def make_image(shape=(64, 64)) -> np.ndarray:
@@ -35,7 +36,7 @@ def choose(spoco, name: str) -> None:
 
 
 def train_on_all(spoco) -> None:
-    combo = spoco.train.train_on
+    combo = spoco.train.train_on.choice
     combo.setCurrentIndex(1)
     combo.activated.emit(1)
 
@@ -79,7 +80,7 @@ def test_an_image_is_shown_its_own_annotations(several, viewer) -> None:
 def test_one_image_is_trained_on_unless_the_user_says_so(several, processes, until) -> None:
     request = train(several, processes, until)
     assert [image.shape for image in request.images] == [(1, 48, 64)]
-    assert several.train.train_on.itemText(1) == "all 3 annotated images"
+    assert several.train.train_on.choice.itemText(1) == "all 3 annotated images"
 
 
 def test_all_are_trained_on_together(several, viewer, processes, until, monkeypatch) -> None:
@@ -99,6 +100,80 @@ def test_all_are_trained_on_together(several, viewer, processes, until, monkeypa
     until(lambda: "cells embeddings" in viewer.layers)
     processes.last.finish()
     until(lambda: several.session.state is SessionState.IDLE)
+
+
+def rows(spoco) -> list[str]:
+    ticks = spoco.train.train_on.ticks
+    return [ticks.item(row).text() for row in range(ticks.count())]
+
+
+def tick(spoco, qtbot, row: int) -> None:
+    """Tick or untick an image by the keyboard."""
+    ticks = spoco.train.train_on.ticks
+    ticks.setCurrentRow(row)
+    qtbot.keyClick(ticks, Qt.Key.Key_Space)
+
+
+def test_an_image_is_left_out_of_a_training(several, viewer, processes, until, qtbot) -> None:
+    form = several.train.train_on
+    assert form.ticks.isHidden()
+    train_on_all(several)
+    assert not form.ticks.isHidden()
+    until(lambda: rows(several) == ["cells (3 objects)", "empty (0 objects)", "more (2 objects)"])
+    assert several.training.images.n_objects == 5
+    memory = several.train.memory.text()
+    tick(several, qtbot, 0)
+    assert form.choice.currentText() == "2 of 3 annotated images"
+    assert several.training.images.n_objects == 2
+    assert several.train.memory.text() == memory  # the largest is as large as the one that is left out
+    tick(several, qtbot, 1)
+    request = train(several, processes, until)
+    assert [image.shape for image in request.images] == [(1, 48, 64)]
+    assert not form.isEnabled()
+    processes.last.finish()
+    until(lambda: several.session.state is SessionState.IDLE)
+    assert form.isEnabled()
+    viewer.layers["cells"].name = "renamed"
+    assert form.wish == ImageWish(wants_all=True, left_out=("renamed", "empty"))
+
+
+def test_with_no_image_ticked_there_is_nothing_to_train_on(several, qtbot) -> None:
+    train_on_all(several)
+    for row in range(3):
+        tick(several, qtbot, row)
+    button = several.train.train_button
+    assert not button.isEnabled()
+    assert button.toolTip() == "Tick an image to train on first."
+    assert several.train.memory.isHidden()
+    several.train.train_on.choose_all(False)
+    assert button.isEnabled()
+
+
+def test_the_memory_is_that_of_the_largest_ticked_image(several, viewer, until, qtbot) -> None:
+    add(several, viewer, "large", (4096, 4096))
+    train_on_all(several)
+    with_large = several.train.memory.text()
+    tick(several, qtbot, 3)
+    assert several.annotate.image.layer().name == "large"
+    assert several.train.memory.text() != with_large
+
+
+def test_objects_are_counted_as_the_labels_mean_now(several, until) -> None:
+    train_on_all(several)
+    until(lambda: "cells (3 objects)" in rows(several))
+    several.train.settings.advanced.group("annotations").editor("background_label").set_value(1)
+    several.train.settings.changed.emit()
+    until(lambda: rows(several) == ["cells (2 objects)", "empty (0 objects)", "more (1 object)"])
+
+
+def test_what_is_ticked_comes_back(several) -> None:
+    form = several.train.train_on
+    form.show_wish(ImageWish(wants_all=True, left_out=("more", "gone")))
+    assert form.choice.currentText() == "2 of 3 annotated images"
+    assert [form.ticks.item(row).checkState() == Qt.CheckState.Checked for row in range(3)] == [True, True, False]
+    assert form.wish == ImageWish(wants_all=True, left_out=("more",))
+    form.show_wish(ImageWish())
+    assert form.ticks.isHidden()
 
 
 def test_a_run_is_resumed_with_its_images(several, viewer, processes, until) -> None:
@@ -151,4 +226,4 @@ def test_layers_come_and_go(several, viewer, processes, until) -> None:
     assert several.images.every() == several.images.one_each() == []
     processes.last.finish()
     until(lambda: several.session.state is SessionState.IDLE)
-    assert several.train.train_on.count() == 1
+    assert several.train.train_on.choice.count() == 1

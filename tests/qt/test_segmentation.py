@@ -277,10 +277,10 @@ def is_offered(combo, text: str) -> bool:
 
 
 def classes_on_offer(widget) -> tuple[bool, bool, bool]:
-    """Return whether the certainty is in sight, and whether the two choices may be taken."""
+    """Return whether the certainty may be set, and whether the two choices may be taken."""
     tab = widget.segment
     method = is_offered(tab.quick.editor("method"), "pixel classes")
-    return tab.threshold.isVisibleTo(tab), is_offered(tab.foreground, "where pixels are classified as objects"), method
+    return tab.threshold.isEnabled(), is_offered(tab.foreground, "where pixels are classified as objects"), method
 
 
 def test_pixel_classes_are_offered_for_models_that_have_them(load, viewer) -> None:
@@ -296,17 +296,17 @@ def test_without_a_model_all_may_be_chosen(ready) -> None:
     assert classes_on_offer(ready) == (False, True, True)
 
 
-def test_the_certainty_is_in_sight_where_it_counts(load, viewer, qtbot) -> None:
+def test_the_certainty_may_be_set_where_it_counts(load, viewer, qtbot) -> None:
     widget = load(pixel_classes=True)
     tab, method = widget.segment, widget.segment.quick.editor("method")
     viewer.add_labels(np.ones((64, 64), int), name="mask")
     for wanted, counts in (("pixel_classes", True), ("intensity", False), (viewer.layers["mask"], False), ("", True)):
         tab.foreground.choose(wanted)
-        assert tab.threshold.isVisibleTo(tab) == counts
+        assert tab.threshold.isEnabled() == counts
     tab.foreground.choose("intensity")
     method.setFocus()
     qtbot.keyClicks(method, "pix")
     assert method.value() == "pixel_classes"
-    assert tab.threshold.isVisibleTo(tab)
+    assert tab.threshold.isEnabled()
     tab.show_config(tab.config().model_copy(update={"method": "watershed"}))
-    assert not tab.threshold.isVisibleTo(tab)
+    assert not tab.threshold.isEnabled()

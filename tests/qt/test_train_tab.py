@@ -15,6 +15,7 @@ from napari_spoco._qt.session import SessionState, Start
 from napari_spoco._qt.train import memory_view
 from napari_spoco._qt.train.start_choice import advise_start
 from napari_spoco.config import NetworkConfig, TrainingConfig
+from napari_spoco.training.default_device import DefaultDevice
 from napari_spoco.training.reports import ScoreReport, TrainingFailed, TrainingNotice
 
 
@@ -69,7 +70,20 @@ def test_a_model_that_is_started_from_brings_its_network(trained, tmp_path, choo
 
 def test_the_memory_of_a_gpu_is_its_own() -> None:
     expected = "Trains on the graphics card (GPU): about 2.0 GB of memory of the device."
-    assert notices.memory_line("cuda", "cuda", 2e9, 1e9).text == expected
+    assert notices.memory_line("cuda", 2e9, 1e9).text == expected
+
+
+def test_the_device_is_told_as_soon_as_it_is_known(ready) -> None:
+    line = ready.train.memory
+    ready.preparation.device_found.emit(DefaultDevice("cuda", "NVIDIA H100 80GB HBM3"))
+    assert line.text().startswith("Trains on the graphics card NVIDIA H100 80GB HBM3: about ")
+    assert line.text().endswith(" of memory of the device.")
+    ready.train.settings.quick.editor("device").set_value("cpu")
+    ready.train.settings.changed.emit()
+    assert line.text().startswith("Trains on the processor (CPU): about ")
+    ready.train.settings.quick.editor("device").set_value("auto")
+    ready.preparation.device_found.emit(DefaultDevice("cpu"))
+    assert line.text().startswith("Trains on the processor (CPU): about ")
 
 
 def test_the_score_has_a_curve_at_the_steps_where_it_was_taken(training, processes, until) -> None:

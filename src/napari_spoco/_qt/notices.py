@@ -185,17 +185,18 @@ def loss_line(report: StepReport) -> str:
     return f"Step {report.step}: loss {report.terms.total:.3f} ({terms}); {time_left(report.remaining)} left"
 
 
-def memory_line(wanted: str, device: str, n_bytes: float, free: float) -> Notice:
+def memory_line(device: str, n_bytes: float, free: float, *, name: str = "") -> Notice:
     """Say how much memory a training will take, in bytes, and whether that will fit.
 
     Parameters
     ----------
-    wanted, device
-        The chosen device and what it means; both "auto" as long as that is not known.
+    device, name
+        What trains, "auto" as long as that is not known, and what its maker calls it, if that is.
     n_bytes, free
         What it takes, and what the computer has left; of a GPU's own memory nothing is known before the training.
     """
-    takes = f"Trains on {_DEVICES.get(device, device)}: about {amount(n_bytes)} of memory"
+    where = f"the graphics card {name}" if name else _DEVICES.get(device, device)
+    takes = f"Trains on {where}: about {amount(n_bytes)} of memory"
     if device not in ("auto", "cpu"):
         return Notice(f"{takes} of the device.")
     if n_bytes > free:

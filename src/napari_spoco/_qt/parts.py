@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractButton, QFrame, QHBoxLayout, QLabel, QLayout, QPushButton, QSizePolicy, QWidget
-from superqt import QCollapsible
+from superqt import QCollapsible, QElidingLabel
 
 from napari_spoco._qt.session import Control
 
@@ -38,6 +38,13 @@ def buttons(*widgets: QPushButton) -> QLayout:
     for widget in widgets:
         layout.addWidget(widget, 1)
     return layout
+
+
+def one_line(*, keeps_end: bool = False) -> QElidingLabel:
+    """Make a label for text that is cut where it is too long, at its end or in its middle: what is below stays put."""
+    label = QElidingLabel()
+    label.setElideMode(Qt.TextElideMode.ElideMiddle if keeps_end else Qt.TextElideMode.ElideRight)
+    return label
 
 
 def sentence(text: str = "") -> QLabel:

@@ -1,7 +1,8 @@
-"""Gets the compiled loops ready a moment after the window has opened, and says so where it takes long.
+"""What is done behind the open window: compiled loops are got ready, then it is found out which device trains.
 
-The first time after the installation they are compiled, in another process (`segmentation.warm_up`); later only
-loaded. Everything can be used meanwhile.
+The first time after the installation the loops are compiled, in another process (`segmentation.warm_up`); later only
+loaded. Another process imports torch, to ask it for the device (`training.default_device`). Everything can be used
+meanwhile.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ from napari_spoco._qt.notices import Notice
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from napari_spoco.training.default_device import DefaultDevice
+
     WarmUp = Callable[[Callable[[str], None]], object]
+    FindDevice = Callable[[], DefaultDevice | None]
 
 logger = logging.getLogger(__name__)
 
@@ -26,11 +30,12 @@ _BEGIN_MILLISECONDS = 1000
 _PATIENCE_MILLISECONDS = 3000
 """Loading is quicker than that and not worth a word."""
 _BEGUN = Notice(
-    "Compiling the fast segmentation, once after the installation. Everything works meanwhile, some of it slower."
+    "Making the segmentation faster on this computer; only after an installation or an update, for about a minute. You "
+    "can work meanwhile."
 )
 _ENDED = {
-    "ready": Notice("The fast segmentation is compiled.", "good"),
-    "failed": Notice("The fast segmentation could not be compiled; the slower one is used."),
+    "ready": Notice("The fast segmentation is ready.", "good"),
+    "failed": Notice("The segmentation could not be made faster on this computer: it works, but takes longer."),
 }
 
 
@@ -49,6 +54,13 @@ def warm_up(on_end: Callable[[str], None]) -> None:
     threading.Thread(target=run, name="spoco-preparation", daemon=True).start()
 
 
+def find_device() -> DefaultDevice | None:
+    """Find out which device trains; to be called in a thread."""
+    from napari_spoco.training.default_device import find_default_device
+
+    return find_default_device()
+
+
 class Preparation(QObject):
     """Begins on its own, and says what takes long.
 
@@ -57,15 +69,20 @@ class Preparation(QObject):
     warm_up
         Starts the work and returns at once; calls the function it is given with "ready", "failed" or "skipped" at the
         end, in any thread.
+    find_device
+        Returns the device that trains where the user leaves the choice, or None; called in a thread.
     """
 
     noticed = Signal(object)  # Notice
+    device_found = Signal(object)  # DefaultDevice
     _ended = Signal(str)
 
-    def __init__(self, warm_up: WarmUp, parent: QObject | None = None) -> None:
+    def __init__(
+        self, warm_up: WarmUp, parent: QObject | None = None, *, find_device: FindDevice = find_device
+    ) -> None:
         super().__init__(parent)
-        self._warm_up = warm_up
-        self._is_told = False
+        self._warm_up, self._find_device = warm_up, find_device
+        self._is_told = self._is_over = False
         self._ended.connect(self._on_ended)
         self._begin, self._patience = QTimer(self), QTimer(self)
         for timer, milliseconds, slot in (
@@ -79,6 +96,7 @@ class Preparation(QObject):
 
     def end(self) -> None:
         """Say nothing any more; what has begun goes on by itself."""
+        self._is_over = True
         self._begin.stop()
         self._patience.stop()
 
@@ -99,3 +117,10 @@ class Preparation(QObject):
         self._patience.stop()
         if self._is_told and state in _ENDED:
             self.noticed.emit(_ENDED[state])
+        if not self._is_over:
+            threading.Thread(target=self._find, name="spoco-device", daemon=True).start()
+
+    def _find(self) -> None:
+        found = self._find_device()
+        if found is not None and isalive(self):
+            self.device_found.emit(found)

@@ -38,12 +38,14 @@ class SessionState(Enum):
 class SessionFacts:
     """What there is to work with.
 
-    `mismatch` says why the model does not suit the image; empty where it does. `start` is what the user has chosen to
-    start from, None as long as nothing.
+    `is_any_ticked` says whether an image is left to be trained on, where the user ticks them. `mismatch` says why the
+    model does not suit the image; empty where it does. `start` is what the user has chosen to start from, None as long
+    as nothing.
     """
 
     has_image: bool = False
     has_annotations: bool = False
+    is_any_ticked: bool = True
     has_model: bool = False
     can_resume: bool = False
     has_labels: bool = False
@@ -147,6 +149,7 @@ def derive_controls(state: SessionState, facts: SessionFacts) -> Controls:
             rests,
             image,
             (facts.has_annotations, "Choose or make annotations first."),
+            (facts.is_any_ticked or start is Start.RESUME, "Tick an image to train on first."),
             (start is not Start.FINE_TUNE or not facts.mismatch, facts.mismatch),
         ),
         stop=_stop_control(state),

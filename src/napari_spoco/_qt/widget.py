@@ -167,6 +167,7 @@ class SpocoWidget(QWidget):
         for source in (self.new_annotations, self.views, self.batching, self.comparing, self.projects, self.help):
             source.failed.connect(self.session.refuse)
         self.train.settings.changed.connect(self._on_settings_changed)
+        self.training.images.changed.connect(self._show_state)
         self.tabs.currentChanged.connect(self._show_hint)
         self.training.stepped.connect(self.footer.show_step)
         self.session.embedding_reported.connect(self.footer.show_tiles)
@@ -187,6 +188,7 @@ class SpocoWidget(QWidget):
         keys = {"annotate_keys": self.annotating.keys, "review_keys": self.reviewing.keys}
         self.preferences.follow(self.train.settings, keys)
         self.preparation.noticed.connect(self._on_prepared)
+        self.preparation.device_found.connect(self.training.memory.know_device)
         self._viewer.events.theme.connect(self._on_theme_changed)
         self.destroyed.connect(partial(_call, self.session.process_killer()))
         self.destroyed.connect(partial(_call, self.projects.finish_left))
@@ -198,7 +200,7 @@ class SpocoWidget(QWidget):
         if self._is_released:
             return
         self._is_released = True
-        self.training.end()
+        self.training.release()
         self.projects.release()
         self.views.end()
         self.reviewing.end()
@@ -259,7 +261,8 @@ class SpocoWidget(QWidget):
     def _facts(self) -> SessionFacts:
         return SessionFacts(
             has_image=self.annotate.image.layer() is not None,
-            has_annotations=self.annotate.annotations.layer() is not None,
+            has_annotations=self.annotate.annotations.layer() is not None or bool(self.training.images.pairs()),
+            is_any_ticked=self.training.images.is_chosen,
             has_model=self.session.model_path is not None,
             can_resume=self.session.resumable is not None,
             has_labels=self.export.labels.layer() is not None,
@@ -290,7 +293,7 @@ class SpocoWidget(QWidget):
 
     def _show_hint(self) -> None:
         if not self._is_released:
-            n_objects, tab = self.annotate.summary.n_objects, self.tabs.current_title
+            n_objects, tab = self.training.images.n_objects, self.tabs.current_title
             self.footer.show_hint(next_step(self.session.state, self._facts(), n_objects, tab))
 
 

@@ -4,6 +4,16 @@ Forms, the command line and model files all read these models; no default stands
 What a parameter does to the data is the business of the module that takes it.
 """
 
+from napari_spoco.config.examples import (
+    AnnotationConfig,
+    AugmentationConfig,
+    ValidationConfig,
+)
+from napari_spoco.config.loss import (
+    DISCRIMINATIVE_LOSS,
+    AdversarialConfig,
+    LossConfig,
+)
 from napari_spoco.config.network import (
     PIXEL_CLASSES,
     Activation,
@@ -25,15 +35,9 @@ from napari_spoco.config.segmentation import (
     SegmentationConfig,
 )
 from napari_spoco.config.training import (
-    DISCRIMINATIVE_LOSS,
     PAPER_TRAINING,
     TRAINING_PRESETS,
-    AdversarialConfig,
-    AnnotationConfig,
-    AugmentationConfig,
-    LossConfig,
     TrainingConfig,
-    ValidationConfig,
 )
 
 __all__ = [

@@ -14,16 +14,34 @@ PIXEL_CLASSES = ("outside", "inside", "border")
 
 
 class Normalization(Parameters):
-    """Per image and channel: `lower` percentile to 0, `upper` percentile to 1, without clipping; or z-scores.
+    """How grey values are evened out before the network sees them, per image and channel; nothing is clipped.
 
     The paper and the released code take z-scores, which imported models expect.
     """
 
     kind: Literal["percentile", "standard"] = setting(
-        "percentile", "Kind", "percentile: the two below become 0 and 1. standard: mean 0, standard deviation 1."
+        "percentile",
+        "Kind",
+        "percentile: the two grey values below become 0 and 1, whatever the exposure. standard: mean 0, standard "
+        "deviation 1, as in the paper and in imported models.",
     )
-    lower: float = setting(1.0, "Dark percentile", "Mapped to 0.", unit="%", ge=0, lt=100)
-    upper: float = setting(99.8, "Bright percentile", "Mapped to 1.", unit="%", gt=0, le=100)
+    lower: float = setting(
+        1.0,
+        "Dark percentile",
+        "This share of the pixels is darker than what becomes 0; raise it if the background is noisy.",
+        unit="%",
+        ge=0,
+        lt=100,
+    )
+    upper: float = setting(
+        99.8,
+        "Bright percentile",
+        "This share of the pixels is darker than what becomes 1; lower it if a few very bright spots make all else "
+        "dark.",
+        unit="%",
+        gt=0,
+        le=100,
+    )
 
 
 class NetworkConfig(Parameters):

@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-import subprocess
 import sys
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from napari_spoco.data.child_python import is_plain_python, run_module
 from napari_spoco.segmentation.instance import instance_around, select_instance, without_compiled
 from napari_spoco.segmentation.mutex_engine import compile_kernel
 
@@ -72,7 +71,7 @@ class WarmUp:
             self._on_end(self._state)
 
     def _warm_up(self) -> State:
-        if importlib.util.find_spec("numba") is None or not _is_plain_python():
+        if importlib.util.find_spec("numba") is None or not is_plain_python():
             return "skipped"
         with without_compiled():
             is_ready = compile_kernel(before=_compile_in_child)
@@ -95,32 +94,9 @@ def start_warm_up(on_end: Callable[[State], None] | None = None) -> WarmUp:
     return warm_up
 
 
-def _is_plain_python() -> bool:
-    """Return whether `sys.executable` runs modules; in a frozen application it would open a second window."""
-    is_frozen = getattr(sys, "frozen", False)
-    return not is_frozen and bool(sys.executable) and Path(sys.executable).stem.lower().startswith("python")
-
-
 def _compile_in_child() -> None:
-    """Run this module in a child process, and wait for it.
-
-    Raises
-    ------
-    subprocess.SubprocessError
-        The child failed or took too long.
-    """
-    run = subprocess.run(
-        [sys.executable, "-m", "napari_spoco.segmentation.warm_up"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=_TIMEOUT,
-        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        check=False,
-    )
-    if run.returncode:
-        raise subprocess.SubprocessError(f"compiling in a child process failed: {run.stderr[-2000:]}")
+    """Run this module in a child process, and wait for it; errors as `run_module`."""
+    run_module("napari_spoco.segmentation.warm_up", timeout=_TIMEOUT)
 
 
 def _call_instance() -> None:

@@ -1,4 +1,4 @@
-"""The name of the image that other tabs work on, on top of them."""
+"""The name of the image that other tabs work on, on top of them, in one line: what is below stays in place."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject
 
-from napari_spoco._qt.parts import sentence
+from napari_spoco._qt.parts import one_line
 
 if TYPE_CHECKING:
     from napari_spoco._qt.layer_choice import LayerChoice
@@ -21,9 +21,8 @@ class ImageLines(QObject):
     def __init__(self, choice: LayerChoice, *tabs: Tab, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._choice = choice
-        self.lines = [sentence() for _ in tabs]
+        self.lines = [one_line(keeps_end=True) for _ in tabs]
         for line, tab in zip(self.lines, tabs, strict=True):
-            line.setToolTip(_HELP)
             tab.column.insertWidget(0, line)
         choice.currentTextChanged.connect(self._show)
         self._show()
@@ -32,3 +31,4 @@ class ImageLines(QObject):
         image = self._choice.layer()
         for line in self.lines:
             line.setText("Image: none yet" if image is None else f"Image: {image.name}")
+            line.setToolTip(_HELP if image is None else f"Image: {image.name}. {_HELP}")

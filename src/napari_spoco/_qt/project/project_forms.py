@@ -33,6 +33,7 @@ class ProjectForms(QObject):
         self._work: tuple[str | Path | None, Run | None] = (None, None)
         train.settings.changed.connect(self.changed)
         segment.changed.connect(self.changed)
+        train.train_on.changed.connect(self.changed)
 
     def read(self) -> dict[str, Any]:
         """Return what `KeptSession` keeps of the forms; None for a form that cannot be read at the moment."""
@@ -41,6 +42,7 @@ class ProjectForms(QObject):
             "meaning": _read(self._train.settings.annotations),
             "training": None if training is None else training.model_dump_json(indent=2),
             "segmentation": None if segmentation is None else segmentation.model_dump_json(indent=2),
+            "train_on": self._train.train_on.wish.model_dump_json(indent=2),
             **self._read_work(),
         }
 
@@ -50,6 +52,8 @@ class ProjectForms(QObject):
             self._train.settings.show_config(opened.training)
         if opened.segmentation is not None:
             self._segment.show_config(opened.segmentation)
+        if opened.train_on is not None:
+            self._train.train_on.show_wish(opened.train_on)
         if self._session.state.is_busy:
             return
         self._work = opened.model, opened.run

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_spoco._qt.project.project_folders import note_answered, to_open
-from napari_spoco._qt.project.project_writer import SEGMENTATION, TRAINING, ProjectWriter
+from napari_spoco._qt.project.project_writer import SEGMENTATION, TRAIN_ON, TRAINING, ProjectWriter
 from napari_spoco._qt.train.run_folders import find_run
+from napari_spoco._qt.train.run_images import ImageWish
 from napari_spoco.config import SegmentationConfig, TrainingConfig
 from napari_spoco.config_files import read_config
 from napari_spoco.review.history import Steps
@@ -56,6 +57,7 @@ class OpenedProject:
     images: tuple[OpenedImage, ...]
     training: TrainingConfig | None
     segmentation: SegmentationConfig | None
+    train_on: ImageWish | None
     model: Path | None
     run: Run | None
     chosen: str | None
@@ -163,6 +165,7 @@ def _read(writer: ProjectWriter) -> OpenedProject:
         images,
         _read_settings(project.path / TRAINING, TrainingConfig(), problems),
         _read_settings(project.path / SEGMENTATION, SegmentationConfig(), problems),
+        _read_settings(project.path / TRAIN_ON, ImageWish(), problems),
         model,
         None if run_folder is None else _read_run(run_folder, start, problems),
         chosen,

@@ -10,6 +10,8 @@ from napari.layers import Image, Labels, Layer, Shapes
 
 from napari_spoco._qt import layers
 from napari_spoco._qt.annotate.annotation_layer import find_layer
+from napari_spoco._qt.annotate.channel_looks import ChannelLook, looks_of, split
+from napari_spoco._qt.annotate.image_layers import parts_of
 from napari_spoco._qt.annotate.stroke_colours import StrokeColours
 from napari_spoco._qt.annotate.stroke_labels import STROKES
 from napari_spoco._qt.image_axes import given_names, is_readable, name_channels, set_axes, with_channel_axis
@@ -34,12 +36,16 @@ _PAINTED: tuple[PaintedLayer, ...] = ("annotations", "objects")
 
 @dataclass(frozen=True)
 class KeptLayers:
-    """An image with its annotations and boxes, and the objects that were found in it, as far as there are any."""
+    """An image with its annotations and boxes, and the objects that were found in it, as far as there are any.
+
+    `parts` are the layers that are on show in place of the image.
+    """
 
     image: Layer
     annotations: Layer | None = None
     boxes: Layer | None = None
     result: Layer | None = None
+    parts: tuple[Layer, ...] = ()
 
     @property
     def key(self) -> str:
@@ -50,6 +56,12 @@ class KeptLayers:
     def kinds(self) -> dict[ShownLayer, Layer | None]:
         """Its layers by what they are, those in front last."""
         return {"image": self.image, "objects": self.result, "annotations": self.annotations}
+
+    @property
+    def shown(self) -> dict[ShownLayer, tuple[Layer, ...]]:
+        """The layers that are looked at, by what they are."""
+        own = {kind: () if layer is None else (layer,) for kind, layer in self.kinds.items()}
+        return {**own, "image": self.parts or own["image"]}
 
     @property
     def painted(self) -> list[Layer]:
@@ -69,6 +81,7 @@ class KeptLayers:
             holder=layers.pixels_of(image),
             is_rgb=image.rgb,
             channels=given_names(image),
+            looks=looks_of(image, self.parts),
             placement=placement_of(image),
             annotations=_pixels(self.annotations, changed),
             boxes=self._read_boxes(),
@@ -76,7 +89,7 @@ class KeptLayers:
             review=None if known is None else known.decisions,
             note=known,
             opened=() if is_leaving else tuple(kind for kind in _PAINTED if self.kinds[kind] is not None),
-            hidden=tuple(kind for kind, layer in self.kinds.items() if layer is not None and not layer.visible),
+            hidden=tuple(kind for kind, shown in self.shown.items() if shown and not any(one.visible for one in shown)),
         )
 
     def _read_boxes(self) -> Any:
@@ -98,12 +111,13 @@ def find_kept(viewer: napari.viewer.Viewer, pairs: list[AnnotatedImage]) -> list
         key = layers.identity(pair.image)
         if layers.spatial_shape(pair.annotations) == layers.spatial_shape(pair.image):
             result = None if key in annotated else results.get(key)
-            kept.append(KeptLayers(pair.image, pair.annotations, pair.boxes, result))
+            parts = tuple(parts_of(viewer, pair.image))
+            kept.append(KeptLayers(pair.image, pair.annotations, pair.boxes, result, parts))
             annotated.add(key)
     for image in layers.image_layers(viewer):
         key = layers.identity(image)
         if key in results and key not in annotated:
-            kept.append(KeptLayers(image, result=results[key]))
+            kept.append(KeptLayers(image, result=results[key], parts=tuple(parts_of(viewer, image))))
     return [item for item in kept if is_readable(item.image)]
 
 
@@ -127,6 +141,9 @@ def show_opened(
         if image is None:
             image = known[entry.source] = _image_layer(viewer, item)
             yield
+            for part in split(image, [ChannelLook(*look) for look in entry.looks]) if image and entry.looks else ():
+                viewer.add_layer(part)
+                yield
         if image is None:
             _show_orphan(viewer, item)
             continue
@@ -137,8 +154,8 @@ def show_opened(
 
 def bring_to_front(viewer: napari.viewer.Viewer, kept: KeptLayers, hidden: Container[str]) -> None:
     """Show the layers of an image, but for those that the user had hidden, and select what is painted on."""
-    for kind, layer in kept.kinds.items():
-        if layer is not None:
+    for kind, shown in kept.shown.items():
+        for layer in shown:
             layer.visible = kind not in hidden
     if kept.boxes is not None:
         kept.boxes.visible = "annotations" not in hidden
@@ -195,7 +212,7 @@ def _show_labels(viewer: napari.viewer.Viewer, image: Layer, item: OpenedImage) 
         boxes = Shapes(_rectangles(item.entry), name=f"{image.name} boxes", metadata=dict(metadata), **place)
         viewer.add_layer(boxes)
         yield
-    return KeptLayers(image, annotations, boxes, result)
+    return KeptLayers(image, annotations, boxes, result, tuple(parts_of(viewer, image)))
 
 
 def _show_orphan(viewer: napari.viewer.Viewer, item: OpenedImage) -> None:

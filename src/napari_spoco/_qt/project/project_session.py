@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from napari_spoco._qt.annotate.channel_looks import ChannelLook
     from napari_spoco._qt.review.review_notes import ReviewNote
     from napari_spoco.config import AnnotationConfig
     from napari_spoco.project_file import PaintedLayer, Placement, ReviewDecisions, ShownLayer
@@ -24,7 +25,8 @@ class KeptImage:
     `review` is what is decided about the result, None where nothing was, and `note` what is noted at its layer, which
     goes on; `holder` is the object that is replaced when the image is. `file` is where the image was read from, if
     anywhere. `opened` are its layers in the viewer, none where they are leaving it, and `hidden` those not seen there.
-    `channels` are the names of the channels, if they have some.
+    `channels` are the names of the channels, if they have some, and `looks` how these look that are on show in place of
+    the image.
     """
 
     key: str
@@ -43,6 +45,7 @@ class KeptImage:
     opened: tuple[PaintedLayer, ...] = ()
     hidden: tuple[ShownLayer, ...] = ()
     channels: tuple[str, ...] = ()
+    looks: tuple[ChannelLook, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +63,7 @@ class KeptSession:
     model: Path | None
     run: Path | None
     start: Path | None = None
+    train_on: str | None = None
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ class ProjectWatch(QObject):
 
     def take_away(self) -> None:
         """Remove the layers from the viewer, and what was made of them."""
-        kept = {layer for item in self._kept for layer in (item.image, item.boxes, *item.painted)}
+        kept = {layer for item in self._kept for layer in (item.image, *item.parts, item.boxes, *item.painted)}
         ids = {layers.identity(item.image) for item in self._kept}
         with self.paused():
             self._watch([])

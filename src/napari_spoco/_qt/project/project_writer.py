@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from napari_spoco.config import AnnotationConfig
     from napari_spoco.project_file import PaintedLayer
 
-TRAINING, SEGMENTATION = "training.json", "segmentation.json"
+TRAINING, SEGMENTATION, TRAIN_ON = "training.json", "segmentation.json", "train_on.json"
 """Settings in a project's folder."""
 COPY_LIMIT = 2**30
 """Bytes up to which an image that no file holds is copied."""
@@ -150,6 +150,7 @@ class ProjectWriter:
         problems = [problem for image in session.images for problem in self._write_image(project, image, session)]
         self._write_settings(TRAINING, session.training)
         self._write_settings(SEGMENTATION, session.segmentation)
+        self._write_settings(TRAIN_ON, session.train_on)
         self._note_open(project, session)
         key = session.chosen or ""
         chosen = self._names.get(key) or self._mains.get(key) or project.work.chosen
@@ -177,7 +178,8 @@ class ProjectWriter:
             name = self._known(project, image)
             if name is None or self._is_replaced(project, name, image):
                 name, problems = self._add(project, image, is_replaced=name is not None)
-            project.change_image(name, title=image.title, placement=image.placement, channels=image.channels)
+            shown = {"title": image.title, "channels": image.channels, "looks": image.looks}
+            project.change_image(name, placement=image.placement, **shown)
             self._write_annotations(project, name, image, session.meaning)
             self._write_result(project, name, image)
         except (ValueError, OSError) as error:

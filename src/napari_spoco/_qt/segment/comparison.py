@@ -22,13 +22,22 @@ if TYPE_CHECKING:
 _SCORES = {
     "arand_error": (
         "Merged or split (ARand)",
-        "adapted Rand error: how many objects are merged or split, by pixels; 0 is perfect.",
+        "adapted Rand error, from 0 to 1: how often two pixels are wrongly in one object, or wrongly in two; 0 is "
+        "perfect. Large objects count most.",
     ),
-    "sbd": ("Outlines (SBD)", "symmetric best Dice: how well outlines agree; 1 is perfect."),
-    "abs_dic": ("Count off by", "difference in count (|DiC|): how many objects too many or too few; 0 is perfect."),
+    "sbd": (
+        "Outlines (SBD)",
+        "symmetric best Dice, from 0 to 1: how far each object covers the true one that it fits best; 1 is perfect. "
+        "Objects that are missed, or too many, lower it, too.",
+    ),
+    "abs_dic": (
+        "Count off by",
+        "difference in count (|DiC|): how many objects too many or too few; 0 is perfect, even if they are wrong ones.",
+    ),
     "ap50": (
         "Objects (AP@0.5)",
-        "average precision: share of objects found, of all true and false ones; 1 is perfect.",
+        "average precision, from 0 to 1: objects that are found, of all that are there or were found; 1 is perfect. "
+        "How good their outlines are hardly matters.",
     ),
 }
 """Short names, and what they mean."""

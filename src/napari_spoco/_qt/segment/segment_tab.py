@@ -11,7 +11,7 @@ from napari_spoco._qt import layers
 from napari_spoco._qt.editors import ignore_wheel
 from napari_spoco._qt.forms import ModelForm, read_parameters
 from napari_spoco._qt.layer_choice import LayerChoice
-from napari_spoco._qt.parts import buttons, folded, line, row, sentence, show_control
+from napari_spoco._qt.parts import buttons, folded, line, one_line, row, show_control
 from napari_spoco._qt.segment.comparison import ComparisonForm
 from napari_spoco._qt.tabs import Tab
 from napari_spoco.config import SegmentationConfig
@@ -29,6 +29,7 @@ _RADIUS, _THRESHOLD = "foreground_radius", "class_threshold"
 _CLASSES = "pixel_classes"
 _NO_CLASSES = "The model in use does not tell inside and outside of objects apart: it has no pixel classes."
 _SHIPPED = "Take a shipped model …"
+_BACKGROUND = "Click on background"
 _BACKGROUND_HELP = (
     "Then click on a pixel of the background: what is like it is background. Strokes of background in the annotations "
     "say the same. Press again to take it back."
@@ -56,7 +57,7 @@ class SegmentTab(Tab):
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__("Segment")
-        self.about_model = sentence()
+        self.about_model = one_line()
         self.shipped = QComboBox()
         self.shipped.addItems([_SHIPPED, *shipped_models()])
         self.shipped.setToolTip("Models that come with the plugin: take one that was trained on images like yours.")
@@ -73,11 +74,11 @@ class SegmentTab(Tab):
         self.radius.hide()
         self.threshold = ModelForm(SegmentationConfig, [_THRESHOLD])
         self._has_classes: bool | None = None
+        self._is_editable = True
         self._forms = (self.quick, self.radius, self.threshold, self.advanced)
-        self.background_button, self._about_background = QPushButton("Click on background"), sentence()
+        self.background_button = QPushButton(_BACKGROUND)
         self.background_button.setCheckable(True)
         self.background_button.setToolTip(_BACKGROUND_HELP)
-        self._about_background.hide()
         self.preview = QCheckBox()
         self.segment_button, self.cancel_button = QPushButton(), QPushButton()
         self.comparison = ComparisonForm(viewer)
@@ -88,7 +89,6 @@ class SegmentTab(Tab):
         self.column.addWidget(self.radius)
         self.column.addWidget(self.threshold)
         self.column.addWidget(self.background_button)
-        self.column.addWidget(self._about_background)
         self.column.addWidget(self.quick)
         self.column.addWidget(folded("Advanced settings", self.advanced))
         self.column.addWidget(self.preview)
@@ -124,9 +124,8 @@ class SegmentTab(Tab):
         return None if layer is None else layers.labels_pixels(layer)
 
     def show_background(self, pixel: tuple[int, ...] | None) -> None:
-        """Say which pixel stands for the background."""
-        self._about_background.setText("" if pixel is None else f"Background is what is like pixel {pixel}.")
-        self._about_background.setVisible(pixel is not None)
+        """Say which pixel stands for the background, on the button: what is below it stays in place."""
+        self.background_button.setText(_BACKGROUND if pixel is None else f"Background: like pixel {pixel}")
 
     def show_controls(self, controls: Controls, *, model_summary: str) -> None:
         """Show what may be pressed and changed."""
@@ -136,9 +135,12 @@ class SegmentTab(Tab):
         self.shipped.setEnabled(controls.load_model.enabled)
         show_control(self.segment_button, controls.segment)
         show_control(self.cancel_button, controls.cancel)
-        for widget in (*self._forms, self.foreground, self.background_button):
+        self._is_editable = controls.settings
+        for widget in (self.quick, self.radius, self.advanced, self.foreground, self.background_button):
             widget.setEnabled(controls.settings)
+        self._show_classes()
         self.about_model.setText(f"Model: {model_summary}" if model_summary else "No model yet: train or load one.")
+        self.about_model.setToolTip(model_summary)
 
     def release(self) -> None:
         """Let go of the viewer."""
@@ -183,10 +185,10 @@ class SegmentTab(Tab):
         self.changed.emit()
 
     def _show_classes(self) -> None:
-        """Show the certainty where it counts, and disable choices that the model does not suit."""
+        """Let the certainty be set where it counts, and disable choices that the model does not suit."""
         method, reason = self.quick.editor("method"), _NO_CLASSES if self._has_classes is False else ""
         counts = self.foreground.key() in ("", _CLASSES) or method.value() == _CLASSES
-        self.threshold.setVisible(bool(self._has_classes) and counts)
+        self.threshold.setEnabled(self._is_editable and bool(self._has_classes) and counts)
         for choice, index in (
             (self.foreground, [key for key, _ in _FOREGROUNDS].index(_CLASSES)),
             (method, method.findData(_CLASSES)),

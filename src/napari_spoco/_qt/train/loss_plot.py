@@ -33,18 +33,23 @@ _TERM_COLOURS = {
     "pixel_classes": "#84a82b",
 }
 _MEANINGS = {
-    "pull": "objects even",
-    "push": "objects apart",
-    "regularizer": "numbers small",
-    "instance": "outlines",
-    "unlabeled_push": "unpainted apart",
-    "consistency": "both views agree",
-    "adversarial": "critic",
-    "pixel_classes": "inside and outside",
+    "pull": ("objects even", "the pixels of an object are not alike yet; such objects come out in pieces"),
+    "push": ("objects apart", "objects are not different yet; neighbours are merged"),
+    "regularizer": ("numbers small", "how large the numbers of the embeddings are; of no matter to the objects"),
+    "instance": ("outlines", "how far what is found around a painted pixel differs from what was painted there"),
+    "unlabeled_push": ("unpainted apart", "what is not painted is still taken for painted objects"),
+    "consistency": ("both views agree", "student and teacher find different objects in what is not painted"),
+    "adversarial": ("critic", "how well the critic still tells found outlines from painted ones"),
+    "pixel_classes": ("inside and outside", "inside, border and outside of painted objects are still confused"),
 }
-"""What a term of the loss asks for, in the words of the legend."""
-_LEGEND_HELP = "In the words of the method and of the log: " + ", ".join(
-    f"{meaning} = {name.replace('_', ' ')}" for name, meaning in _MEANINGS.items()
+"""What a term of the loss asks for, in the words of the legend, and what it means while it is high."""
+_LEGEND_HELP = "<br>".join(
+    [
+        "Every curve is a kind of mistake: it should fall, then stay low. Dots are single steps, the thick curve is "
+        "the sum. In brackets is what settings and log call it.",
+        *(f"<b>{title}</b> ({name.replace('_', ' ')}): {meaning}." for name, (title, meaning) in _MEANINGS.items()),
+        "<b>score</b>: how well left-out objects are found; it should rise, 1 is perfect.",
+    ]
 )
 _SCORE_COLOUR = "#14a6b8"
 _REDRAW_MILLISECONDS = 150
@@ -75,7 +80,7 @@ class LossPlot(QWidget):
         self._curves["total"] = self._plot.plot()
         self._score_box, self._score_curve = _add_score_axis(item)
         self._legend: QLabel = sentence()
-        self._legend.setToolTip(_LEGEND_HELP)
+        self.setToolTip(_LEGEND_HELP)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -166,7 +171,7 @@ def _add_score_axis(item: pg.PlotItem) -> tuple[pg.ViewBox, pg.PlotDataItem]:
 
 
 def _legend(names: list[str], *, has_score: bool) -> str:
-    parts = [f"{_mark(_TERM_COLOURS[name], '■')}&nbsp;{_MEANINGS[name].replace(' ', '&nbsp;')}" for name in names]
+    parts = [f"{_mark(_TERM_COLOURS[name], '■')}&nbsp;{_MEANINGS[name][0].replace(' ', '&nbsp;')}" for name in names]
     score = f"<br>{_mark(_SCORE_COLOUR, '●')}&nbsp;score on left-out objects, axis on the right" if has_score else ""
     return "Mistakes per step (loss), less is better: the sum, and&nbsp; " + "&nbsp; ".join(parts) + score
 

@@ -1,6 +1,7 @@
 """Says what device trains, how much memory that will take, and whether there is as much; torch is not asked.
 
-What "auto" means is known once a model was loaded, or a training has said on which device it runs.
+What "auto" means is found out behind the open window, unless a model was loaded, or a training has said on which device
+it runs, before.
 """
 
 from __future__ import annotations
@@ -20,29 +21,36 @@ from napari_spoco.training.reports import TrainingStarted
 if TYPE_CHECKING:
     from napari.layers import Layer
 
-    from napari_spoco._qt.annotate.annotate_tab import AnnotateTab
     from napari_spoco._qt.controller import SessionController
     from napari_spoco._qt.train.train_tab import TrainTab
+    from napari_spoco._qt.train.training_images import TrainingImages
     from napari_spoco.config import NetworkConfig, TrainingConfig
+    from napari_spoco.training.default_device import DefaultDevice
 
 
 class MemoryView(QObject):
     """Keeps the line about the memory up to date."""
 
     def __init__(
-        self, annotate: AnnotateTab, train: TrainTab, session: SessionController, parent: QObject | None = None
+        self, images: TrainingImages, train: TrainTab, session: SessionController, parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
-        self._annotate, self._train, self._session = annotate, train, session
+        self._images, self._train, self._session = images, train, session
         self._known: tuple[str, str] | None = None  # the device that "auto" means, and its precision
+        self._found: DefaultDevice | None = None
         train.settings.changed.connect(self.refresh)
         session.training_reported.connect(self._on_training_reported)
 
+    def know_device(self, device: DefaultDevice) -> None:
+        """Say from now on that "auto" is this one."""
+        self._found = device
+        self.refresh()
+
     def refresh(self) -> None:
-        """Estimate anew for the image, settings and model that are chosen; nothing while a job takes memory."""
+        """Estimate anew for the images, settings and model that are chosen; nothing while a job takes memory."""
         if self._session.state.is_busy:
             return
-        image = self._annotate.image.layer()
+        image = self._images.largest()
         line = None
         if image is not None and is_readable(image):
             try:
@@ -56,11 +64,12 @@ class MemoryView(QObject):
         device, precision = config.device, "auto"
         if device == "auto" and self._known is not None:
             device, precision = self._known
-        elif device == "auto" and self._session.auto_device:
-            device = self._session.auto_device
+        elif device == "auto":
+            device = self._session.auto_device or (self._found.kind if self._found else device)
+        name = self._found.name if self._found and self._found.kind == device else ""
         shape = layers.spatial_shape(image)
         n_bytes = estimate_memory(network, config, shape, precision=precision)
-        return notices.memory_line(config.device, device, n_bytes, _free_memory())
+        return notices.memory_line(device, n_bytes, _free_memory(), name=name)
 
     def _network(self, image: Layer, config: TrainingConfig) -> NetworkConfig:
         """Return what would be trained; a model that is started from brings its own network."""

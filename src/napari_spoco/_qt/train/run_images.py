@@ -1,4 +1,7 @@
-"""Which images a training is made on: `images.json` in its folder, so that it can be resumed with the same ones."""
+"""Which images a training is made on: what the user wishes, and what a run was made on.
+
+The latter is `images.json` in the folder of the run, so that it can be resumed with the same ones.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,20 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from napari_spoco.config import Parameters
 from napari_spoco.data.writers import atomic_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _FILE = "images.json"
+
+
+class ImageWish(Parameters):
+    """Whether all annotated images are to be trained on, but for some, by the names of their layers; or one alone."""
+
+    wants_all: bool = False
+    left_out: tuple[str, ...] = ()
 
 
 class RunImage(NamedTuple):

@@ -10,11 +10,12 @@ from qtpy.QtWidgets import QPushButton
 from napari_spoco._qt import notices
 from napari_spoco._qt.notices import TONES
 from napari_spoco._qt.parts import buttons, sentence, show_control
+from napari_spoco._qt.session import Start
 from napari_spoco._qt.tabs import Tab
 from napari_spoco._qt.train.log_drawer import LogDrawer
 from napari_spoco._qt.train.loss_plot import LossPlot
 from napari_spoco._qt.train.start_choice import StartChoice, advise_start
-from napari_spoco._qt.train.train_on import TrainOnChoice
+from napari_spoco._qt.train.train_on import TrainOnForm
 from napari_spoco._qt.train.training_settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class TrainTab(Tab):
 
     def __init__(self) -> None:
         super().__init__("Train")
-        self.train_on, self.start, self.settings = TrainOnChoice(), StartChoice(), TrainingSettings()
+        self.train_on, self.start, self.settings = TrainOnForm(), StartChoice(), TrainingSettings()
         self.settings.quick.put_first("Start from", self.start)
         self.settings.quick.put_first("Train on", self.train_on)
         self.train_button, self.stop_button = QPushButton(), QPushButton()
@@ -46,9 +47,9 @@ class TrainTab(Tab):
         self.memory.hide()
         self.plot, self.score, self.log = LossPlot(), sentence(), LogDrawer()
         self.column.addWidget(self.settings)
-        self.column.addWidget(self.about_start)
-        self.column.addWidget(self.memory)
         self.column.addLayout(buttons(self.train_button, self.stop_button))
+        self.column.addWidget(self.about_start)  # Lines come and go: below the buttons, which stay.
+        self.column.addWidget(self.memory)
         for widget in (self.plot, self.score):
             widget.hide()
             self.column.addWidget(widget)
@@ -61,6 +62,7 @@ class TrainTab(Tab):
         show_control(self.train_button, controls.train)
         show_control(self.stop_button, controls.stop)
         self.settings.set_editable(controls.inputs)
+        self.train_on.allow(controls.inputs, is_resumed=controls.start is Start.RESUME)
         self.start.setEnabled(controls.load_model.enabled)
         self.start.offer(controls.starts, controls.start, model, loading)
 

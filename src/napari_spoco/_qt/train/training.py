@@ -20,6 +20,7 @@ from napari_spoco._qt.session import SessionState, Start
 from napari_spoco._qt.train.live_painting import LivePainting
 from napari_spoco._qt.train.live_view import LiveView
 from napari_spoco._qt.train.memory_view import MemoryView
+from napari_spoco._qt.train.training_images import TrainingImages
 from napari_spoco._qt.train.training_job import TrainedImages, TrainingInputs
 from napari_spoco._qt.train.training_log import TrainingLog
 from napari_spoco.training.reports import Preview, ScoreReport, StepReport, TrainingStarted
@@ -76,15 +77,15 @@ class Training(QObject):
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._tab, self._annotate, self._images = tab, annotate, images
+        self._tab, self._annotate, self._annotated = tab, annotate, images
         self._session, self._results = session, results
         self._new_run_folder, self._models_folder = new_run_folder, models_folder
         self._pairs: list[AnnotatedImage] = []  # that are trained on
         self.painting = LivePainting(session.send_painted, parent=self)
         self.view = LiveView(viewer, annotate.image, session.send_view, parent=self)
         self.log = TrainingLog(session, tab.log, parent=self)
-        self.memory = MemoryView(annotate, tab, session, parent=self)
-        images.changed.connect(self._on_images_changed)
+        self.images = TrainingImages(images, annotate, tab.train_on, tab.settings, parent=self)
+        self.memory = MemoryView(self.images, tab, session, parent=self)
         tab.train_requested.connect(self._on_train_requested)
         tab.stop_requested.connect(session.stop)
         tab.start.chosen.connect(self._on_start_chosen)
@@ -103,15 +104,16 @@ class Training(QObject):
         self.memory.refresh()
 
     def end(self) -> None:
-        """Let go of viewer and layers."""
+        """Let go of what the running training was told of."""
         self.painting.end()
         self.view.end()
 
-    # What the user wants
+    def release(self) -> None:
+        """Let go of viewer and layers."""
+        self.end()
+        self.images.release()
 
-    def _on_images_changed(self) -> None:
-        image = self._annotate.image.layer()
-        self._tab.train_on.offer(len(self._images.one_each()), "" if image is None else image.name)
+    # What the user wants
 
     def _on_start_chosen(self, start: Start) -> None:
         self._session.choose_start(start)
@@ -125,7 +127,7 @@ class Training(QObject):
     def _on_train_requested(self) -> None:
         resumed = self._session.resumable if self._tab.start.start is Start.RESUME else None
         try:
-            pairs = self._images.to_resume(resumed.folder) if resumed else self._pairs_to_train_on()
+            pairs = self._annotated.to_resume(resumed.folder) if resumed else self.images.pairs()
             if not pairs:
                 return
             inputs = self._inputs(pairs, resumed)
@@ -143,10 +145,6 @@ class Training(QObject):
         if image is None or (n_channels(image) if channels is None else len(channels)) > 1:
             return None
         return len(spatial_axes(image))
-
-    def _pairs_to_train_on(self) -> list[AnnotatedImage]:
-        current = self._images.current()
-        return self._images.one_each() if self._tab.train_on.wants_all else [current] if current else []
 
     def _inputs(self, pairs: list[AnnotatedImage], resumed: Run | None) -> TrainingInputs:
         """Return what to train on and how; raises ValueError or OSError with a sentence for the user."""

@@ -41,7 +41,8 @@ _BLANKS = {
 _EDITED = "edited"
 _PRESET_HELP = (
     "quick, normal, thorough: minutes to hours, from a few objects. paper: the published settings, for many hours; "
-    "adversarial: with a critic of the masks. discriminative: the older method it is compared with. "
+    "adversarial: the same with a second network that judges outlines. discriminative: pull and push alone, the older "
+    "method that it is compared with. "
     "Choosing one fills all settings."
 )
 

@@ -1,0 +1,68 @@
+"""What is ticked for a training, and how channels look, after reopening."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from qtpy.QtCore import Qt
+
+from napari_spoco._qt.annotate.image_layers import parts_of
+from napari_spoco._qt.train.run_images import ImageWish
+from napari_spoco._qt.widget import SpocoWidget
+
+
+def make_image(seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 255, (64, 64)).astype(np.uint8)
+
+
+def is_kept(folder: Path, name: str, text: str) -> bool:
+    return (folder / name).exists() and text in (folder / name).read_text()
+
+
+def reopen(start, folder: Path, until) -> SpocoWidget:
+    again = start()
+    again.projects.bar.open_requested.emit(str(folder))
+    until(lambda: again.projects.folder == folder and not again.session.state.is_busy)
+    until(lambda: "restored" in again.footer.text)
+    return again
+
+
+def test_an_image_that_was_left_out_is_so_after_reopening(named, viewer, tmp_path, until, start) -> None:
+    viewer.add_image(make_image(), name="other")
+    named.annotate.image.choose(viewer.layers["other"])
+    named.annotate.new_button.click()
+    viewer.layers["other annotations"].data[5:9, 5:9] = 1
+    viewer.layers["other annotations"].refresh()
+    form = named.train.train_on
+    form.choose_all(True)
+    form.ticks.item(0).setCheckState(Qt.CheckState.Unchecked)
+    until(lambda: is_kept(tmp_path / "my project", "train_on.json", '"cells"'))
+    until(lambda: is_kept(tmp_path / "my project", "project.toml", '"other"'))
+    named.release()
+    again = reopen(start, tmp_path / "my project", until)
+    assert again.train.train_on.wish == ImageWish(wants_all=True, left_out=("cells",))
+    assert again.train.train_on.choice.currentText() == "1 of 2 annotated images"
+
+
+def test_channels_of_a_combined_image_look_as_before_after_reopening(named, viewer, tmp_path, until, start) -> None:
+    viewer.layers.remove("cells")
+    looks = {"DAPI": ("cyan", (3.0, 90.0)), "GFP": ("#ff8000", (0.0, 200.0))}
+    for index, (name, (colormap, limits)) in enumerate(looks.items()):
+        viewer.add_image(make_image(index), name=name, colormap=colormap, contrast_limits=limits)
+    named.annotate.image.choose(viewer.layers["GFP"])
+    named.combining.combine()
+    named.annotate.new_button.click()
+    viewer.layers["DAPI + GFP annotations"].data[5:9, 5:9] = 1
+    viewer.layers["DAPI + GFP annotations"].refresh()
+    until(lambda: is_kept(tmp_path / "my project", "project.toml", "#ff8000"))
+    named.release()
+    again = reopen(start, tmp_path / "my project", until)
+    image = viewer.layers["DAPI + GFP"]
+    assert not image.visible
+    parts = parts_of(viewer, image)
+    assert {part.name: (part.colormap.name, tuple(part.contrast_limits)) for part in parts} == looks
+    assert all(part.visible for part in parts)
+    assert again.annotate.image.layer() == image
+    again.projects.bar.close_requested.emit()
+    until(lambda: not len(viewer.layers))

@@ -1,0 +1,45 @@
+"""The main buttons of the tabs stay where they are while the texts around them change."""
+
+from __future__ import annotations
+
+from qtpy.QtWidgets import QApplication
+
+from napari_spoco._qt.notices import Notice
+from napari_spoco._qt.session import Start
+
+LONG = "nuclei and 12 more 2026-01-01: 2D, 1 channel, 16535 steps on 6420 objects"
+WIDTH = 340
+
+
+def height_of(tab, button) -> int:
+    """Return how far below the top of its tab a button is, in a dock that is as narrow as usual."""
+    QApplication.processEvents()
+    tab.resize(WIDTH, 1200)
+    tab.layout().invalidate()
+    tab.layout().activate()
+    return button.mapTo(tab, button.rect().topLeft()).y()
+
+
+def test_train_stays_where_it_is(ready) -> None:
+    tab = ready.train
+    before = height_of(tab, tab.train_button)
+    for model_summary, notice in (("", None), (LONG, Notice("Short.")), (LONG, Notice(f"{LONG}. {LONG}", "bad"))):
+        tab.show_memory(notice)
+        tab.start.offer((Start.NEW, Start.FINE_TUNE), Start.FINE_TUNE, "nuclei")
+        tab.show_start(model_summary, 2)
+        assert height_of(tab, tab.train_button) == before
+    assert tab.about_start.y() > before
+
+
+def test_segment_stays_where_it_is(ready, viewer) -> None:
+    tab, places = ready.segment, set()
+    for model in ("No model yet.", f"Model: {LONG}"):
+        for has_classes in (None, False, True):
+            for pixel in (None, (12, 345)):
+                tab.about_model.setText(model)
+                tab.offer_classes(has_classes)
+                tab.show_background(pixel)
+                places.add(height_of(tab, tab.segment_button))
+    viewer.layers["cells"].name = f"{LONG}, as a name {LONG}"
+    places.add(height_of(tab, tab.segment_button))
+    assert len(places) == 1
