@@ -8,15 +8,7 @@ from torch import nn
 from napari_spoco.config import NetworkConfig, Normalization
 from napari_spoco.data.images import normalize_image
 from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard
-from napari_spoco.models.network import UNet
-from napari_spoco.segmentation.prediction import (
-    PredictionStopped,
-    bytes_per_pixel,
-    default_halo,
-    default_tile_shape,
-    predict_embeddings,
-    receptive_reach,
-)
+from napari_spoco.segmentation.prediction import PredictionStopped, predict_embeddings
 
 EXACT = {"precision": "float32"}
 
@@ -45,17 +37,20 @@ def embed_directly(model, image):
 @pytest.mark.parametrize(
     ("model", "shape", "tile_shape"),
     [
-        pytest.param(make_model(), (64, 96), (16, 20), id="2D"),
-        pytest.param(make_model(in_channels=3), (64, 48), (64, 8), id="2D, three channels"),
+        pytest.param(make_model(), (96, 128), (16, 20), id="2D"),
+        pytest.param(make_model(in_channels=3), (64, 80), (64, 8), id="2D, three channels"),
         pytest.param(make_model(feature_maps=(4, 8)), (32, 48), (4, 48), id="2D, two levels"),
-        pytest.param(make_model(feature_maps=(4, 4, 4, 4)), (80, 128), (24, 40), id="2D, four levels"),
-        pytest.param(make_model(ndim=3), (12, 32, 40), (8, 16, 12), id="3D"),
+        pytest.param(make_model(feature_maps=(4, 4, 4, 4)), (160, 208), (24, 40), id="2D, four levels"),
+        pytest.param(make_model(ndim=3), (12, 64, 72), (8, 16, 12), id="3D"),
+        pytest.param(make_model(ndim=3, feature_maps=(2, 2, 2, 2)), (8, 136, 144), (8, 16, 24), id="3D, four levels"),
     ],
 )
 def test_tiles_give_the_result_of_one_piece(model, shape, tile_shape, rng):
     image = rng.random((model.config.in_channels, *shape)).astype(np.float32)
     expected = embed_directly(model, image)
-    found = predict_embeddings(model, image, tile_shape=tile_shape, **EXACT)
+    counts = []
+    found = predict_embeddings(model, image, tile_shape=tile_shape, on_progress=lambda *of: counts.append(of), **EXACT)
+    assert counts[-1][1] > 1
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=1e-5)
     np.testing.assert_allclose(predict_embeddings(model, image, **EXACT), expected, atol=1e-5)
@@ -105,58 +100,6 @@ def test_without_halo_the_seams_show(rng):
     assert np.abs(seamed - whole).max() > 1e-3
 
 
-@pytest.mark.parametrize("n_levels", [2, 3, 4])
-def test_reach_is_exact(n_levels):
-    """Positive weights: an input changes exactly the outputs that can depend on it."""
-    config = NetworkConfig(feature_maps=(1,) * n_levels, embedding_dim=2)
-    network = UNet(config).double().eval()
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.fill_(0.5)
-    reach = receptive_reach(config)
-    size = -(-2 * (reach + config.stride) // config.stride) * config.stride
-    farthest = 0
-    for position in range(size // 2, size // 2 + config.stride):
-        image = torch.ones(1, 1, size, config.stride, dtype=torch.float64, requires_grad=True)
-        network(image)[0, 0, position].sum().backward()
-        rows = torch.nonzero(image.grad[0, 0].abs().sum(dim=1) > 0)
-        farthest = max(farthest, position - int(rows.min()), int(rows.max()) - position)
-    # Max-pooling passes the gradient to one pixel of a window only, so the outermost may be off by a window.
-    assert reach - config.stride < farthest <= reach
-
-
-def test_default_halo_covers_the_reach_up_to_a_cap():
-    assert receptive_reach(NetworkConfig(feature_maps=(8,) * 4)) == 51
-    assert default_halo(NetworkConfig(feature_maps=(8,) * 4)) == (56, 56)
-    assert default_halo(NetworkConfig(feature_maps=(8,) * 6)) == (128, 128)
-    assert default_halo(NetworkConfig(ndim=3, feature_maps=(8,) * 4)) == (32, 32, 32)
-    assert default_halo(NetworkConfig(ndim=3, feature_maps=(8,) * 7)) == (64, 64, 64)
-
-
-@pytest.mark.parametrize(
-    ("ndim", "shape", "n_pixels", "expected"),
-    [
-        pytest.param(2, (512, 2048), 2**20, (512, 2048), id="fits"),
-        pytest.param(2, (1024, 1100), 2**20, (512, 368), id="equal tiles instead of a thin last one"),
-        pytest.param(3, (16, 64, 64), 2**16, (16, 64, 64), id="stack fits"),
-        pytest.param(3, (64, 64, 64), 10, (4, 4, 4), id="no memory at all"),
-    ],
-)
-def test_default_tile(ndim, shape, n_pixels, expected):
-    config = NetworkConfig(ndim=ndim, feature_maps=(8, 8, 8))
-    memory = n_pixels * bytes_per_pixel(config)
-    assert default_tile_shape(config, shape, (24,) * ndim, memory=memory) == expected
-
-
-def test_default_tile_with_halo_fits_in_memory():
-    config = NetworkConfig(ndim=3, feature_maps=(8, 8, 8))
-    tile = default_tile_shape(config, (48, 512, 512), (24,) * 3, memory=10**6 * bytes_per_pixel(config))
-    outer = np.minimum(np.array(tile) + 48, (48, 512, 512))
-    assert all(length % 4 == 0 for length in tile)
-    assert 0.7 * 10**6 < outer.prod() <= 10**6
-    assert tile[0] == 48
-
-
 def test_every_module_gets_its_mode_back(rng):
     model = make_model()
     model.network.train()
@@ -185,6 +128,26 @@ def test_group_norm_in_one_tile(rng):
     np.testing.assert_allclose(predict_embeddings(model, image, **EXACT), embed_directly(model, image), atol=1e-5)
 
 
+def test_group_norm_sees_as_much_as_in_training(rng):
+    """Where windows do not overlap, embeddings are those of a window by itself, whatever the rest of the image is."""
+    model = make_model(norm="group")
+    model = EmbeddingModel(model.network, model.card.model_copy(update={"patch_shape": (32, 32)}))
+    image = rng.random((1, 48, 112)).astype(np.float32)
+    image[..., 48:] *= 100
+    found = predict_embeddings(model, image, **EXACT)
+    normalized = normalize_image(image, model.card.normalization)
+    with torch.inference_mode():
+        first = model.network.eval()(torch.from_numpy(normalized[None, :, :, :48]))[0].numpy()
+    np.testing.assert_allclose(found[..., :32], first[..., :32], atol=1e-5)
+    whole = embed_directly(model, image)
+    assert np.abs(found - whole).max() > 1e-3
+    out = np.full(found.shape, np.nan, dtype=np.float32)
+    assert predict_embeddings(model, image, out=out, **EXACT) is out
+    np.testing.assert_array_equal(out, found)
+    tiled = predict_embeddings(model, image, tile_shape=(48, 112), **EXACT)
+    np.testing.assert_allclose(tiled, whole, atol=1e-5)
+
+
 def test_teacher(rng):
     image = rng.random((16, 16))
     student, teacher = make_model(), make_model()
@@ -199,13 +162,13 @@ def test_progress_and_stop(rng):
     model = make_model()
     image = rng.random((32, 32)).astype(np.float32)
     seen = []
-    predict_embeddings(model, image, tile_shape=(16, 16), on_progress=lambda *counts: seen.append(counts))
+    predict_embeddings(model, image, tile_shape=(16, 16), halo=(0, 0), on_progress=lambda *counts: seen.append(counts))
     assert seen == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
 
     out = np.full((5, 32, 32), np.nan, dtype=np.float32)
     answers = iter([False, False, True])
     with pytest.raises(PredictionStopped, match="2 of 4"):
-        predict_embeddings(model, image, tile_shape=(16, 16), out=out, stop=lambda: next(answers))
+        predict_embeddings(model, image, tile_shape=(16, 16), halo=(0, 0), out=out, stop=lambda: next(answers))
     assert np.isfinite(out[:, :16]).all()
     assert np.isnan(out[:, 16:]).all()
 
