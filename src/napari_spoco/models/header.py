@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_spoco.config import NetworkConfig
+from napari_spoco.data.resampling import in_micrometers
 from napari_spoco.models.registry import model_in_folder
 
 if TYPE_CHECKING:
@@ -19,14 +20,16 @@ METADATA_KEY = "napari_spoco"
 
 @dataclass(frozen=True)
 class ModelHeader:
-    """Architecture of a model, whether the file holds a teacher beside the student, and the channels it was trained on.
+    """Architecture of a model, whether the file holds a teacher beside the student, and what it was trained on.
 
-    `channels` are counted from 0; None for all.
+    `channels` are counted from 0; None for all. `voxel_size` is in micrometers per spatial axis; None where it is not
+    known.
     """
 
     network: NetworkConfig
     has_teacher: bool
     channels: tuple[int, ...] | None = None
+    voxel_size: tuple[float, ...] | None = None
 
 
 def read_header(path: str | os.PathLike[str]) -> ModelHeader:
@@ -48,4 +51,12 @@ def read_header(path: str | os.PathLike[str]) -> ModelHeader:
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise ValueError(f"path: {path} is not a model file ({error}).") from error
     has_teacher = any(name.startswith("teacher.") for name in names)
-    return ModelHeader(network, has_teacher, None if channels is None else tuple(channels))
+    taken = None if channels is None else tuple(channels)
+    return ModelHeader(network, has_teacher, taken, _voxel_size(card, network.ndim))
+
+
+def _voxel_size(card: dict[str, Any], ndim: int) -> tuple[float, ...] | None:
+    try:
+        return in_micrometers(card.get("voxel_size"), card.get("units"), ndim)
+    except ValueError:
+        return None

@@ -7,9 +7,10 @@ there and nowhere else.
 
 GroupNorm computes its statistics from what the network is shown, so what it says depends on how much that is. Such a
 network is shown overlapping windows little larger than the patches that it was trained on, and what it says of them is
-blended. On a stack of synthetic tissue, 40 x 256 x 256 at the voxel size of `ovules-small`, whose patches were of
-32 x 64 x 64, the adapted Rand error between edges was .19 seen as a whole, .16 by tiles of 128 with halo, and .15, .11
-and .09 by windows of three, two and one and a half patches; of one patch, .13.
+blended. On two stacks of synthetic tissue, 40 x 256 x 256 at the voxel size of `ovules-small`, whose patches were of
+32 x 64 x 64, the adapted Rand error between edges was .21 and .27 seen as a whole, .15 and .16 by tiles of 128 with a
+halo of 32, and .14 and .19, .10 and .12, .09 and .09, .23 and .23 by windows of three, two, one and a half patches and
+one (`benchmarks/windows.py`).
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ Box = tuple[slice, ...]
 
 _TILE_2D = 512
 _MAX_HALO = {2: 128, 3: 64}
-_PATCHES = 1.5
+PATCHES = 1.5
 """Length of a window, in patches of the training."""
 _OVERLAP = 1 / 3
 _RIM = 1 / 8
@@ -91,7 +92,7 @@ def choose_tiles(
     padded = padded_shape(shape, config.stride)
     n_pixels = memory / bytes_per_pixel(config)
     if config.norm == "group" and card.patch_shape and tile_shape is None and halo is None:
-        wanted = tuple(_round_up(math.ceil(_PATCHES * length), config.stride) for length in card.patch_shape)
+        wanted = tuple(_round_up(math.ceil(PATCHES * length), config.stride) for length in card.patch_shape)
         window = _largest_box(config.stride, wanted, (0,) * config.ndim, n_pixels)
         return list(overlapping_windows(shape, padded, window, config.stride))
     margin = default_halo(config) if halo is None else _aligned(halo, config, name="halo", at_least=0)
