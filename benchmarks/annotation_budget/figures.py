@@ -25,6 +25,9 @@ _PALETTE = (
 )
 _COLOURS = dict(zip(NAMES, _PALETTE, strict=True))
 _MARKERS = dict(zip(NAMES, "oDsPv^<>pXhd8X", strict=True))
+_WAYS = {", 16 spread": "^", ", 16 neighbours": "v", ", 16 box": "s", ", 16 spread+strokes": "P"}
+"""Ways to spend 16 objects stand beside the line of what was drawn at random."""
+_COLUMNS = 2
 _LEAST_RANGE = 0.2
 """Of the scores in a panel: small differences between single seeds are not to look large."""
 _TIME = "CPU minutes of training"
@@ -55,7 +58,7 @@ def draw_figures(rows: Rows, folder: Path) -> list[Path]:
     ]  # fmt: skip
     by_name = {
         f"annotated objects ({minutes:g} CPU minutes of training)": [
-            Point(g, _strokes(g), g.mean(lambda row: row["n_annotated"])) for g in by_objects
+            Point(g, _way(g), g.mean(lambda row: row["n_annotated"])) for g in by_objects
         ],
         _TIME: [Point(g, f", {g.key.reveal}", g.key.minutes) for g in by_minutes],
     }
@@ -81,16 +84,21 @@ def _course(g: Group) -> tuple[str, str, str]:
     return g.key.image_set, g.key.contestant, g.key.reveal
 
 
-def _strokes(g: Group) -> str:
+def _way(g: Group) -> str:
+    """Say how the objects were chosen, where that is not at random, and whether there are strokes."""
+    if (way := f", {g.key.reveal}") in _WAYS:
+        return way
     return ", with strokes" if g.key.reveal.endswith("+strokes") else ""
 
 
 def _draw(path: Path, label: str, points: Sequence[Point]) -> Path:
     learned = {p.group.key.image_set for p in points if p.group.key.contestant != "classical"}
     sets = [name for name in _TITLES if name in learned]
-    figure = Figure(figsize=(5.6 * len(sets), 5.8), layout="constrained")
-    panels = figure.subplots(1, len(sets), squeeze=False)[0]
-    for axes, name in zip(panels, sets, strict=True):
+    n_columns = min(_COLUMNS, len(sets))
+    n_rows = -(-len(sets) // n_columns)
+    figure = Figure(figsize=(5.6 * n_columns, 5.8 * n_rows), layout="constrained")
+    for i, name in enumerate(sets, start=1):
+        axes = figure.add_subplot(n_rows, n_columns, i)
         _panel(axes, name, [p for p in points if p.group.key.image_set == name], label)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=130, format="png")
@@ -128,7 +136,8 @@ def _panel(axes: Axes, image_set: str, points: Sequence[Point], label: str) -> N
 
 def _series(axes: Axes, points: Sequence[Point], *, is_level: bool) -> None:
     """Draw a contestant: a level where nothing changes along the axis, else a line through the means."""
-    first, is_bare = points[0].group, _is_bare(points[0])
+    first, way = points[0].group, points[0].variant
+    is_bare = _is_bare(points[0]) or way in _WAYS
     colour = _COLOURS[first.key.contestant]
     scores = [p.group.values(p.group.main_readout, "evaluation", main_measure(first.key.image_set)) for p in points]
     means = [np.mean(values) for values in scores]
@@ -140,9 +149,9 @@ def _series(axes: Axes, points: Sequence[Point], *, is_level: bool) -> None:
         means,
         label=f"{_name(points[0])} ({_seeds(scores)})",
         color=colour,
-        linestyle="--" if is_bare else "-",
+        linestyle="none" if way in _WAYS else "--" if is_bare else "-",
         linewidth=1.8,
-        marker=_MARKERS[first.key.contestant],
+        marker=_WAYS.get(way, _MARKERS[first.key.contestant]),
         markersize=7.5,
         markerfacecolor="white" if is_bare else colour,
         markeredgecolor=colour if is_bare else "white",
