@@ -40,9 +40,9 @@ class FakeProcess:
         self._queue: queue.Queue[TrainingMessage] = queue.Queue()
 
     def start(self) -> None:
-        self.is_started = True
         first_step = RESUMED_AT if self.request.resume else 1
         self.say(TrainingStarted("cpu", "float32", (32, 32), 2, 6, 1000, 1e-3, first_step))
+        self.is_started = True
 
     def messages(self) -> Iterator[TrainingMessage]:
         while True:

@@ -94,14 +94,14 @@ def test_boxes_reach_the_request(ready, viewer, processes, until) -> None:
     viewer.add_shapes([rectangle((2, 3), (10, 20))], name="complete")
     ready.annotate.boxes.choose(viewer.layers["complete"])
     ready.train.train_button.click()
-    until(lambda: bool(processes.made))
+    until(lambda: processes.made and processes.last.is_started)
     assert processes.last.request.boxes == (((slice(2, 11), slice(3, 21)),),)
 
 
 def test_without_a_choice_there_are_none(ready, viewer, processes, until) -> None:
     viewer.add_shapes([rectangle((2, 3), (10, 20))])
     ready.train.train_button.click()
-    until(lambda: bool(processes.made))
+    until(lambda: processes.made and processes.last.is_started)
     assert processes.last.request.boxes == ((),)
 
 
@@ -131,7 +131,7 @@ def test_a_background_label_is_no_object(ready, processes, until) -> None:
     annotations_group(ready).editor("ignore_label").setValue(2)
     assert about(ready).endswith("label 3 counts as background (25 pixels); label 2 is ignored")
     ready.train.train_button.click()
-    until(lambda: bool(processes.made))
+    until(lambda: processes.made and processes.last.is_started)
     meaning = processes.last.request.config.annotations
     assert (meaning.background_label, meaning.ignore_label) == (3, 2)
 

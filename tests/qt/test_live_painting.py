@@ -67,7 +67,7 @@ def test_only_what_has_changed_is_sent(layer, processes, there, until) -> None:
 
 def test_what_is_painted_while_the_process_starts_is_not_lost(ready, viewer, processes, there, until) -> None:
     ready.train.train_button.click()
-    until(lambda: bool(processes.made))
+    until(lambda: processes.made and processes.last.is_started)
     viewer.layers["cells annotations"].paint((50, 50), 9)
     until(lambda: (there() == 9).any())
 

@@ -67,7 +67,7 @@ def test_a_training_from_press_to_model(ready, viewer, processes, until) -> None
     assert ready.session.state is SessionState.TRAINING
     assert not ready.train.train_button.isEnabled()
     assert ready.train.stop_button.isEnabled()
-    until(lambda: bool(processes.made))
+    until(lambda: processes.made and processes.last.is_started)
     process = processes.last
     assert process.request.config.max_steps == 12
     assert process.request.start_from is None
