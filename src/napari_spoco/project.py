@@ -298,13 +298,13 @@ class Project:
         known = self._read()
         paths = (known.model, known.run, known.start)
         model, run, start = (None if path is None else self._path / path for path in paths)
-        return ProjectWork(model, run, known.chosen, start)
+        return ProjectWork(model, run, known.chosen, start, known.is_training)
 
     def set_work(self, work: ProjectWork) -> None:
         """Keep what is worked with; raises OSError."""
-        paths = (work.model, work.run, work.start)
-        model, run, start = (None if path is None else self._relative(path) for path in paths)
-        self._write(model=model, run=run, chosen=work.chosen, start=start)
+        paths = {"model": work.model, "run": work.run, "start": work.start}
+        known = {name: None if path is None else self._relative(path) for name, path in paths.items()}
+        self._write(**known, chosen=work.chosen, is_training=work.is_training)
 
     @property
     def runs(self) -> tuple[Path, ...]:

@@ -78,8 +78,9 @@ class ProjectImage(Parameters):
     on show, its name if empty; `is_rgb` says that its channels are colours, and `channels` are their names, if they
     have some. `review` is that of the found objects.
     `looks` are colormap, darkest and brightest value of each channel, where channels are on show in place of the image.
-    `n_painted` and `n_found` are numbers of objects. Of its layers, `closed` are those that the user has taken out of
-    the viewer, and `hidden` those that were there, but not seen, when it was written last.
+    `n_painted` and `n_found` are numbers of objects; `is_copy` says that the image is a part of another one, with a
+    copy of what is painted there. Of its layers, `closed` are those that the user has taken out of the viewer, and
+    `hidden` those that were there, but not seen, when it was written last.
     """
 
     name: str
@@ -99,6 +100,7 @@ class ProjectImage(Parameters):
     n_found: int = 0
     closed: tuple[PaintedLayer, ...] = ()
     hidden: tuple[ShownLayer, ...] = ()
+    is_copy: bool = False
 
     @property
     def source(self) -> str:
@@ -131,19 +133,21 @@ class ProjectWork(NamedTuple):
     """What is worked with: the file of the model in use, the training that can be resumed, the name of the image.
 
     `start` is the file of the model that the training began with; None where that was a new one, or is not known.
+    `is_training` says that the training was still running.
     """
 
     model: Path | None = None
     run: Path | None = None
     chosen: str | None = None
     start: Path | None = None
+    is_training: bool = False
 
 
 class ProjectFile(Parameters):
     """All of `project.toml`.
 
-    `model`, `run`, `chosen` and `start` are those of `ProjectWork`; paths are absolute or relative to the project's
-    folder.
+    `model`, `run`, `chosen`, `start` and `is_training` are those of `ProjectWork`; paths are absolute or relative to
+    the project's folder.
     """
 
     name: str
@@ -152,6 +156,7 @@ class ProjectFile(Parameters):
     run: str | None = None
     chosen: str | None = None
     start: str | None = None
+    is_training: bool = False
     images: tuple[ProjectImage, ...] = ()
 
 
@@ -182,6 +187,7 @@ def write_project_file(path: Path, content: ProjectFile) -> None:
     lines = [f"name = {_toml(content.name)}", f"format_version = {content.format_version}"]
     known = {"model": content.model, "run": content.run, "chosen": content.chosen, "start": content.start}
     lines += [f"{name} = {_toml(value)}" for name, value in known.items() if value is not None]
+    lines += ["is_training = true"] if content.is_training else []
     for image in content.images:
         values = image.model_dump(mode="json", exclude_defaults=True)
         lines += ["", "[[images]]", *(f"{name} = {_toml(value)}" for name, value in values.items())]

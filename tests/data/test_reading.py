@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_spoco.data.images import read_image, read_labels
+from napari_spoco.data.images import read_image, read_labels, read_voxel_size
 
 PLANE = np.arange(30, dtype=np.uint8).reshape(5, 6)
 STACK = np.arange(8 * 30, dtype=np.uint16).reshape(8, 5, 6)
@@ -110,9 +110,15 @@ def test_colours_become_channels_and_alpha_is_dropped(tmp_path: Path, n_samples:
     ],
 )
 def test_scale_and_units(tmp_path: Path, array: np.ndarray, options: dict, scale: tuple, units: str) -> None:
-    image = read_image(save(tmp_path, array, **options))
+    path = save(tmp_path, array, **options)
+    image, said = read_image(path), read_voxel_size(path)
     assert image.scale == pytest.approx(scale)
     assert image.units == (units,) * len(scale)
+    if units == "pixel":
+        assert said == {}
+    else:
+        sizes = [said[axis] for axis in "ZYX"[-array.ndim :]]
+        assert sizes == [(pytest.approx(size), units) for size in scale]
 
 
 @pytest.mark.parametrize(
@@ -134,13 +140,13 @@ def test_other_images_are_refused(
         read_image(save(tmp_path, array, **options), ndim=ndim)
 
 
-@pytest.mark.parametrize("read", [read_image, read_labels])
+@pytest.mark.parametrize("read", [read_image, read_labels, read_voxel_size])
 def test_a_missing_file_is_an_os_error(tmp_path: Path, read: Any) -> None:
     with pytest.raises(FileNotFoundError, match=r"nowhere\.tif"):
         read(tmp_path / "nowhere.tif")
 
 
-@pytest.mark.parametrize("read", [read_image, read_labels])
+@pytest.mark.parametrize("read", [read_image, read_labels, read_voxel_size])
 @pytest.mark.parametrize("content", [b"", b"no picture", b"II*\x00\x08\x00"], ids=["empty", "text", "header only"])
 def test_a_broken_file_is_refused(tmp_path: Path, read: Any, content: bytes) -> None:
     path = tmp_path / "broken.tif"

@@ -317,13 +317,12 @@ def test_an_object_has_a_row_in_physical_units(tmp_path: Path) -> None:
     path = write_objects_csv(tmp_path / "objects.csv", labels, scale=(0.5, 0.25), units="micrometer", image=image)
     small, large = rows_of(path)
     assert small["label"] == "3"
-    assert float(small["area"]) == pytest.approx(0.125)
+    assert float(small["area_um2"]) == pytest.approx(0.125)
     assert large["label"] == "4000000000"
     assert large["n_pixels"] == "8"
-    assert large["unit"] == "micrometer"
-    assert float(large["area"]) == pytest.approx(8 * 0.125)
-    assert float(large["equivalent_diameter"]) == pytest.approx(2 * np.sqrt(1 / np.pi))
-    assert (float(large["centroid_y"]), float(large["centroid_x"])) == pytest.approx((1.5 * 0.5, 3.5 * 0.25))
+    assert float(large["area_um2"]) == pytest.approx(8 * 0.125)
+    assert float(large["equivalent_diameter_um"]) == pytest.approx(2 * np.sqrt(1 / np.pi))
+    assert (float(large["centroid_y_um"]), float(large["centroid_x_um"])) == pytest.approx((1.5 * 0.5, 3.5 * 0.25))
     assert [large[f"{end}_{axis}"] for end in ("start", "stop") for axis in "yx"] == ["1", "2", "3", "6"]
     assert float(large["intensity_mean_1"]) == pytest.approx(np.arange(48).reshape(6, 8)[1:3, 2:6].mean())
     assert (float(large["intensity_min_1"]), float(large["intensity_max_1"])) == (10, 21)
@@ -333,16 +332,15 @@ def test_axes_of_an_ellipse_are_in_physical_units(tmp_path: Path) -> None:
     y, x = np.indices((80, 120))
     labels = (((y - 40) / 20) ** 2 + ((x - 60) / 50) ** 2 <= 1).astype(np.uint16)
     (row,) = rows_of(write_objects_csv(tmp_path / "objects.csv", labels, scale=(0.5, 0.1), units="um"))
-    assert float(row["major_axis"]) == pytest.approx(20, rel=0.02)
-    assert float(row["minor_axis"]) == pytest.approx(10, rel=0.02)
-    assert row["unit"] == "micrometer"
+    assert float(row["major_axis_um"]) == pytest.approx(20, rel=0.02)
+    assert float(row["minor_axis_um"]) == pytest.approx(10, rel=0.02)
 
 
 def test_axes_of_a_ball_are_its_diameter(tmp_path: Path) -> None:
     z, y, x = np.indices((15, 31, 31))
     labels = ((2 * (z - 7)) ** 2 + (y - 15) ** 2 + (x - 15) ** 2 <= 144).astype(np.uint16)
     (row,) = rows_of(write_objects_csv(tmp_path / "objects.csv", labels, scale=(2, 1, 1)))
-    assert [float(row[name]) for name in ("major_axis", "minor_axis", "equivalent_diameter")] == pytest.approx(
+    assert [float(row[f"{name}_px"]) for name in ("major_axis", "minor_axis", "equivalent_diameter")] == pytest.approx(
         [24, 24, 24], rel=0.03
     )
 
@@ -350,7 +348,7 @@ def test_axes_of_a_ball_are_its_diameter(tmp_path: Path) -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (1, 6), (1, 1, 1), (1, 1, 4), (1, 3, 3)])
 def test_flat_objects_have_axes_of_no_length(tmp_path: Path, shape: tuple[int, ...]) -> None:
     (row,) = rows_of(write_objects_csv(tmp_path / "objects.csv", np.ones(shape, np.uint8)))
-    assert float(row["minor_axis"]) == 0
+    assert float(row["minor_axis_px"]) == 0
 
 
 def test_different_units_are_converted_to_the_last(tmp_path: Path) -> None:
@@ -358,8 +356,7 @@ def test_different_units_are_converted_to_the_last(tmp_path: Path) -> None:
         tmp_path / "objects.csv", np.ones((3, 2, 2), int), scale=(500, 0.2, 0.2), units=("nm", "micron", "um")
     )
     (row,) = rows_of(path)
-    assert float(row["volume"]) == pytest.approx(12 * 0.5 * 0.2 * 0.2)
-    assert row["unit"] == "micrometer"
+    assert float(row["volume_um3"]) == pytest.approx(12 * 0.5 * 0.2 * 0.2)
     with pytest.raises(ValueError, match="units: expected lengths or the same unit for all axes, got 'pixel'"):
         write_objects_csv(tmp_path / "objects.csv", np.ones((2, 2), int), units=("pixel", "um"))
 
@@ -373,15 +370,40 @@ def test_objects_in_3d(tmp_path: Path) -> None:
     path = write_objects_csv(tmp_path / "objects.csv", STACK, scale=(2, 1, 1))
     rows = rows_of(path)
     assert len(rows) == STACK.max()
-    assert {row["volume"] for row in rows} == {"2.0"}
-    assert rows[-1]["centroid_z"] == "8.0"
+    assert {row["volume_px3"] for row in rows} == {"2.0"}
+    assert rows[-1]["centroid_z_px"] == "8.0"
 
 
 @pytest.mark.parametrize("value", [0, -1])
 def test_without_objects_there_is_a_header_only(tmp_path: Path, value: int) -> None:
     path = write_objects_csv(tmp_path / "objects.csv", np.full((4, 6), value), image=LABELS)
     assert rows_of(path) == []
-    assert path.read_text().startswith("label,n_pixels,area,")
+    assert path.read_text().startswith("label,n_pixels,area_px2,")
+
+
+@pytest.mark.parametrize(
+    ("unit", "column"), [("um", "area_um2"), ("nm", "area_nm2"), ("pixel", "area_px2"), ("furlong", "area_furlong2")]
+)
+def test_columns_are_named_after_their_unit(tmp_path: Path, unit: str, column: str) -> None:
+    (row,) = rows_of(write_objects_csv(tmp_path / "o.csv", np.ones((2, 2), int), units=unit))
+    assert row[column] == "4.0"
+    assert "unit" not in row
+
+
+@pytest.mark.parametrize(
+    ("shape", "touching"),
+    [
+        pytest.param((8, 8), {"1": "True", "2": "False", "3": "True"}, id="2D"),
+        pytest.param((5, 8, 8), {"1": "True", "2": "False", "3": "True"}, id="3D"),
+        pytest.param((1, 8, 8), {"1": "True", "2": "False", "3": "True"}, id="a single plane"),
+    ],
+)
+def test_objects_at_the_border_are_marked(tmp_path: Path, shape: tuple[int, ...], touching: dict[str, str]) -> None:
+    labels = np.zeros(shape, int)
+    plane = labels[len(labels) // 2] if labels.ndim == 3 else labels
+    plane[0, 2:4], plane[3:5, 3:5], plane[6, 7] = 1, 2, 3
+    rows = rows_of(write_objects_csv(tmp_path / "o.csv", labels))
+    assert {row["label"]: row["touches_border"] for row in rows} == touching
 
 
 def test_strokes_of_background_are_no_objects(tmp_path: Path) -> None:

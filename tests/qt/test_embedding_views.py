@@ -132,7 +132,7 @@ def test_a_preview_of_another_model_embeds_anew(widget, viewer, until, monkeypat
     assert "two preview" not in names(viewer)
 
 
-def test_the_preview_gives_way_to_the_result_and_comes_back(widget, viewer, until) -> None:
+def test_the_preview_gives_way_to_the_result_and_comes_back(widget, viewer, until, qtbot) -> None:
     widget.segment.preview.click()
     until(lambda: "two preview" in names(viewer))
     preview = viewer.layers["two preview"]
@@ -140,10 +140,16 @@ def test_the_preview_gives_way_to_the_result_and_comes_back(widget, viewer, unti
     until(lambda: "two objects" in names(viewer) and not widget.session.state.is_busy)
     until(lambda: not preview.visible)
     viewer.scene.camera.zoom *= 1.1
+    qtbot.wait(100)
+    assert not preview.visible
+    widget.segment.quick.editor("min_size").spin.setValue(1)
     until(lambda: preview.visible)
-    assert preview in viewer.layers
+    objects, picture = viewer.layers["two objects"], viewer.layers["two embeddings"]
+    assert not objects.visible
+    assert not picture.visible
     widget.segment.preview.click()
     assert preview not in viewer.layers
+    assert objects.visible
 
 
 def test_all_layers_are_deleted_at_once(widget, viewer, until) -> None:
@@ -160,9 +166,8 @@ def test_a_preview_that_the_user_has_hidden_stays_hidden(widget, viewer, until, 
     until(lambda: "two preview" in names(viewer))
     preview = viewer.layers["two preview"]
     preview.visible = False
-    widget.embeddings.embed_button.click()
     with qtbot.waitSignal(widget.views.preview.clustering.found):
-        pass
+        widget.segment.quick.editor("min_size").spin.setValue(1)
     assert preview in viewer.layers
     assert not preview.visible
 

@@ -66,8 +66,7 @@ def test_objects_in_physical_units_with_intensities(tmp_path) -> None:
     path = finish(write_labels_layer(CONTEXT, to_write(stack(), image), str(tmp_path / "a.csv")))
     with path.open(newline="", encoding="utf-8") as file:
         (row,) = csv.DictReader(file)
-    assert row["unit"] == "micrometer"
-    assert float(row["volume"]) == pytest.approx(8 * np.prod(SCALE))
+    assert float(row["volume_um3"]) == pytest.approx(8 * np.prod(SCALE))
     assert float(row["intensity_mean_0"]) == pytest.approx(image[stack() == 7].mean())
 
 

@@ -7,6 +7,7 @@ import pytest
 from napari.layers import Image
 
 from napari_spoco._qt import layers
+from napari_spoco._qt.annotate.image_layers import WHOLE
 from napari_spoco._qt.result_layers import ResultLayers
 
 GEOMETRY_2D = {
@@ -131,6 +132,49 @@ def test_a_picture_of_a_deleted_image_is_no_error(viewer, image, results) -> Non
     viewer.layers.remove("cells")
     results.show_embeddings(image, picture(1))
     assert "cells embeddings" in viewer.layers
+
+
+def test_one_result_is_on_show_at_a_time(viewer, image, results) -> None:
+    results.show_embeddings(image, picture(1), is_asked=False)
+    colours = viewer.layers["cells embeddings"]
+    assert not colours.visible
+    found = results.show_objects(image, objects(1))
+    results.show_embeddings(image, picture(2), is_asked=True)
+    assert (colours.visible, found.visible) == (True, False)
+    results.show_preview(image, objects(2), (0, 0))
+    assert (colours.visible, found.visible, viewer.layers["cells preview"].visible) == (False, False, True)
+    results.drop_preview()
+    assert (colours.visible, found.visible) == (True, False)
+    results.show_objects(image, objects(3))
+    assert (colours.visible, found.visible) == (False, True)
+
+
+def test_the_results_of_a_part_take_the_place_of_those_of_the_whole(viewer, image, results) -> None:
+    whole = results.show_objects(image, objects(1))
+    part = viewer.add_image(np.zeros((8, 8)), name="cells box", metadata={WHOLE: layers.identity(image)})
+    found = results.show_objects(part, np.ones((8, 8), np.uint32))
+    assert (found.visible, whole.visible, image.visible) == (True, False, True)
+
+
+def test_nothing_comes_up_over_what_is_painted_on(viewer, image, results) -> None:
+    annotations = layers.add_annotations(viewer, image)
+    results.begin()
+    results.show_preview(image, objects(1), (0, 0))
+    preview = viewer.layers["cells preview"]
+    assert preview.visible  # It was asked for with the brush in hand.
+    results.hide_preview()
+    annotations.data_setitem((np.array([1]), np.array([1])), 1)
+    results.show_preview(image, objects(2), (0, 0))
+    results.show_embeddings(image, picture(1), is_asked=True)
+    assert not preview.visible
+    assert not viewer.layers["cells embeddings"].visible
+    found = results.show_objects(image, objects(1))
+    assert viewer.layers.index(found) < viewer.layers.index(annotations)
+    assert viewer.layers.selection.active == annotations
+    assert annotations.mode == "paint"
+    results.expect()
+    results.show_preview(image, objects(2), (0, 0))
+    assert preview.visible
 
 
 def test_an_untouched_result_is_replaced(viewer, image, results) -> None:

@@ -563,7 +563,7 @@ def test_deleted_annotations_come_back_when_they_are_asked_for(named, viewer, tm
     find_objects(named, viewer)
     until(lambda: project_of(tmp_path).result("cells") is not None)
     viewer.layers.remove("cells annotations")
-    until(lambda: "Removed, but kept: “cells annotations”" in named.footer.text)
+    until(lambda: "Removed, but kept in the project: “cells annotations”" in named.footer.text)
     until(lambda: project_of(tmp_path).image("cells").closed == ("annotations",))
     assert len(project_of(tmp_path).images) == 1
     again = open_again(named, viewer, tmp_path, until, start)
@@ -571,7 +571,7 @@ def test_deleted_annotations_come_back_when_they_are_asked_for(named, viewer, tm
     again.projects.bar.menu_opened.emit()
     (action,) = [one for one in again.projects.bar.menu.actions() if one.text() == "cells annotations"]
     action.trigger()
-    until(lambda: "“cells” is back" in again.footer.text)
+    until(lambda: "“cells annotations” is back" in again.footer.text)
     np.testing.assert_array_equal(viewer.layers["cells annotations"].data, painted)
     assert again.annotate.annotations.layer().name == "cells annotations"
     assert [layer.name for layer in viewer.layers].count("cells") == 1

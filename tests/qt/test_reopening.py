@@ -115,6 +115,38 @@ def test_without_its_embeddings_a_review_goes_on_by_shape(reviewed, viewer, tmp_
     assert BY_SHAPE in again.review.order.text()
 
 
+def test_a_model_with_another_pixel_size_orders_a_review(
+    named, viewer, tmp_path, monkeypatch, until, rest, start
+) -> None:
+    """The objects are looked at on its grid, again after a correction and after reopening."""
+    for layer in viewer.layers:
+        layer.units, layer.scale = ("um", "um"), (0.25, 0.5)
+    model = save_a_model(tmp_path / "mine.safetensors", delta_var=0.8, voxel_size=(0.5, 0.5), units=("um", "um"))
+    use(named, model, monkeypatch, until)
+    named.segment.quick.editor("method").set_value("consistency")
+    named.segment.changed.emit()
+    named.segment.segment_button.click()
+    until(lambda: named.session.embedded_image is not None)
+    rest(named)
+    assert named.session.embedded_image.embeddings.shape[1:] == (32, 64)
+    found = np.kron(np.arange(1, 17, dtype=np.uint32).reshape(4, 4), np.ones((16, 16), np.uint32))
+    found[0, 0] = 99  # too small to be seen there
+    named._results.show_objects(viewer.layers["cells"].__wrapped__, found)
+    named.projects._watch.follow()
+    begin_review(named, viewer, until)
+    assert not named.review.order.text()
+    measures = named.reviewing.queue.measures
+    assert [one for one in measures if measures[one].agreement is None] == [99]
+    press(named, "grow", until)
+    press(named, "accept", until)
+    before = scores(named)
+    leave(named, tmp_path / "my project", until)
+    again = reopen(start, tmp_path / "my project", until)
+    begin_review(again, viewer, until)
+    assert scores(again) == before
+    assert not again.review.order.text()
+
+
 # The model in use
 
 
@@ -197,7 +229,7 @@ def do_nothing(*_) -> None:
 def test_a_model_that_stayed_in_use_comes_back(tuning, processes, tmp_path, until, rest, start, end) -> None:
     run, mine = Path(processes.last.request.folder), Path(tuning.session.model_path)
     # A crash in the middle of the training leaves this.
-    until(lambda: project_of(tmp_path).work == ProjectWork(mine, run, "cells", mine))
+    until(lambda: project_of(tmp_path).work == ProjectWork(mine, run, "cells", mine, is_training=True))
     end(tuning, processes, rest)
     before = in_use(tuning)
     assert before[1] == "mine"
@@ -237,6 +269,27 @@ def test_closing_while_the_model_is_on_its_way_loses_neither_it_nor_the_run(
     third = reopen(start, folder, until)
     assert in_use(third) == before
     assert third.session.kept_run.folder == processes.last.request.folder
+
+
+def test_an_interrupted_training_is_said(tuning, processes, tmp_path, until, start) -> None:
+    (Path(processes.last.request.folder) / "log.csv").write_text("step,seconds\n3,1.5\n4,2.0\n")
+    until(lambda: project_of(tmp_path).work.is_training)
+    leave(tuning, tmp_path / "my project", until)
+    assert project_of(tmp_path).work.is_training
+    again = reopen(start, tmp_path / "my project", until)
+    text = "The training was interrupted at step 4; Resume goes on with it."
+    until(lambda: again.footer.text == text)
+    assert again.train.train_button.text() == "Resume"
+    until(lambda: not project_of(tmp_path).work.is_training)
+
+
+def test_a_training_of_which_nothing_is_kept_is_said(named, processes, tmp_path, until, start) -> None:
+    begin(named, processes, until)
+    until(lambda: project_of(tmp_path).work.is_training)
+    leave(named, tmp_path / "my project", until)
+    again = reopen(start, tmp_path / "my project", until)
+    assert "1 image restored. A training was interrupted before its first autosave" in again.footer.text
+    assert again.train.train_button.text() == "Train"
 
 
 @pytest.mark.parametrize("end", [kill, do_nothing])

@@ -60,6 +60,19 @@ def test_a_stopped_run_is_resumed_in_its_folder(stopped, processes, until) -> No
     assert not first.resume
 
 
+def test_a_run_of_another_image_is_refused_in_words(stopped, viewer, processes) -> None:
+    n_made = len(processes.made)
+    viewer.add_image(make_image()[:40], name="other")
+    stopped.annotate.image.choose(viewer.layers["other"])
+    stopped.annotate.new_button.click()
+    paint(viewer.layers["other annotations"], 2)
+    stopped.train.train_button.click()
+    assert stopped.footer.text.startswith("This training is of “cells” (64 \u00d7 64 pixels), and the image on show is")
+    assert "choose “cells” under Annotate" in stopped.footer.text
+    assert len(processes.made) == n_made
+    assert not stopped.session.state.is_busy
+
+
 def test_the_curve_goes_on_where_the_run_does(stopped, processes, until) -> None:
     assert len(stopped.train.plot.totals) == 3
     resume(stopped, processes, until)

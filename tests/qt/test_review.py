@@ -18,6 +18,7 @@ from napari_spoco._qt.review.review_status import ACTIONS, ReviewStatus, locked
 from napari_spoco._qt.review.review_tab import ReviewTab
 from napari_spoco._qt.review.reviewing import Reviewing
 from napari_spoco._qt.worker import JobContext
+from napari_spoco.data.resampling import Resampling
 from napari_spoco.review.measures import ObjectMeasures
 from napari_spoco.review.queue import ReviewQueue
 
@@ -122,10 +123,6 @@ def test_a_walk_by_keys(review, viewer, qtbot) -> None:
     assert review.tab.action_buttons["merge"].isEnabled() is False
     assert "shape and size alone" in review.tab.order.text()
     assert not review.said
-    measures = review.reviewing.queue.measures[order[0]]
-    middle = [(part.start + part.stop - 1) / 4 for part in measures.box[-2:]]
-    assert viewer.scene.camera.center[-2:] == pytest.approx(middle)
-    assert viewer.dims.current_step[:-2] == measures.anchor[:-2]
     qtbot.keyClick(canvas(), Qt.Key.Key_N)
     assert review.reviewing.chosen == (order[1],)
     qtbot.keyClick(canvas(), Qt.Key.Key_A)
@@ -142,6 +139,53 @@ def test_a_walk_by_keys(review, viewer, qtbot) -> None:
     review.settle()
     np.testing.assert_array_equal(review.layer.data, before)
     assert review.reviewing.chosen == (order[2],)
+
+
+def view(viewer) -> tuple:
+    return (viewer.dims.current_step[:-2], *viewer.scene.camera.center[-2:], viewer.scene.camera.zoom)
+
+
+def test_the_view_stays_unless_the_object_is_out_of_it(review, viewer) -> None:
+    first, long = (review.reviewing.queue.measures[one] for one in (FIRST, LONG))
+    camera, plane = viewer.scene.camera, (2,) * (review.layer.ndim - 2)
+    middle = [(part.start + part.stop - 1) / 4 for part in first.box[-2:]]
+    camera.center, camera.zoom = (0, middle[0] + 2, middle[1] - 3), 40
+    before = view(viewer)
+    assert before[0] == plane
+    for name in ("grow", "undo", "redo", "undo"):
+        if name == "grow":
+            review.mouse((12, 12))
+        review.press(name)
+        assert view(viewer) == before
+    if plane:
+        viewer.dims.set_current_step(0, 0)  # where the object is not
+        review.reviewing._review.go_to(FIRST)
+        assert view(viewer) == (first.anchor[:-2], *before[1:])
+    camera.center = (0, 0, 0)
+    review.reviewing._review.go_to(FIRST)
+    assert camera.center[-2:] == pytest.approx(middle)
+    assert camera.zoom == 40
+    # One that does not fit, and one that can hardly be seen, fill a third of the view.
+    extent = (long.box[-1].stop - long.box[-1].start - 1) / 2
+    for zoom in (1000, 0.1):
+        camera.zoom = zoom
+        review.reviewing._review.go_to(LONG)
+        assert camera.zoom == pytest.approx(min(viewer.canvas.size) / 3 / extent)
+        assert camera.center[-1] == pytest.approx((long.box[-1].start + long.box[-1].stop - 1) / 4)
+
+
+def test_in_3d_the_view_stays_as_well(review, viewer) -> None:
+    viewer.dims.ndisplay = 3
+    review.reviewing._review.go_to(LONG)
+    viewer.scene.camera.zoom *= 0.8
+    viewer.scene.camera.angles = (10, 20, 30)
+    before = viewer.scene.camera.center, viewer.scene.camera.zoom
+    review.reviewing._review.go_to(LONG)
+    assert (viewer.scene.camera.center, viewer.scene.camera.zoom) == before
+    viewer.scene.camera.center = (0, 1000, 1000)
+    review.reviewing._review.go_to(LONG)
+    assert viewer.scene.camera.zoom == before[1]
+    assert viewer.scene.camera.center[-1] < 40
 
 
 def test_corrections_and_their_undoing(review) -> None:
@@ -420,6 +464,7 @@ def test_a_review_can_be_ended_and_begun_again(harness, viewer) -> None:
     harness.session.embedded_image = types.SimpleNamespace(
         key="0a-teacher",
         embeddings=np.stack([harness.layer.data == FIRST, harness.layer.data == SECOND]).astype(np.float16) * 10,
+        resampling=Resampling((64, 64), (64, 64)),
         context=types.SimpleNamespace(teacher_embeddings=None),
         card=types.SimpleNamespace(delta_var=0.5, kernel_threshold=0.9),
     )
@@ -434,16 +479,16 @@ def test_a_review_can_be_ended_and_begun_again(harness, viewer) -> None:
     harness.start()
     assert harness.reviewing.queue.measures[FIRST].fit == 1
     assert not harness.tab.order.text()
-    harness.kept["0a-teacher"] = np.zeros((5, 32, 32), np.float16)
+    harness.kept.clear()
     harness.tab.start_button.click()
     harness.start()
     assert "press “Show embeddings”" in harness.tab.order.text()
-    # Of this image, but on the grid of a model that looks with another pixel size.
+    # The image that the layer is of has another shape now.
     harness.reviewing.note_embedded(image)
-    harness.session.embedded_image.embeddings = harness.kept["0a-teacher"]
+    harness.session.embedded_image.resampling = Resampling((32, 32), (32, 32))
     harness.tab.start_button.click()
     harness.start()
-    assert "another pixel size" in harness.tab.order.text()
+    assert "press “Show embeddings”" in harness.tab.order.text()
 
 
 def test_a_lazy_layer_is_refused_in_words(viewer, until) -> None:
@@ -482,7 +527,9 @@ def test_the_tab_says_what_is_odd() -> None:
     box = (slice(0, 4), slice(0, 4))
     queue = ReviewQueue.of([ObjectMeasures(i, 16, box, (2, 2), c, False) for i, c in ((1, 1.0), (2, 0.3))])
     status = ReviewStatus(True, None, queue, (2,))
-    assert status.about == "Object 2: it is elongated, ragged or made of parts (compactness 30%)."
+    assert status.about == (
+        "Object 2: it is elongated, ragged or made of parts (compactness 30%; a round object has nearly 100%)."
+    )
     assert ReviewStatus(True, None, queue.decide(1, "accepted"), (1,)).about == (
         "Object 1 is accepted: nothing is odd about it."
     )

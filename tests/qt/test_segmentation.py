@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from napari_spoco._qt import paths
+from napari_spoco._qt.job_steps import FINDING
 from napari_spoco._qt.session import SessionState
 from napari_spoco.config import NetworkConfig
 from napari_spoco.data.annotations import BACKGROUND
@@ -70,6 +71,21 @@ def test_objects_of_the_whole_image_in_a_new_layer(load, viewer, segment) -> Non
     assert widget.export.labels.layer() is not None
     assert widget.export.save_button.isEnabled()
     assert widget.session.state is SessionState.IDLE
+
+
+def test_each_step_is_said(load, segment) -> None:
+    widget = load()
+    said = []
+    widget.session.noticed.connect(lambda notice: said.append(notice.text))
+    segment(widget)
+    assert said[:4] == [
+        "Computing the embeddings …",
+        "Reading the image and the model …",
+        "Starting the model …",
+        "Computing the embeddings …",
+    ]
+    finding = [text for text in said if text.startswith("Finding the objects: ")]
+    assert finding == [f"Finding the objects: {step} …" for step in FINDING]
 
 
 def test_other_settings_cost_no_prediction(load, viewer, segment, monkeypatch) -> None:
@@ -237,7 +253,8 @@ def test_a_cancelled_segmentation_brings_nothing(load, viewer, monkeypatch, unti
     assert widget.footer.text == "Cancelled."
 
 
-def test_a_prediction_is_cancelled_between_tiles(load, viewer, monkeypatch, until) -> None:
+@pytest.mark.parametrize("tab", ["segment", "embeddings"])
+def test_a_prediction_is_cancelled_between_tiles(load, viewer, monkeypatch, until, tab) -> None:
     widget = load()
     asked, ended = threading.Event(), threading.Event()
 
@@ -250,10 +267,11 @@ def test_a_prediction_is_cancelled_between_tiles(load, viewer, monkeypatch, unti
         raise prediction.PredictionStopped("stopped")
 
     monkeypatch.setattr(prediction, "predict_outputs", predict)
-    widget.segment.segment_button.click()
+    (widget.segment.segment_button if tab == "segment" else widget.embeddings.embed_button).click()
     until(asked.is_set)
-    until(lambda: widget.footer.bar.format() == "tile 0 of 100")
-    widget.segment.cancel_button.click()
+    until(lambda: widget.footer.bar.format() == "tile 1 of 100")
+    assert widget.footer.text == "Starting the model …"
+    (widget.segment if tab == "segment" else widget.embeddings).cancel_button.click()
     until(ended.is_set)
     assert widget.footer.text == "Cancelled."
     assert "cells embeddings" not in names(viewer)

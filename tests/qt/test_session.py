@@ -14,7 +14,6 @@ from napari_spoco._qt.session import (
     Start,
     derive_controls,
     derive_start,
-    next_step,
     possible_starts,
 )
 
@@ -26,7 +25,8 @@ STOPPED = replace(ALL, can_resume=True)
 UNSUITED = replace(ALL, mismatch="It is for others.", start=Start.FINE_TUNE)
 VIEWS = ("preview", "pick", "save_model")
 """What a model allows whatever else is running."""
-FLAGS = [field.name for field in fields(SessionFacts) if field.name not in ("start", "mismatch")]
+FLAGS = [field.name for field in fields(SessionFacts)][:7]
+"""The others have other values, or are for hints only."""
 
 
 def enabled(state: SessionState, facts: SessionFacts) -> set[str]:
@@ -82,23 +82,13 @@ def test_a_model_that_does_not_suit_the_image_is_not_used_on_it() -> None:
     controls = derive_controls(SessionState.IDLE, UNSUITED)
     for control in (controls.train, controls.segment, controls.embed, controls.preview, controls.pick):
         assert (control.enabled, control.hint) == (False, "It is for others.")
-    assert next_step(SessionState.IDLE, UNSUITED, 5) == "It is for others."
-    anew = replace(UNSUITED, start=Start.NEW)
-    assert derive_controls(SessionState.IDLE, anew).train.enabled
-    assert next_step(SessionState.IDLE, anew, 5) == "Paint more objects, or press Train (tab Train)."
+    assert derive_controls(SessionState.IDLE, replace(UNSUITED, start=Start.NEW)).train.enabled
 
 
 @pytest.mark.parametrize("state", [state for state in SessionState if state.is_busy])
 def test_who_has_to_wait_is_told_for_what(state: SessionState) -> None:
     hint = derive_controls(state, ALL).load_model.hint
     assert hint.split()[1] in ("training", "model", "embeddings", "objects")
-
-
-def test_the_tab_on_show_is_not_named() -> None:
-    assert next_step(SessionState.IDLE, ANNOTATED, 5, "Train") == "Paint more objects, or press Train."
-    facts = replace(ALL, has_labels=False)
-    in_segment = "Paint more objects and press Fine-tune (tab Train), or press Segment."
-    assert next_step(SessionState.IDLE, facts, 5, "Segment") == in_segment
 
 
 @pytest.mark.parametrize("state", SessionState)
@@ -133,24 +123,3 @@ def test_the_button_says_what_a_training_starts_from(start: Start | None, text: 
 def test_the_second_stop_is_called_otherwise() -> None:
     texts = [derive_controls(state, ALL).stop.text for state in (SessionState.TRAINING, SessionState.STOPPING)]
     assert texts == ["Stop", "Stop now"]
-
-
-@pytest.mark.parametrize(
-    ("facts", "n_objects", "expected"),
-    [
-        pytest.param(NOTHING, 0, "Open an image", id="no image"),
-        pytest.param(IMAGE, 0, "Press New object", id="no annotations"),
-        pytest.param(ANNOTATED, 0, "Paint over one object", id="nothing painted"),
-        pytest.param(ANNOTATED, 1, "a few more", id="one object"),
-        pytest.param(ANNOTATED, 5, "press Train", id="painted"),
-        pytest.param(ALL, 0, "Press Segment (tab Segment)", id="a model, nothing painted"),
-        pytest.param(replace(ALL, has_labels=False), 5, "press Fine-tune (tab Train), or press Segment", id="trained"),
-        pytest.param(ALL, 5, "press Fine-tune (tab Train), or go on to Review", id="segmented"),
-        pytest.param(STOPPED, 5, "press Resume", id="stopped"),
-    ],
-)
-def test_the_next_step(facts: SessionFacts, n_objects: int, expected: str) -> None:
-    assert expected in next_step(SessionState.IDLE, facts, n_objects)
-    assert "go on painting" in next_step(SessionState.TRAINING, facts, n_objects)
-    assert "being loaded" in next_step(SessionState.LOADING, facts, n_objects)
-    assert next_step(SessionState.SEGMENTING, facts, n_objects) == ""

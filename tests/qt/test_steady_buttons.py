@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from qtpy.QtWidgets import QApplication
 
 from napari_spoco._qt.notices import Notice
+from napari_spoco._qt.review.review_job import MeasuringProgress
+from napari_spoco._qt.review.review_status import ReviewStatus
 from napari_spoco._qt.session import Start
+from napari_spoco.review.measures import ObjectMeasures
+from napari_spoco.review.queue import ReviewQueue
 
 LONG = "nuclei and 12 more 2026-01-01: 2D, 1 channel, 16535 steps on 6420 objects"
 WIDTH = 340
@@ -43,3 +49,22 @@ def test_segment_stays_where_it_is(ready, viewer) -> None:
     viewer.layers["cells"].name = f"{LONG}, as a name {LONG}"
     places.add(height_of(tab, tab.segment_button))
     assert len(places) == 1
+
+
+def test_review_stays_where_it_is(ready) -> None:
+    tab, box = ready.review, (slice(0, 4), slice(0, 4))
+    odd = ObjectMeasures(1380, 16, box, (2, 2), 0.3, True, fit=0.2)
+    queue = ReviewQueue.of([odd, ObjectMeasures(2, 16, box, (2, 2), 1.0, False)])
+    found, decided = ReviewStatus(True, None, queue, (1380,)), queue.decide(2, "rejected").decide(1380, "accepted")
+    places = set()
+    for status in (
+        ReviewStatus(),
+        ReviewStatus(True, MeasuringProgress(807, 1920)),
+        found,
+        replace(found, chosen=(2,), has_embeddings=False),
+        replace(found, queue=decided, is_drawing=True),
+        ReviewStatus(ended="The review has ended: its layer has got new contents."),
+    ):
+        tab.show_status(status)
+        places.add(height_of(tab, tab.action_buttons["accept"]))
+    assert max(places) - min(places) <= 2  # A list that cannot be opened is as much lower.

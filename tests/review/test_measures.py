@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -82,6 +84,35 @@ def test_agreement_compares_student_and_teacher(two_halves: tuple[np.ndarray, np
     assert [one.fit for one in measured] == [1, 1]
 
 
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_embeddings_may_be_on_another_grid(make_cells, ndim: int) -> None:
+    """What is seen there is what the objects would be on that grid; shapes are measured on their own."""
+    shape, factors = ((40, 50), (3, 2)) if ndim == 2 else ((12, 20, 20), (1, 2, 3))
+    embeddings, coarse = make_cells(shape, 9, noise=0.1)
+    teacher = np.roll(embeddings, 1, axis=-1)
+    labels = np.kron(coarse, np.ones(factors, coarse.dtype))
+    labels[(0,) * ndim] = 4_000_000_000  # no pixel of the other grid has its centre there
+    options = {"embeddings": embeddings, "teacher_embeddings": teacher}
+    alone = {one.instance_id: one for one in measure_objects(coarse, **options)}
+    shapes = {one.instance_id: one for one in measure_objects(labels)}
+    measured = {one.instance_id: one for one in measure_objects(labels, **options)}
+    assert measured.pop(4_000_000_000) == shapes.pop(4_000_000_000)
+    for instance_id, one in measured.items():
+        assert (one.fit, one.agreement) == (alone[instance_id].fit, alone[instance_id].agreement)
+        assert replace(one, anchor=(), fit=None, agreement=None) == replace(shapes[instance_id], anchor=())
+        assert labels[one.anchor] == instance_id
+        there = tuple(index // factor for index, factor in zip(one.anchor, factors, strict=True))
+        assert there == alone[instance_id].anchor
+    assert measure_objects(labels, [3], **options) == (measured[3],)
+
+
+def test_on_a_finer_grid_of_the_embeddings_all_is_seen_alike(make_cells) -> None:
+    embeddings, labels = make_cells((30, 40), 7, noise=0.1)
+    fine = np.kron(embeddings, np.ones((1, 2, 2), np.float32))
+    coarse_fit = [one.fit for one in measure_objects(labels, embeddings=embeddings)]
+    assert [one.fit for one in measure_objects(labels, embeddings=fine)] == pytest.approx(coarse_fit, abs=0.02)
+
+
 def test_embeddings_may_be_half_precision(two_halves: tuple[np.ndarray, np.ndarray]) -> None:
     embeddings, labels = two_halves
     assert measure_objects(labels, embeddings=embeddings.astype(np.float16)) == measure_objects(
@@ -122,7 +153,7 @@ def test_progress_and_stop(make_cells) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"embeddings": np.zeros((2, 3, 3))}, r"embeddings: expected spatial shape \(4, 5\), got \(3, 3\)"),
+        ({"embeddings": np.zeros((2, 4))}, r"embeddings: expected \(E, \*spatial\) with 2 spatial axes, got \(2, 4\)"),
         (
             {"embeddings": np.zeros((2, 4, 5)), "teacher_embeddings": np.zeros((2, 3, 3))},
             "teacher_embeddings: expected spatial shape",

@@ -25,8 +25,10 @@ USUAL = [measured(instance_id) for instance_id in range(10, 15)]
 @pytest.mark.parametrize(
     ("values", "score", "reason"),
     [
-        pytest.param({"agreement": 0.36, "fit": 0.9}, 0.324, "student and teacher agree on 36% of it", id="agreement"),
-        pytest.param({"fit": 0.25}, 0.25, "its outline and its embeddings overlap by 25%", id="fit"),
+        pytest.param(
+            {"agreement": 0.36, "fit": 0.9}, 0.324, "(student and teacher) agree on 36% of it", id="agreement"
+        ),
+        pytest.param({"fit": 0.25}, 0.25, "what the model takes for one object overlap by 25%", id="fit"),
         pytest.param({"compactness": 0.5}, 0.5, "elongated, ragged or made of parts", id="shape"),
         pytest.param({"n_pixels": 10}, 0.4, "it is 10% as large as the median object", id="small"),
         pytest.param({"n_pixels": 1000}, 0.4, "it is 10.0 times as large as the median object", id="large"),

@@ -18,6 +18,7 @@ from napari.utils.notifications import (
 )
 from qtpy.QtCore import QObject, QTimer
 
+from napari_spoco._qt.job_steps import JobStep
 from napari_spoco._qt.session import SessionState
 from napari_spoco.training.reports import StepReport
 
@@ -85,8 +86,11 @@ class Activity(QObject):
         if isinstance(message, StepReport):
             self._note(message.elapsed, message.elapsed + message.remaining)
 
-    def _on_embedding_reported(self, message: PredictionProgress) -> None:
-        self._note(message.n_done, message.n_tiles)
+    def _on_embedding_reported(self, message: PredictionProgress | JobStep) -> None:
+        if not isinstance(message, JobStep):
+            self._note(message.n_done, message.n_tiles)
+        elif message.number:
+            self._note(message.number - 1, message.n_steps)
 
     def _note(self, done: float, whole: float) -> None:
         self._n_done = round(_TOTAL * done / whole) if whole else 0

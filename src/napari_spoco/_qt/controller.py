@@ -19,11 +19,13 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_spoco._qt import files_job, model_job, notices
 from napari_spoco._qt.embeddings import embedding_job
+from napari_spoco._qt.job_steps import JobStep
 from napari_spoco._qt.notices import Notice
 from napari_spoco._qt.segment import segmentation_job
 from napari_spoco._qt.session import SessionState, Start
 from napari_spoco._qt.train import training_job
 from napari_spoco._qt.train.run_folders import Run, can_be_resumed, model_in, model_name
+from napari_spoco._qt.train.step_pace import StepPace
 from napari_spoco._qt.worker import Job, SideJob
 from napari_spoco.training.process import TrainingProcess
 from napari_spoco.training.reports import (
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
     from napari_spoco.training.process import TrainingRequest, ViewUpdate
     from napari_spoco.training.reports import TrainingMessage
 
+_PART = "Only what is on show was computed for the preview; Segment sees the whole image, and may differ a little."
+
 
 class SessionController(QObject):
     """Runs the jobs of one window.
@@ -61,7 +65,7 @@ class SessionController(QObject):
     state_changed = Signal()
     noticed = Signal(object)  # Notice
     training_reported = Signal(object)  # TrainingMessage
-    embedding_reported = Signal(object)  # PredictionProgress
+    embedding_reported = Signal(object)  # PredictionProgress, JobStep
     embedded = Signal(object)  # EmbeddedImage
     segmented = Signal(object)  # SegmentationResult
     run_opened = Signal(object)  # Run
@@ -92,7 +96,7 @@ class SessionController(QObject):
         self._model_summary = ""
         self._loading_name = self._auto_device = ""
         self._run: Run | None = None
-        self._has_stepped = False
+        self._has_stepped, self._pace = False, StepPace()
         self._resumable: Run | None = None
         self._score: ScoreReport | None = None
         self._start_wish: Start | None = None
@@ -166,7 +170,7 @@ class SessionController(QObject):
         resumed = self._resumable if inputs.resume else None
         start_from = resumed.start_from if resumed else inputs.start_from
         self._run = Run(inputs.folder, inputs.config, start_from=start_from)
-        self._score, self._has_stepped = None, False
+        self._score, self._has_stepped, self._pace = None, False, StepPace()
         self._handles[:] = [training_job.ProcessHandle()]
         self._notice("Starting the training …")
         self._on_report, self._on_result = self._on_training_message, _ignore
@@ -304,6 +308,8 @@ class SessionController(QObject):
                 self._notice(message.text)
             case StepReport():
                 self._has_stepped = True
+                if self._pace.add(message):
+                    self._warn_of_few_steps(message)
             case ScoreReport():
                 self._score = message
             case TrainingFinished():
@@ -315,6 +321,15 @@ class SessionController(QObject):
                 self._notice(message.message, "bad", message.details)
         self.training_reported.emit(message)
 
+    def _warn_of_few_steps(self, report: StepReport) -> None:
+        """Say so where the limit of minutes, not that of steps, ends a training early."""
+        limit = None if self._run is None else self._run.config.max_minutes
+        left, minutes = self._pace.n_steps_left(), self._pace.minutes(notices.FEWEST_STEPS)
+        if limit is None or left is None or minutes is None or report.n_steps < notices.FEWEST_STEPS:
+            return
+        if report.step + left < notices.FEWEST_STEPS:
+            self.noticed.emit(notices.too_short(report.step + left, limit, minutes))
+
     def _on_training_finished(self, message: TrainingFinished) -> None:
         start = self._run.start_from if self._run is not None else None
         # A model that stays in use is the file that it was, with the name and the read-out that it had.
@@ -322,20 +337,26 @@ class SessionController(QObject):
         if not is_refused or start is None or start != self._model_path:
             self._model_path = message.model_path
             self._model_summary = notices.model_summary(self.model_name, message)
-        self.noticed.emit(notices.finished(message, self._score, start and model_name(start)))
+        minutes = self._pace.minutes(notices.FEWEST_STEPS)
+        self.noticed.emit(notices.finished(message, self._score, start and model_name(start), minutes))
         if not message.stopped:
             self._run = self._resumable = self._start_wish = None
 
-    def _on_embedding_message(self, message: object) -> None:
+    def _on_embedding_message(
+        self, message: embedding_job.PredictionProgress | embedding_job.EmbeddedImage | JobStep
+    ) -> None:
         if isinstance(message, embedding_job.EmbeddedImage):
             self._notice("Finding the objects …")
             self._set_state(SessionState.SEGMENTING)
             self.embedded.emit(message)
-        else:
-            self.embedding_reported.emit(message)
+            return
+        if isinstance(message, JobStep):
+            self._notice(f"{message.text} …")
+        self.embedding_reported.emit(message)
 
     def _on_embedded(self, image: embedding_job.EmbeddedImage) -> None:
-        self._notice(image.resampling.notice or "The embeddings are there.", "good")
+        alone = "" if image.part is None else _PART
+        self._notice(" ".join(filter(None, (image.resampling.notice, alone))) or "The embeddings are there.", "good")
         self.embedded.emit(image)
 
     def _on_segmentation_result(self, result: segmentation_job.SegmentationResult) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from qtpy.compat import isalive
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton
 
 from napari_spoco._qt import layers
+from napari_spoco._qt.annotate.image_layers import newest_objects, owner
 from napari_spoco._qt.editors import ChoiceEditor, ignore_wheel
 from napari_spoco._qt.files_job import LabelsToWrite
 from napari_spoco._qt.layer_choice import LayerChoice
@@ -56,6 +58,7 @@ class ExportTab(Tab):
         self.save_button.clicked.connect(self._on_save_clicked)
         self.model_button.clicked.connect(self._on_model_clicked)
         self.package_button.clicked.connect(self._on_package_clicked)
+        viewer.layers.selection.events.active.connect(self._on_active_changed)
         self._describe()
 
     def labels_to_write(self) -> LabelsToWrite | None:
@@ -77,6 +80,7 @@ class ExportTab(Tab):
 
     def release(self) -> None:
         """Let go of the viewer."""
+        self._viewer.layers.selection.events.active.disconnect(self._on_active_changed)
         self.labels.disconnect_viewer()
 
     def _image_of(self, labels: Layer) -> Layer | None:
@@ -94,6 +98,16 @@ class ExportTab(Tab):
             text += " No image has this shape, so there are no intensities." if image is None else ""
             text += "" if image is None else f" Intensities are those of “{image.name}”."
         self.about_format.setText(text)
+
+    def _on_active_changed(self, _event: Any = None) -> None:
+        """Choose what was found in the image that is looked at, unless a layer of it, or of no image, is chosen."""
+        if not isalive(self):
+            return
+        image, chosen = owner(self._viewer, self._viewer.layers.selection.active), self.labels.layer()
+        if image is None or (chosen is not None and owner(self._viewer, chosen) in (image, None)):
+            return
+        if (objects := newest_objects(self._viewer, image)) is not None:
+            self.labels.choose(objects)
 
     def _on_labels_chosen(self) -> None:
         self._describe()

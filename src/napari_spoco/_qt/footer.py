@@ -6,14 +6,18 @@ import re
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QHBoxLayout, QPlainTextEdit, QProgressBar, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QPlainTextEdit, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from napari_spoco._qt.folder_button import FolderButton
+from napari_spoco._qt.job_bar import JobBar
+from napari_spoco._qt.job_steps import JobStep
 from napari_spoco._qt.notices import TONES, time_left
 from napari_spoco._qt.parts import folded, line, row, sentence
 from napari_spoco._qt.segment.tile_pace import TilePace
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_spoco._qt.embeddings.embedding_job import PredictionProgress
     from napari_spoco._qt.notices import Notice
     from napari_spoco.training.reports import StepReport
@@ -23,7 +27,7 @@ _BREAK = "\u200b"
 
 
 class Footer(QWidget):
-    """Hint, help, progress bar, sentence, details, and the folder of a file that was written."""
+    """Warning, hint, help, progress bar, sentence, details, and the folder of a file that was written."""
 
     def __init__(self, help_button: QToolButton) -> None:
         super().__init__()
@@ -31,9 +35,11 @@ class Footer(QWidget):
         font = self.hint.font()
         font.setItalic(True)
         self.hint.setFont(font)
+        self.warning = sentence()
+        self.warning.setStyleSheet(f"color: {TONES['bad']}")
+        self.warning.hide()
         self._pace = TilePace()
-        self.bar = QProgressBar()
-        self.bar.hide()
+        self.bar = JobBar()
         self.message = sentence("Ready.")
         self._details = QPlainTextEdit()
         self._details.setReadOnly(True)
@@ -43,6 +49,11 @@ class Footer(QWidget):
         self._folded.hide()
         self.folder_button = FolderButton()
         self.folder_button.hide()
+        self.back_button = QPushButton("Bring back")
+        self.back_button.setToolTip("Put it into the layer list again.")
+        self.back_button.hide()
+        self.back_button.clicked.connect(self._on_back_clicked)
+        self._bring_back: Callable[[], None] | None = None
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
         layout.setSpacing(4)
@@ -51,9 +62,10 @@ class Footer(QWidget):
         first.addStretch()
         first.addWidget(help_button, 0, Qt.AlignmentFlag.AlignTop)
         layout.addWidget(line())
+        layout.addWidget(self.warning)
         layout.addLayout(first)
         layout.addWidget(self.bar)
-        layout.addLayout(row(self.message, self.folder_button))
+        layout.addLayout(row(self.message, self.folder_button, self.back_button))
         layout.addWidget(self._folded)
 
     @property
@@ -66,10 +78,11 @@ class Footer(QWidget):
         """The details on offer."""
         return self._details.toPlainText()
 
-    def show_hint(self, text: str) -> None:
-        """Say what to do next; nothing where there is nothing to do."""
-        self.hint.setText(text)
-        self.hint.setVisible(bool(text))
+    def show_hint(self, text: str, warning: str = "") -> None:
+        """Say what to do next, and what is likely to go wrong then; nothing where there is nothing to say."""
+        for label, said in ((self.hint, text), (self.warning, warning)):
+            label.setText(said)
+            label.setVisible(bool(said))
 
     def show_notice(self, notice: Notice) -> None:
         """Show a sentence."""
@@ -79,6 +92,8 @@ class Footer(QWidget):
         self.message.setStyleSheet(f"color: {colour}" if colour else "")
         self.folder_button.show_folder(notice.folder)
         self.folder_button.setVisible(bool(notice.folder))
+        self._bring_back = notice.bring_back
+        self.back_button.setVisible(notice.bring_back is not None)
         self._details.setPlainText(notice.details)
         self._folded.setVisible(bool(notice.details))
 
@@ -88,30 +103,38 @@ class Footer(QWidget):
             self.message.clear()
             self._folded.hide()
 
-    def show_progress(self, n_done: int, n_all: int, text: str) -> None:
-        """Show how far a job is; without a number in all, that it is on its way."""
-        self.bar.setRange(0, n_all)
-        self.bar.setValue(n_done)
-        self.bar.setFormat(text)
-        self.bar.show()
-
     def show_busy(self) -> None:
         """Show that a job is on its way."""
-        self.show_progress(0, 0, "")
+        self.bar.show_wait("")
 
-    def show_tiles(self, progress: PredictionProgress) -> None:
-        """Show how many tiles of an image are predicted, once it is known of how many, and how long that takes."""
-        if progress.n_tiles:
-            text = f"tile {progress.n_done} of {progress.n_tiles}"
-            left = self._pace.seconds_left(progress.n_done, progress.n_tiles)
-            text += "" if left is None else f", {time_left(left)} left"
-            self.show_progress(progress.n_done, progress.n_tiles, text)
+    def show_embedding(self, message: PredictionProgress | JobStep) -> None:
+        """Show which step of its way to objects an image is at, or how many of its tiles are done."""
+        if not isinstance(message, JobStep):
+            self._show_tiles(message)
+        elif message.number:
+            text = f"step {message.number} of {message.n_steps}"
+            self.bar.show_wait(text, message.number - 1, message.n_steps)
+        else:
+            self.bar.show_wait("")
+
+    def _show_tiles(self, progress: PredictionProgress) -> None:
+        """Show how many tiles are predicted and how long the others take; before the first one, that is not known."""
+        left = self._pace.seconds_left(progress.n_done, progress.n_tiles)
+        if left is None:
+            self.bar.show_wait(f"tile 1 of {progress.n_tiles}", 0, progress.n_tiles)
+        else:
+            text = f"tile {progress.n_done} of {progress.n_tiles}, {time_left(left)} left"
+            self.bar.show_share(progress.n_done, progress.n_tiles, text)
 
     def show_step(self, report: StepReport) -> None:
         """Show how far a training is, by time."""
         share = report.elapsed / max(report.elapsed + report.remaining, 1e-9)
-        self.show_progress(round(1000 * share), 1000, f"step {report.step}, {time_left(report.remaining)} left")
+        self.bar.show_share(round(1000 * share), 1000, f"step {report.step}, {time_left(report.remaining)} left")
 
     def hide_progress(self) -> None:
         """Take the bar away."""
-        self.bar.hide()
+        self.bar.end()
+
+    def _on_back_clicked(self) -> None:
+        if self._bring_back is not None:
+            self._bring_back()

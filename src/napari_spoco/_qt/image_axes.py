@@ -13,6 +13,7 @@ import numpy as np
 from napari.layers import Image
 
 from napari_spoco.data.channels import POSSIBLE_AXES, guess_axes
+from napari_spoco.data.resampling import in_micrometers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,6 +65,19 @@ def spatial_axes(layer: Layer) -> list[int]:
     """Return the indices of a layer's axes that are no channels."""
     channels = axes_of(layer).find("C")
     return [axis for axis in range(layer.ndim) if axis != channels]
+
+
+def voxel_size(layer: Layer) -> tuple[float, ...] | None:
+    """Return the distance of neighbouring pixels per spatial axis in micrometers; None where it is not known.
+
+    It is not where the layer's unit is no length: pixels, which napari takes where a file or its reader is silent.
+    """
+    axes = spatial_axes(layer)
+    scale, units = [float(layer.scale[axis]) for axis in axes], [str(layer.units[axis]) for axis in axes]
+    try:
+        return in_micrometers(scale, units, len(axes))
+    except ValueError:
+        return None
 
 
 def n_channels(layer: Layer) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_spoco._qt.image_axes import axes_of, n_channels, spatial_axes
+from napari_spoco._qt.image_axes import axes_of, n_channels, spatial_axes, voxel_size
 from napari_spoco._qt.model_headers import header_of
 from napari_spoco._qt.train.run_folders import model_name
 from napari_spoco.data.channels import count_channels, take_channels
@@ -44,6 +44,31 @@ def find_mismatch(model_path: str | None, image: Layer | None, channels: tuple[i
             return f"{takes}: choose {wanted.in_channels} of its channels under Annotate, or take a new model."
         return f"{takes}: take {_advice(ndim, n_taken)}."
     return ""
+
+
+def find_unknown_size(model_path: str | None, image: Layer | None, *, is_offered: bool = False) -> str:
+    """Say that a model knows the size of its voxels, but not that of the image's; empty where that is not so.
+
+    Parameters
+    ----------
+    model_path, image
+        What is in use, and what is chosen.
+    is_offered
+        Whether the size can be taken from the image's file in Annotate.
+    """
+    if model_path is None or image is None or not axes_of(image) or voxel_size(image) is not None:
+        return ""
+    try:
+        size = header_of(model_path).voxel_size
+    except ValueError:
+        return ""
+    if size is None or len(size) != len(spatial_axes(image)):
+        return ""
+    what = "voxel" if len(size) > 2 else "pixel"
+    steps = " \u00d7 ".join(f"{step:.4g}" for step in size)
+    trained = f"{model_name(model_path)} was trained at {steps} µm a {what}"
+    todo = "The file says it: press Use in Annotate" if is_offered else "Enter it in Annotate"
+    return f"{trained}; the {what} size of this image is not known, so it is taken as it is. {todo}."
 
 
 def suitable_models(ndim: int, n_taken: int) -> tuple[str, ...]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_spoco._qt.notices import short_size
 from napari_spoco._qt.train.run_folders import Run, find_run, model_in, model_name
 from napari_spoco.data.channels import count_channels
+from napari_spoco.data.resampling import in_micrometers
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -56,5 +58,6 @@ def _summary(file: Path, card: ModelCard) -> str:
     channels = count_channels(network.in_channels)
     if card.channels is not None:
         channels += f" ({', '.join(map(str, card.channels))} of its images)"
+    size = in_micrometers(card.voxel_size, card.units, network.ndim)
     steps = f"{history.steps} steps on {history.n_objects} objects"
-    return f"{model_name(file)}: {network.ndim}D, {channels}, {steps}"
+    return f"{model_name(file)}: {network.ndim}D, {'' if size is None else f'{short_size(size)}, '}{channels}, {steps}"

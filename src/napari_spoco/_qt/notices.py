@@ -11,7 +11,7 @@ from napari_spoco.config import Parameters
 from napari_spoco.models.registry import RUN_MODELS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from napari_spoco.config import TrainingConfig
     from napari_spoco.training.reports import ScoreReport, StepReport, TrainingFinished, TrainingStarted
@@ -36,19 +36,24 @@ _DEVICES = {
     "cpu": "the processor (CPU)",
 }
 _UNNAMED = "the model that it started from"
-_FEWEST_STEPS = 100
+FEWEST_STEPS = 100
+"""With fewer, nothing tells whether a model is better."""
 _FEWEST_LEFT_OUT = 2
 """With fewer, a score does not tell whether a fine-tuned model is better."""
 
 
 @dataclass(frozen=True)
 class Notice:
-    """A sentence for the user; `details` is for a report, `folder` is where the file lies that it speaks of."""
+    """A sentence for the user; `details` is for a report, `folder` is where the file lies that it speaks of.
+
+    `bring_back` brings back what it says was removed.
+    """
 
     text: str
     tone: Tone = "plain"
     details: str = ""
     folder: str = ""
+    bring_back: Callable[[], None] | None = None
 
 
 def failure(error: Exception) -> Notice:
@@ -65,7 +70,9 @@ def started(message: TrainingStarted) -> Notice:
     return Notice(f"Training on {_count(message.n_objects, 'object')}{left_out} ({message.device}){resumed}.")
 
 
-def finished(message: TrainingFinished, score: ScoreReport | None, start: str | None) -> Notice:
+def finished(
+    message: TrainingFinished, score: ScoreReport | None, start: str | None, minutes: int | None = None
+) -> Notice:
     """Say how a training ended, which model is in use and how to use the other, and how good it is.
 
     Parameters
@@ -74,6 +81,8 @@ def finished(message: TrainingFinished, score: ScoreReport | None, start: str | 
         Its end, and its last score if there was one.
     start
         What the model is called that it started from; None where that is a new one, or not known.
+    minutes
+        In which `FEWEST_STEPS` more steps are done, where that is known.
     """
     ended = f"{'Stopped' if message.stopped else 'Done'} after {_count(message.n_steps, 'step')}."
     if message.n_steps == 0:
@@ -81,27 +90,28 @@ def finished(message: TrainingFinished, score: ScoreReport | None, start: str | 
         return Notice(f"Stopped before the first step.{kept}", "good")
     if message.best_step == 0:
         folder = str(Path(message.model_path).parent)
-        return Notice(f"{ended} {_refused(message, score, start or _UNNAMED)}", "good", folder=folder)
-    verdict = _accepted(message, score, start) if start else _best(message, score)
+        return Notice(f"{ended} {_refused(message, score, start or _UNNAMED, minutes)}", "good", folder=folder)
+    verdict = _accepted(message, score, start, minutes) if start else _best(message, score)
     return Notice(f"{ended} {verdict}".rstrip(), "good")
 
 
-def _refused(message: TrainingFinished, score: ScoreReport | None, start: str) -> str:
-    doubt = _doubt(message, score)
+def _refused(message: TrainingFinished, score: ScoreReport | None, start: str, minutes: int | None) -> str:
+    doubt = _doubt(message, score, minutes)
     why = f"{doubt[0]}; {start} stays in use. {doubt[1]}" if doubt else f"Still better, {start} stays in use."
     return f"{why} The new model is {RUN_MODELS[-1]} in the folder of the training (Load model…)."
 
 
-def _accepted(message: TrainingFinished, score: ScoreReport | None, start: str) -> str:
-    doubt = _doubt(message, score)
+def _accepted(message: TrainingFinished, score: ScoreReport | None, start: str, minutes: int | None) -> str:
+    doubt = _doubt(message, score, minutes)
     why = f"{doubt[0]}; the new model is in use. {doubt[1]}" if doubt else _best(message, score)
     return f"{why} To go back, load {start} again."
 
 
-def _doubt(message: TrainingFinished, score: ScoreReport | None) -> tuple[str, str] | None:
+def _doubt(message: TrainingFinished, score: ScoreReport | None, minutes: int | None) -> tuple[str, str] | None:
     """Say why nothing tells whether a fine-tuned model is better, and what to do; None where it can be told."""
-    if message.n_steps < _FEWEST_STEPS:
-        return "That is too few to tell whether the model got better", "Give it 5 minutes or more."
+    if message.n_steps < FEWEST_STEPS:
+        enough = "5 minutes or more" if minutes is None else f"{_count(minutes, 'more minute')}: {FEWEST_STEPS} steps"
+        return "That is too few to tell whether the model got better", f"Give it {enough}."
     if score is None or score.n_objects < _FEWEST_LEFT_OUT:
         known = "One left-out object tells" if score else "So few objects tell"
         return f"{known} too little of whether the model got better", "Paint 15 objects or more."
@@ -114,6 +124,17 @@ def _best(message: TrainingFinished, score: ScoreReport | None) -> str:
         return ""
     best = f" (highest score {score.best_score:.2f})" if score is not None else ""
     return f"Best model from step {message.best_step}{best}."
+
+
+def too_short(n_steps: int, limit: float, minutes: int) -> Notice:
+    """Say that a training will make too few steps in the minutes of its limit, and how many minutes enough would take.
+
+    Plain: it may be what the user wants to try out.
+    """
+    return Notice(
+        f"About {_count(n_steps, 'step')} in the {limit:g} min: too few to tell whether the model gets better. "
+        f"{FEWEST_STEPS} steps take about {minutes} min; Resume can go on."
+    )
 
 
 def killed(*, can_resume: bool) -> Notice:
@@ -130,6 +151,11 @@ def model_summary(name: str, message: TrainingFinished) -> str:
     is_last = message.best_step in (None, message.n_steps)
     best = "" if is_last else f", the best model from step {message.best_step}"
     return f"{name}: {_count(message.n_steps, 'step')} of training{best}"
+
+
+def short_size(size: Sequence[float]) -> str:
+    """Name a pixel size in micrometers, in as many characters as it takes."""
+    return " \u00d7 ".join(f"{step:.4g}" for step in size) + " µm"
 
 
 def score_line(report: ScoreReport) -> str:

@@ -27,16 +27,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _BEGIN_MILLISECONDS = 1000
-_PATIENCE_MILLISECONDS = 3000
+_PATIENCE_MILLISECONDS = 8000
 """Loading is quicker than that and not worth a word."""
 _BEGUN = Notice(
     "Making the segmentation faster on this computer; only after an installation or an update, for about a minute. You "
     "can work meanwhile."
 )
-_ENDED = {
-    "ready": Notice("The fast segmentation is ready.", "good"),
-    "failed": Notice("The segmentation could not be made faster on this computer: it works, but takes longer."),
-}
+_FAILED = Notice("The segmentation could not be made faster on this computer: it works, but takes longer.")
 
 
 def warm_up(on_end: Callable[[str], None]) -> None:
@@ -74,6 +71,7 @@ class Preparation(QObject):
     """
 
     noticed = Signal(object)  # Notice
+    withdrawn = Signal(object)  # Notice
     device_found = Signal(object)  # DefaultDevice
     _ended = Signal(str)
 
@@ -115,8 +113,10 @@ class Preparation(QObject):
 
     def _on_ended(self, state: str) -> None:
         self._patience.stop()
-        if self._is_told and state in _ENDED:
-            self.noticed.emit(_ENDED[state])
+        if self._is_told:  # That it is ready is no news to anybody who did not wait for it.
+            self.withdrawn.emit(_BEGUN)
+        if self._is_told and state == "failed":
+            self.noticed.emit(_FAILED)
         if not self._is_over:
             threading.Thread(target=self._find, name="spoco-device", daemon=True).start()
 

@@ -1,6 +1,7 @@
 """The layers that the plugin writes over an image.
 
-They come and go at the user's will: nothing here trusts that a layer of a moment ago is still in the viewer.
+They come and go at the user's will: nothing here trusts that a layer of a moment ago is still in the viewer. One result
+of an image is on show at a time, and none comes up over what somebody paints on.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Labels
 
+from napari_spoco._qt.annotate.image_layers import WHOLE
 from napari_spoco._qt.layers import MAKER, PASSING, identity, insert_above, transforms
+from napari_spoco._qt.painting_watch import PaintingWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,13 +34,31 @@ class ResultLayers:
         self._objects: Callable[[], Layer | None] = lambda: None
         self._passing: dict[str, Callable[[], Layer | None]] = {}
         self._hidden: set[str] = set()  # names of passing layers; what the user has hidden stays so
+        self._put_by: weakref.WeakSet[Layer] = weakref.WeakSet()  # for the preview
         self._is_edited = False
+        self._painting = PaintingWatch(viewer)
 
     def begin(self) -> None:
         """Begin a run: a picture that the user has deleted may come back."""
         self._dismissed.clear()
+        self.expect()
 
-    def show_embeddings(self, image: Layer, rgb: NDArray[np.uint8], start: Sequence[int] | None = None) -> None:
+    def expect(self) -> None:
+        """Take note that the user has asked for a result, and does not paint until the next stroke."""
+        self._painting.begin()
+
+    def end(self) -> None:
+        """Let go of the layers."""
+        self._painting.end()
+
+    def show_embeddings(
+        self,
+        image: Layer,
+        rgb: NDArray[np.uint8],
+        start: Sequence[int] | None = None,
+        *,
+        is_asked: bool | None = None,
+    ) -> None:
         """Show a picture of the embeddings over the image, in place; once deleted, it stays so for this run.
 
         Parameters
@@ -48,6 +69,8 @@ class ResultLayers:
             uint8 (*spatial, 3).
         start
             First pixel of the box in the image.
+        is_asked
+            Whether it is shown alone, or, if it is new, stays out of sight; None leaves other results alone.
         """
         name = f"{image.name} embeddings"
         key = identity(image)
@@ -61,10 +84,14 @@ class ResultLayers:
         if picture is not None:
             picture.data = rgb
             picture.translate = placed["translate"]
-            return
-        picture = Image(rgb, rgb=True, name=name, opacity=0.7, metadata={MAKER: key}, **placed)
-        insert_above(self._viewer, image, picture)
-        self._pictures[key] = weakref.ref(picture)
+        else:
+            visible = is_asked is not False and not self._painting.is_painting
+            picture = Image(rgb, rgb=True, name=name, opacity=0.7, metadata={MAKER: key}, visible=visible, **placed)
+            insert_above(self._viewer, image, picture)
+            self._pictures[key] = weakref.ref(picture)
+        if is_asked and not self._painting.is_painting:
+            self._hide_passing("preview")
+            self._show_alone(image, picture)
 
     def show_objects(self, image: Layer, labels: NDArray[np.uint32]) -> Layer:
         """Show found objects over the image; the last result is replaced unless the user has edited it.
@@ -72,7 +99,7 @@ class ResultLayers:
         Returns
         -------
         Layer
-            The Labels layer, selected.
+            The Labels layer; on top and selected, unless somebody paints: then it lies on the image.
         """
         self.hide_preview()
         layer = self._objects()
@@ -81,26 +108,36 @@ class ResultLayers:
             layer.data = labels
         else:
             layer = Labels(labels, name=f"{image.name} objects", metadata={MAKER: identity(image)}, **transforms(image))
-            self._viewer.add_layer(layer)
+            if self._painting.is_painting:
+                insert_above(self._viewer, image, layer)
+            else:
+                self._viewer.add_layer(layer)
             layer.events.paint.connect(self._on_objects_changed)
             layer.events.labels_update.connect(self._on_objects_changed)
             layer.events.data.connect(self._on_objects_changed)
         self._objects = weakref.ref(layer)
         self._is_edited = False
-        self._viewer.layers.selection.active = layer
+        self._show_alone(image, layer)
+        if not self._painting.is_painting:
+            self._viewer.layers.selection.active = layer
         return layer
 
     def show_preview(self, image: Layer, labels: NDArray[np.uint32], start: Sequence[int]) -> None:
-        """Show the objects of a box of the image that begins at a pixel, above the picture of the embeddings."""
+        """Show the objects of a box of the image that begins at a pixel, in place of what was found before."""
         self._show_passing("preview", image, labels, start)
+        layer = self._passing["preview"]()
+        if layer is not None and layer.visible:
+            self._put_by.update(self._show_alone(image, layer))
 
     def hide_preview(self) -> None:
         """Put the preview by until it is shown again: to remove a layer holds napari far longer."""
         self._hide_passing("preview")
+        self._bring_back()
 
     def drop_preview(self) -> None:
-        """Take the preview away."""
+        """Take the preview away; what it was shown in place of comes back."""
         self._drop_passing("preview")
+        self._bring_back()
 
     def show_pick(self, image: Layer, mask: NDArray[np.bool_], start: Sequence[int]) -> None:
         """Show the object under the pointer, a box of the image that begins at a pixel."""
@@ -120,13 +157,16 @@ class ResultLayers:
         if layer is not None and layer in self._viewer.layers and layer.metadata[MAKER] == identity(image):
             layer.data = labels
             layer.translate = placed["translate"]
-            if name in self._hidden:
+            if name in self._hidden and not self._painting.is_painting:
                 self._hidden.remove(name)
                 layer.visible = True
             return
         self._drop_passing(name)
-        metadata = {MAKER: identity(image), PASSING: True}
-        layer = Labels(labels, name=f"{image.name} {name}", opacity=0.5, metadata=metadata, **placed)
+        metadata, visible = {MAKER: identity(image), PASSING: True}, not self._painting.is_painting
+        how = {"opacity": 0.5, "metadata": metadata, "visible": visible}
+        layer = Labels(labels, name=f"{image.name} {name}", **how, **placed)
+        if not visible:
+            self._hidden.add(name)
         picture = self._pictures.get(identity(image), _nothing)()
         insert_above(self._viewer, image if picture is None else picture, layer)
         self._passing[name] = weakref.ref(layer)
@@ -142,6 +182,27 @@ class ResultLayers:
         layer = self._passing.pop(name, _nothing)()
         if layer is not None and layer in self._viewer.layers:
             self._viewer.layers.remove(layer)
+
+    def _show_alone(self, image: Layer, wanted: Layer) -> list[Layer]:
+        """Show one result of an image, and hide the others of it, and of the one that it is a part of; return these."""
+        images = (identity(image), image.metadata.get(WHOLE))
+        others = [
+            layer
+            for layer in self._viewer.layers
+            if layer != wanted and layer.visible and PASSING not in layer.metadata
+            if layer.metadata.get(MAKER, self) in images
+        ]
+        for layer in others:
+            layer.visible = False
+        if not wanted.visible:
+            wanted.visible = True
+        return others
+
+    def _bring_back(self) -> None:
+        for layer in self._viewer.layers:
+            if layer in self._put_by:
+                layer.visible = True
+        self._put_by.clear()
 
     def _on_objects_changed(self, event: Any) -> None:
         if event.source is self._objects():

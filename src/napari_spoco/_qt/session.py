@@ -40,7 +40,8 @@ class SessionFacts:
 
     `is_any_ticked` says whether an image is left to be trained on, where the user ticks them. `mismatch` says why the
     model does not suit the image; empty where it does. `start` is what the user has chosen to start from, None as long
-    as nothing.
+    as nothing. Of what only hints look at, `has_found` says whether objects were found in the image, and `unknown_size`
+    that the model knows a voxel size and the image does not; empty where there is nothing to say.
     """
 
     has_image: bool = False
@@ -52,6 +53,10 @@ class SessionFacts:
     is_saving: bool = False
     mismatch: str = ""
     start: Start | None = None
+    has_found: bool = False
+    is_reviewing: bool = False
+    has_voxel_size: bool = True
+    unknown_size: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,18 +93,18 @@ class Controls:
     save_labels: Control
 
 
-_STARTS = {
+START_TEXTS = {
     Start.NEW: ("Train", "Train a new model on the painted objects."),
     Start.FINE_TUNE: ("Fine-tune", "Train the current model on, at a lower rate. A worse model never replaces it."),
     Start.RESUME: ("Resume", "Go on where the last training ended, with what is painted now."),
 }
 """What the button says, and its tooltip."""
 _BUSY = {
-    SessionState.TRAINING: "A training is running.",
-    SessionState.STOPPING: "The training is being ended.",
-    SessionState.LOADING: "A model is being loaded.",
-    SessionState.PREDICTING: "The embeddings are being computed.",
-    SessionState.SEGMENTING: "The objects are being found.",
+    SessionState.TRAINING: "A training is running: wait for its end, or press Stop in the tab Train.",
+    SessionState.STOPPING: "The training is being ended: one moment.",
+    SessionState.LOADING: "A model is being loaded: one moment.",
+    SessionState.PREDICTING: "The embeddings are being computed: wait, or press Cancel.",
+    SessionState.SEGMENTING: "The objects are being found: wait, or press Cancel.",
 }
 """Why other things have to wait."""
 _NO_IMAGE = "Choose an image first."
@@ -132,7 +137,7 @@ def derive_controls(state: SessionState, facts: SessionFacts) -> Controls:
     model = (facts.has_model, _NO_MODEL)
     suits = (not facts.mismatch, facts.mismatch)
     start = derive_start(facts)
-    text, hint = _STARTS[start]
+    text, hint = START_TEXTS[start]
     return Controls(
         inputs=not state.is_busy or state is SessionState.LOADING,
         settings=state not in (SessionState.PREDICTING, SessionState.SEGMENTING),
@@ -163,13 +168,14 @@ def derive_controls(state: SessionState, facts: SessionFacts) -> Controls:
         ),
         cancel=_control(
             "Cancel",
-            "Give up this segmentation.",
+            "Give up what is being computed.",
             (state in (SessionState.PREDICTING, SessionState.SEGMENTING), "Nothing to cancel."),
         ),
         preview=_control(
             "Preview what is on show",
             "Find the objects in the part of the image that is on show, again whenever a setting or the view changes. "
-            "In a stack, in the plane on show and a few around it.",
+            "In a stack, in the plane on show and a few around it. Of a large image only that is computed, so zoom in "
+            "first: where most of it is on show, all of it is.",
             image,
             model,
             suits,
@@ -207,39 +213,6 @@ def derive_controls(state: SessionState, facts: SessionFacts) -> Controls:
             (facts.has_labels, "There is no Labels layer to save."),
         ),
     )
-
-
-def next_step(state: SessionState, facts: SessionFacts, n_objects: int, tab: str = "") -> str:
-    """Say in a sentence what the user should do next; empty while there is nothing to do but to wait.
-
-    `tab` is the title of the one on show, which need not be named.
-    """
-    if state is SessionState.TRAINING:
-        return "You may go on painting: the training takes it in."
-    if state is SessionState.LOADING:
-        return "One moment: the model is being loaded."
-    if state.is_busy:
-        return ""
-    if not facts.has_image:
-        return "Open an image, or try File > Open Sample > SPOCO."
-    start = derive_start(facts)
-    if facts.mismatch and start is Start.FINE_TUNE:
-        return facts.mismatch
-    has_model = facts.has_model and not facts.mismatch
-    in_segment = "" if tab == "Segment" else " (tab Segment)"
-    if n_objects == 0 and has_model:
-        return f"Press Segment{in_segment}, or New object to paint what the model is to learn."
-    if not facts.has_annotations:
-        return "Press New object to start painting."
-    if n_objects == 0:
-        return "Paint over one object. Press New object for the next one, and paint that."
-    if n_objects == 1:
-        return "Press New object and paint a few more: five or six are a good start."
-    train, in_train = _STARTS[start][0], "" if tab == "Train" else " (tab Train)"
-    if not has_model:
-        return f"Paint more objects, or press {train}{in_train}."
-    then = "go on to Review and Export" if facts.has_labels else f"press Segment{in_segment}"
-    return f"Paint more objects and press {train}{in_train}, or {then}."
 
 
 def _control(text: str, hint: str, *conditions: tuple[bool, str]) -> Control:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QAbstractSpinBox, QDoubleSpinBox, QSpinBox
 
@@ -10,6 +12,7 @@ from napari_spoco._qt.typed_numbers import TypedNumber
 _DECIMALS = 8
 _INT_MAX = 2**31 - 1
 _FLOAT_MAX = 1e12
+_MINUTES = " min"
 
 
 class IntEditor(TypedNumber, QSpinBox):
@@ -73,6 +76,17 @@ class FloatEditor(TypedNumber, QDoubleSpinBox):
     def textFromValue(self, value: float) -> str:
         """Return 0.0002 as 0.0002, not 0.00020000."""
         return f"{value:.{_DECIMALS}f}".rstrip("0").rstrip(".") or "0"
+
+    def stepBy(self, steps: int) -> None:
+        """Step through minutes one by one, the first two by halves; through other numbers by a tenth of their size."""
+        if self.suffix() != _MINUTES:
+            super().stepBy(steps)
+            return
+        value, direction = super().value(), 1 if steps > 0 else -1
+        for _ in range(abs(steps)):
+            step = 0.5 if value + 0.5 * direction < 2 else 1.0
+            value = (math.floor(value / step) + 1) * step if steps > 0 else (math.ceil(value / step) - 1) * step
+        self.setValue(value)
 
     def _is_blank(self) -> bool:
         return bool(self.specialValueText()) and super().value() == self.minimum()

@@ -18,9 +18,11 @@ from napari_spoco._qt.annotate.annotated_images import AnnotatedImages
 from napari_spoco._qt.annotate.annotating import Annotating
 from napari_spoco._qt.annotate.combining import Combining
 from napari_spoco._qt.annotate.current_image import CurrentImage
+from napari_spoco._qt.annotate.image_layers import newest_objects
 from napari_spoco._qt.annotate.image_lines import ImageLines
 from napari_spoco._qt.annotate.image_reading import ImageReading
 from napari_spoco._qt.annotate.new_annotations import NewAnnotations
+from napari_spoco._qt.annotate.voxel_sizes import VoxelSizes
 from napari_spoco._qt.batch.batch_tab import BatchTab
 from napari_spoco._qt.batch.batching import Batching
 from napari_spoco._qt.controller import SessionController
@@ -30,7 +32,9 @@ from napari_spoco._qt.export_tab import ExportTab
 from napari_spoco._qt.files import Files
 from napari_spoco._qt.footer import Footer
 from napari_spoco._qt.help_links import HelpButton
-from napari_spoco._qt.model_fit import find_mismatch
+from napari_spoco._qt.hints import next_step, warn
+from napari_spoco._qt.image_axes import voxel_size
+from napari_spoco._qt.model_fit import find_mismatch, find_unknown_size
 from napari_spoco._qt.parts import show_control
 from napari_spoco._qt.preferences import Preferences, find_page
 from napari_spoco._qt.preparation import Preparation, warm_up
@@ -42,7 +46,7 @@ from napari_spoco._qt.review.reviewing import Reviewing
 from napari_spoco._qt.segment.comparing import Comparing
 from napari_spoco._qt.segment.segment_tab import SegmentTab
 from napari_spoco._qt.segment.segmenting import Segmenting
-from napari_spoco._qt.session import SessionFacts, SessionState, derive_controls, next_step
+from napari_spoco._qt.session import SessionFacts, SessionState, derive_controls
 from napari_spoco._qt.tabs import Tabs
 from napari_spoco._qt.train.train_tab import TrainTab
 from napari_spoco._qt.train.training import Training
@@ -107,6 +111,7 @@ class SpocoWidget(QWidget):
         self.views = EmbeddingViews(napari_viewer, self._results, self.session, tabs, parent=self)
         self.annotating = Annotating(napari_viewer, self.annotate, self.train.settings, parent=self)
         self.image_reading = ImageReading(self.annotate, self.train.settings, parent=self)
+        self.voxel_sizes = VoxelSizes(napari_viewer, self.annotate, parent=self)
         self.combining = Combining(napari_viewer, self.annotate, parent=self)
         self.new_annotations = NewAnnotations(napari_viewer, self.annotate, parent=self)
         self.reviewing = Reviewing(napari_viewer, self.session, self.review, parent=self)
@@ -154,6 +159,7 @@ class SpocoWidget(QWidget):
             self.session,
             self.annotating,
             self.image_reading,
+            self.voxel_sizes,
             self.combining,
             self.new_annotations,
             self.reviewing,
@@ -166,11 +172,14 @@ class SpocoWidget(QWidget):
             source.noticed.connect(self.activity.tell)
         for source in (self.new_annotations, self.views, self.batching, self.comparing, self.projects, self.help):
             source.failed.connect(self.session.refuse)
+        for follow in (self.image_reading.show_image, self.annotate.counted):
+            self.voxel_sizes.changed.connect(follow)
         self.train.settings.changed.connect(self._on_settings_changed)
         self.training.images.changed.connect(self._show_state)
-        self.tabs.currentChanged.connect(self._show_hint)
+        for turned in (self.tabs.currentChanged, self.review.start_requested, self.review.end_requested):
+            turned.connect(self._show_hint)
         self.training.stepped.connect(self.footer.show_step)
-        self.session.embedding_reported.connect(self.footer.show_tiles)
+        self.session.embedding_reported.connect(self.footer.show_embedding)
         self.segmenting.embedded.connect(self.footer.show_busy)
         self.segmenting.embedded.connect(self.reviewing.note_embedded)
         self.segmenting.segmented.connect(self._on_segmented)
@@ -184,10 +193,12 @@ class SpocoWidget(QWidget):
         self.views.picked.connect(self.new_annotations.add_picked)
         self.reviewing.accepted.connect(self._on_accepted)
         self.reviewing.decided.connect(self.projects.touch)
+        self.projects.left.connect(self.reviewing.note_kept)
         self.reviewing.withdrawn.connect(self.footer.withdraw)
         keys = {"annotate_keys": self.annotating.keys, "review_keys": self.reviewing.keys}
         self.preferences.follow(self.train.settings, keys)
         self.preparation.noticed.connect(self._on_prepared)
+        self.preparation.withdrawn.connect(self.footer.withdraw)
         self.preparation.device_found.connect(self.training.memory.know_device)
         self._viewer.events.theme.connect(self._on_theme_changed)
         self.destroyed.connect(partial(_call, self.session.process_killer()))
@@ -203,6 +214,7 @@ class SpocoWidget(QWidget):
         self.training.release()
         self.projects.release()
         self.views.end()
+        self._results.end()
         self.reviewing.end()
         self.review.release()
         self.batching.end()
@@ -213,6 +225,7 @@ class SpocoWidget(QWidget):
         self.session.shutdown()
         self.current_image.release()
         self.images.release()
+        self.voxel_sizes.release()
         self.combining.release()
         self.annotating.end()
         self.annotate.release()
@@ -259,16 +272,21 @@ class SpocoWidget(QWidget):
                 plot.set_colours(text=theme.text.as_hex(), background=theme.background.as_hex())
 
     def _facts(self) -> SessionFacts:
+        image, path = self.annotate.image.layer(), self.session.model_path
         return SessionFacts(
-            has_image=self.annotate.image.layer() is not None,
+            has_image=image is not None,
             has_annotations=self.annotate.annotations.layer() is not None or bool(self.training.images.pairs()),
             is_any_ticked=self.training.images.is_chosen,
-            has_model=self.session.model_path is not None,
+            has_model=path is not None,
             can_resume=self.session.resumable is not None,
             has_labels=self.export.labels.layer() is not None,
             is_saving=self.session.is_saving,
-            mismatch=find_mismatch(self.session.model_path, self.annotate.image.layer(), self.train.settings.channels),
+            mismatch=find_mismatch(path, image, self.train.settings.channels),
             start=self.session.start_wish,
+            has_found=image is not None and newest_objects(self._viewer, image) is not None,
+            is_reviewing=self.reviewing.layer is not None,
+            has_voxel_size=image is not None and voxel_size(image) is not None,
+            unknown_size=find_unknown_size(path, image, is_offered=bool(self.voxel_sizes.offered)),
         )
 
     def _show_state(self) -> None:
@@ -293,8 +311,8 @@ class SpocoWidget(QWidget):
 
     def _show_hint(self) -> None:
         if not self._is_released:
-            n_objects, tab = self.training.images.n_objects, self.tabs.current_title
-            self.footer.show_hint(next_step(self.session.state, self._facts(), n_objects, tab))
+            n_objects, tab, facts = self.training.images.n_objects, self.tabs.current_title, self._facts()
+            self.footer.show_hint(next_step(self.session.state, facts, n_objects, tab), warn(facts, tab))
 
 
 def _call(function: Callable[[], None], *_: object) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_spoco.data.channels import take_channels
-from napari_spoco.data.tiff import TiffSeries, read_series
+from napari_spoco.data.tiff import TiffSeries, read_geometry, read_series
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -200,6 +200,31 @@ def read_image(path: str | Path, *, ndim: int | None = None) -> SourceImage:
         axis_labels=tuple(spatial.lower()),
         name=path.stem,
     )
+
+
+def read_voxel_size(path: str | Path) -> dict[str, tuple[float, str]]:
+    """Read what a TIFF file says of the size of its voxels; no pixel is read.
+
+    Parameters
+    ----------
+    path : str or Path
+        TIFF, ImageJ TIFF or OME-TIFF.
+
+    Returns
+    -------
+    dict of str to (float, str)
+        Distance of neighbouring pixels and unit, a length, by the letter of an axis: Z, Y, X. Axes of which the file
+        does not say both are left out, as are inches outside of files of ImageJ (`read_image`).
+
+    Raises
+    ------
+    OSError
+        The file does not exist or cannot be read.
+    ValueError
+        The file is no TIFF, or broken.
+    """
+    scale, units = read_geometry(Path(path))
+    return {axis: (scale[axis], units[axis]) for axis in "ZYX" if axis in scale and units.get(axis, "pixel") != "pixel"}
 
 
 def read_labels(path: str | Path) -> NDArray[Any]:

@@ -23,6 +23,16 @@ _METERS = {
     "nanometer": 1e-9,
     "angstrom": 1e-10,
 }
+_SHORT = {
+    "inch": "in",
+    "centimeter": "cm",
+    "millimeter": "mm",
+    "micrometer": "um",
+    "nanometer": "nm",
+    "pixel": "px",
+}
+_POWERS = {"area": "2", "volume": "3", "equivalent_diameter": "", "major_axis": "", "minor_axis": ""}
+"""Of the unit, by the column that is measured in it."""
 
 
 def object_columns(
@@ -53,8 +63,9 @@ def object_columns(
         Columns by name, rows in ascending order of ids: label; n_pixels; in physical units area (2D) or volume (3D),
         equivalent_diameter of the disk or ball of this size, major_axis and minor_axis of the ellipse or ellipsoid of
         the same second moments (0 for what has no extent) and the centroid per axis (the first pixel's centre is 0);
-        their unit; in pixels the bounding box per axis, start inside and stop behind; mean, least and greatest
-        intensity of each channel; score.
+        their unit; in pixels the bounding box per axis, start inside and stop behind; touches_border, whether that
+        reaches the border of the image, other than along an axis of one pixel; mean, least and greatest intensity of
+        each channel; score.
 
     Raises
     ------
@@ -92,11 +103,39 @@ def object_columns(
     for end, offset in (("start", 0), ("stop", labels.ndim)):
         for i, axis in enumerate(axes):
             columns[f"{end}_{axis}"] = table[f"bbox-{i + offset}"].tolist()
+    columns["touches_border"] = _touching(table, labels.shape)
     for name in sorted(column for column in table if column.startswith("intensity")):
         columns[name.replace("-", "_")] = table[name].tolist()
     if scores is not None:
         columns["score"] = [scores.get(instance_id, "") for instance_id in columns["label"]]
     return columns
+
+
+def name_units(columns: Mapping[str, Sequence[Any]], unit: str) -> dict[str, Sequence[Any]]:
+    """Return the columns of `object_columns` with their unit in their names: "volume_um3", "centroid_z_um".
+
+    Parameters
+    ----------
+    columns
+        Of any number of objects.
+    unit
+        That of the last axis, in which all is measured.
+    """
+    name = canonical_unit(unit) or unit
+    short = _SHORT.get(name, name)
+    powers = _POWERS | {f"centroid_{axis}": "" for axis in "zyx"}
+    named = {f"{name}_{short}{powers[name]}" if name in powers else name: cells for name, cells in columns.items()}
+    del named["unit"]
+    return named
+
+
+def _touching(table: Mapping[str, NDArray[Any]], shape: Sequence[int]) -> list[bool]:
+    """Say of each object whether its bounding box ends at a border of the image."""
+    touches = np.zeros(len(table["bbox-0"]), dtype=bool)
+    for axis, length in enumerate(shape):
+        if length > 1:
+            touches |= (table[f"bbox-{axis}"] == 0) | (table[f"bbox-{axis + len(shape)}"] == length)
+    return touches.tolist()
 
 
 def _common_unit(scale: Sequence[float], units: Sequence[str]) -> tuple[tuple[float, ...], str]:

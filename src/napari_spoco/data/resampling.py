@@ -183,7 +183,7 @@ class Resampling:
         begins = []
         for axis, (n, m, first) in enumerate(zip(self.shape, self.model_shape, firsts, strict=True)):
             length = picture.shape[axis]
-            nearest = (2 * np.arange(n) + 1) * m // (2 * n)
+            nearest = nearest_pixels(m, n)
             inside = np.flatnonzero((nearest >= first) & (nearest < first + length))
             if not len(inside):  # Between two centres of coarser pixels: the one that covers it.
                 inside = np.array([min((2 * first + length) * n // (2 * m), n - 1)])
@@ -245,6 +245,11 @@ def plan_resampling(
         return Resampling(shape, shape)
     notice = f"The image is resampled from {describe_size(size)} to the model's voxel size, {describe_size(wanted)}."
     return Resampling(shape, model_shape, notice)
+
+
+def nearest_pixels(n: int, m: int) -> NDArray[np.intp]:
+    """Return, for each of m pixels along an axis, in which of n that cover the same length its centre lies, (m,)."""
+    return (2 * np.arange(m) + 1) * n // (2 * m)
 
 
 def in_micrometers(

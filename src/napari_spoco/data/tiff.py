@@ -89,6 +89,18 @@ def read_series(path: Path) -> TiffSeries:
     return TiffSeries(array.astype(array.dtype.newbyteorder("="), copy=False), axes, _positive(scale), units)
 
 
+def read_geometry(path: Path) -> tuple[dict[str, float], dict[str, str]]:
+    """Return scale and units of the first series, as `TiffSeries` holds them, without its pixels; raises as above."""
+    try:
+        with tifffile.TiffFile(path) as tif:
+            scale, units = _read_geometry(tif)
+            return _positive(scale), units
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # as in `read_series`
+        raise ValueError(f"{path.name}: expected a readable TIFF file ({error})") from error
+
+
 def _has_alpha(page: Any) -> bool:
     alpha = (tifffile.EXTRASAMPLE.ASSOCALPHA, tifffile.EXTRASAMPLE.UNASSALPHA)
     return any(sample in alpha for sample in page.extrasamples)

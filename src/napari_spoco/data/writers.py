@@ -18,7 +18,7 @@ import tifffile
 from napari_spoco.data import label_tiff
 from napari_spoco.data.images import as_channels_first
 from napari_spoco.data.label_arrays import as_labels, as_scale, per_axis, smallest_type
-from napari_spoco.data.objects import object_columns
+from napari_spoco.data.objects import name_units, object_columns
 from napari_spoco.data.tiff import canonical_unit
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ def write_objects_csv(
 ) -> Path:
     """Write a table with a row per object.
 
-    The columns are those of `objects.object_columns`.
+    The columns are those of `objects.object_columns`; their names end in the unit: volume_um3, area_px2 (`name_units`).
 
     Parameters
     ----------
@@ -249,7 +249,7 @@ def write_objects_csv(
         if channels.shape[1:] != array.shape:
             raise ValueError(f"image: expected the shape of the labels {array.shape}, got {channels.shape[1:]}")
     with atomic_path(path) as temporary:
-        columns = object_columns(array, sizes, unit_names, channels, scores)
+        columns = name_units(object_columns(array, sizes, unit_names, channels, scores), unit_names[-1])
         with temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(columns)

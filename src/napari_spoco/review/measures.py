@@ -1,7 +1,8 @@
 """What each object looks like to somebody who looks for mistakes: its embeddings, its shape, its size, its place.
 
 Raw measures of one object at a time, so that after a correction only the objects it has touched are measured again.
-What is odd about them, compared with the others, is said by `review`.
+What is odd about them, compared with the others, is said by `review`. Embeddings may be on another grid than the
+objects (a model has its own pixel size): an object is looked at there as its nearest pixels show it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
+from napari_spoco.data.resampling import nearest_pixels
 from napari_spoco.review.editing import bounding_box, relative_scale
 from napari_spoco.segmentation.arguments import check_labels
 from napari_spoco.segmentation.cleanup import remove_small
@@ -51,7 +53,8 @@ class ObjectMeasures:
     at_border : bool
         Whether it touches the border of the image, along an axis of more than one pixel.
     fit : float or None
-        Intersection over union of the object and of what the embeddings give around its anchor (`instance_around`).
+        Intersection over union of the object and of what the embeddings give around its anchor (`instance_around`);
+        None without embeddings, and for what is too small to be seen on their grid.
     agreement : float or None
         The same of what student's and teacher's embeddings give.
     """
@@ -87,9 +90,10 @@ def measure_objects(
     ids
         Which of them; ids that are not there are left out. None = all.
     embeddings
-        (E, *spatial) of the student, or of the only network there is; anything that can be sliced.
+        (E, *grid) of the student, or of the only network there is; anything that can be sliced. Its grid covers the
+        same box of space as the labels, with the same pixels or others (`data.resampling`).
     teacher_embeddings
-        (E, *spatial) of the teacher.
+        (E, *grid) of the teacher.
     scale
         Size of a pixel per axis, in any unit; None = all alike.
     delta_var, kernel_threshold
@@ -112,11 +116,7 @@ def measure_objects(
         `labels` are no non-negative integers, or the shapes do not fit.
     """
     labels = check_labels(labels)
-    for name, given in (("embeddings", embeddings), ("teacher_embeddings", teacher_embeddings)):
-        if given is not None and given.shape[1:] != labels.shape:
-            raise ValueError(f"{name}: expected spatial shape {labels.shape}, got {given.shape[1:]}.")
-    if teacher_embeddings is not None and embeddings is None:
-        raise ValueError("embeddings: expected the student's beside those of the teacher, got None.")
+    _check_embeddings(labels, embeddings, teacher_embeddings)
     sizes = relative_scale(scale, labels.ndim)
     kernel = {"delta_var": delta_var, "kernel_threshold": kernel_threshold}
     measures: list[ObjectMeasures] = []
@@ -128,6 +128,17 @@ def measure_objects(
         if on_progress is not None:
             on_progress(len(measures), len(boxes))
     return tuple(measures)
+
+
+def _check_embeddings(labels: NDArray[Any], student: NDArray[Any] | None, teacher: NDArray[Any] | None) -> None:
+    if student is not None and student.ndim != labels.ndim + 1:
+        raise ValueError(f"embeddings: expected (E, *spatial) with {labels.ndim} spatial axes, got {student.shape}.")
+    if teacher is None:
+        return
+    if student is None:
+        raise ValueError("embeddings: expected the student's beside those of the teacher, got None.")
+    if teacher.shape[1:] != student.shape[1:]:
+        raise ValueError(f"teacher_embeddings: expected spatial shape {student.shape[1:]}, got {teacher.shape[1:]}.")
 
 
 def _boxes(labels: NDArray[Any], ids: Sequence[int] | None) -> Iterator[tuple[int, Box]]:
@@ -158,7 +169,8 @@ def _measure(
     anchor = tuple(index + axis.start for index, axis in zip(centre, near, strict=True))
     fit = agreement = None
     if embeddings is not None:
-        anchor, fit, agreement = _look_at_embeddings(labels, instance_id, box, embeddings, teacher_embeddings, kernel)
+        seen = _look_at_embeddings(labels, instance_id, box, embeddings, teacher_embeddings, kernel)
+        anchor, fit, agreement = seen or (anchor, None, None)
     return ObjectMeasures(
         instance_id,
         n_pixels,
@@ -178,19 +190,31 @@ def _look_at_embeddings(
     embeddings: NDArray[Any],
     teacher_embeddings: NDArray[Any] | None,
     kernel: dict[str, float],
-) -> tuple[tuple[int, ...], float, float | None]:
-    """Return an object's anchor, `fit` and `agreement`."""
-    margins = [max(_LEAST_MARGIN, math.ceil(_MARGIN * (axis.stop - axis.start))) for axis in box]
-    around = _widen(box, margins, labels.shape)
-    mask = labels[around] == instance_id
+) -> tuple[tuple[int, ...], float, float | None] | None:
+    """Return an object's anchor, `fit` and `agreement`; None if it has no pixel on the grid of the embeddings."""
+    shape = embeddings.shape[1:]
+    pixels = [nearest_pixels(n, m) for n, m in zip(labels.shape, shape, strict=True)]
+    inner = tuple(_between(places, axis) for places, axis in zip(pixels, box, strict=True))
+    margins = [max(_LEAST_MARGIN, math.ceil(_MARGIN * (axis.stop - axis.start))) for axis in inner]
+    around = _widen(inner, margins, shape)
+    near = [places[axis] for places, axis in zip(pixels, around, strict=True)]
+    mask = labels[np.ix_(*near)] == instance_id
+    if not mask.any():
+        return None
     own = _cut(embeddings, around)
     anchor = _nearest_to_mean(own, mask)
     seen = instance_around(own, anchor, **kernel)
     agreement = None
     if teacher_embeddings is not None:
         agreement = _iou(seen, instance_around(_cut(teacher_embeddings, around), anchor, **kernel))
-    place = tuple(index + axis.start for index, axis in zip(anchor, around, strict=True))
+    place = tuple(int(places[index]) for places, index in zip(near, anchor, strict=True))
     return place, _iou(mask, seen), agreement
+
+
+def _between(places: NDArray[np.intp], part: slice) -> slice:
+    """Return which of ascending places lie in a part of an axis."""
+    start, stop = np.searchsorted(places, (part.start, part.stop))
+    return slice(int(start), int(stop))
 
 
 def _widen(box: Box, margins: Sequence[int], shape: tuple[int, ...]) -> Box:

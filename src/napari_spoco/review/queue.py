@@ -72,11 +72,12 @@ def _score(measures: ObjectMeasures, relative_size: float) -> ObjectScore:
 
 def _reasons(measures: ObjectMeasures, relative_size: float, size: float) -> Iterator[str]:
     if measures.agreement is not None and measures.agreement < _ODD:
-        yield f"student and teacher agree on {measures.agreement:.0%} of it"
+        yield f"the two networks (student and teacher) agree on {measures.agreement:.0%} of it"
     if measures.fit is not None and measures.fit < _ODD:
-        yield f"its outline and its embeddings overlap by {measures.fit:.0%}"
+        yield f"its outline and what the model takes for one object overlap by {measures.fit:.0%}"
     if measures.compactness < _ODD:
-        yield f"it is elongated, ragged or made of parts (compactness {measures.compactness:.0%})"
+        share = f"compactness {measures.compactness:.0%}; a round object has nearly 100%"
+        yield f"it is elongated, ragged or made of parts ({share})"
     if size < _ODD:
         comparison = f"{relative_size:.1f} times as large" if relative_size > 1 else f"{relative_size:.0%} as large"
         yield f"it is {comparison} as the median object"

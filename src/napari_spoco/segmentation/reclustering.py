@@ -62,7 +62,12 @@ class Reclustering:
             self._context = context
 
     def read_out(
-        self, settings: SegmentationConfig, *, box: Box | None = None, stop: Callable[[], bool] | None = None
+        self,
+        settings: SegmentationConfig,
+        *,
+        box: Box | None = None,
+        stop: Callable[[], bool] | None = None,
+        on_stage: Callable[[str], object] | None = None,
     ) -> Readout:
         """Segment the image, or a part of it, into objects.
 
@@ -75,6 +80,8 @@ class Reclustering:
             far from it objects are, is taken from the whole image.
         stop
             Asked before every stage; true ends the call, and what was done until then is kept.
+        on_stage
+            Told the name of every stage before it is run; those that are kept are not run.
 
         Returns
         -------
@@ -91,7 +98,7 @@ class Reclustering:
         shape = np.shape(self._embeddings)[1:]
         part = None if box is None else _check_box(box, shape)
         with self._lock:
-            self._memory.stop = stop or _never
+            self._memory.stop, self._memory.on_run = stop or _never, on_stage or _ignore
             return read_out_view(View(self._memory, self._embeddings, self._card, settings, self._context, part))
 
 
@@ -121,6 +128,10 @@ def half_precision(shape: Sequence[int], path: str | os.PathLike[str] | None = N
 
 def _never() -> bool:
     return False
+
+
+def _ignore(_name: str) -> None:
+    pass
 
 
 def _check_box(box: Box, shape: tuple[int, ...]) -> Box:

@@ -30,11 +30,14 @@ class StageMemory:
         How often each stage was run, by name.
     stop : callable
         Asked before every run; true raises `Stopped`.
+    on_run : callable
+        Told the name of every stage before it is run.
     """
 
     def __init__(self) -> None:
         self.n_runs: Counter[str] = Counter()
         self.stop: Callable[[], bool] = lambda: False
+        self.on_run: Callable[[str], object] = lambda _name: None
         self._kept: dict[str, tuple[tuple[Any, ...], Any]] = {}
 
     def __call__(self, name: str, stage: Callable[P, R], /, *inputs: P.args, **settings: P.kwargs) -> R:
@@ -44,6 +47,7 @@ class StageMemory:
             return self._kept[name][1]  # type: ignore[no-any-return]
         if self.stop():
             raise Stopped(f"Stopped before the stage {name}.")
+        self.on_run(name)
         self._kept.pop(name, None)  # two results at once would take twice the memory
         result = stage(*inputs, **settings)
         self._kept[name] = made_of, result

@@ -39,8 +39,11 @@ class AnnotatedImage:
         """Return what a training gets of it; raises ValueError for an image or boxes that cannot be read."""
         boxes = () if self.boxes is None else layers.read_boxes(self.boxes, self.annotations)
         image = layers.read_image(self.image)
-        about = RunImage(self.image.name, layers.identity(self.image), layers.spatial_shape(self.image))
-        return AnnotatedSource(image, layers.labels_pixels(self.annotations), boxes, about)
+        return AnnotatedSource(image, layers.labels_pixels(self.annotations), boxes, self.about())
+
+    def about(self) -> RunImage:
+        """Return what the image is known by in the folder of a training."""
+        return RunImage(self.image.name, layers.identity(self.image), layers.spatial_shape(self.image))
 
 
 class AnnotatedImages(QObject):

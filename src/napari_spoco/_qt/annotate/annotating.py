@@ -283,7 +283,13 @@ class Annotating(QObject):
     def _status(self) -> AnnotationStatus:
         layer, image = self._layer, self._tab.image.layer()
         if layer is None:
-            return AnnotationStatus(has_image=image is not None, may_set_labels=self._may_set_labels)
+            return AnnotationStatus(
+                has_image=image is not None,
+                may_set_labels=self._may_set_labels,
+                is_working=self._work_boxes.is_working,
+                is_box=self._work_boxes.is_box(),
+                is_croppable=image is not None and is_readable(image),
+            )
         try:
             meaning = self._strokes.meaning
         except ValueError:
@@ -295,7 +301,7 @@ class Annotating(QObject):
             is_paintable=annotation_layer.is_paintable(layer),
             may_set_labels=self._may_set_labels,
             is_working=self._changes.is_working or self._work_boxes.is_working,
-            is_box=annotation_layer.work_box_origin(layer) is not None,
+            is_box=self._work_boxes.is_box(),
             is_croppable=is_alike,
             summary=self._tab.summary,
             meaning=meaning,

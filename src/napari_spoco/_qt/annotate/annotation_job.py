@@ -104,30 +104,43 @@ def run_import(
 
 @dataclass(frozen=True, eq=False)
 class Crop:
-    """A part of an image, (*part), (C, *part) or (*part, colours), and the part of its annotations."""
+    """A part of an image, (*part), (C, *part) or (*part, colours), and the part of its annotations, if it has some.
+
+    `place` are the pixels of the whole, along its spatial axes.
+    """
 
     pixels: NDArray[Any]
-    box: WorkBox
+    place: tuple[slice, ...]
+    box: WorkBox | None
 
 
 def run_crop(
     _job: JobContext,
-    labels: NDArray[Any],
+    labels: NDArray[Any] | None,
     image: Any,
     part: tuple[slice, ...],
-    box: tuple[slice, ...],
+    place: tuple[slice, ...],
     reserved: Collection[int],
 ) -> Generator[None, None, Crop]:
-    """Copy a part of an image, which may be lazy, and the same part, the `box`, of its annotations."""
+    """Copy a part of an image, which may be lazy, and the same part, the `place`, of its annotations."""
     yield
-    return Crop(np.array(image[part]), WorkBox.of(labels, box, reserved=reserved))
+    box = None if labels is None else WorkBox.of(labels, place, reserved=reserved)
+    return Crop(np.array(image[part]), place, box)
 
 
 def run_write_back(
-    _job: JobContext, labels: NDArray[Any], edited: NDArray[Any], box: WorkBox, reserved: Collection[int]
+    _job: JobContext,
+    labels: NDArray[Any],
+    edited: NDArray[Any],
+    taken: WorkBox | tuple[slice, ...],
+    reserved: Collection[int],
 ) -> Generator[None, None, PixelsToPaint]:
-    """Find what the annotations of a part change in the whole; raises ValueError for a part of another shape."""
+    """Find what the annotations of a part change in the whole; raises ValueError for a part of another shape.
+
+    Where it is not known what they were when the part was `taken`, but only its place, all that differs is a change.
+    """
     yield
+    box = taken if isinstance(taken, WorkBox) else WorkBox.of(labels, taken, reserved=reserved)
     indices, before, after = box.changes(labels, edited.copy(), reserved=reserved)
     n_pixels = len(after)
     text = f"{n_pixels} pixel{'' if n_pixels == 1 else 's'} written back; undo (Ctrl+Z) takes it back."

@@ -5,6 +5,7 @@ Everything here is on the event loop; who found out what to change did so in a t
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from napari_spoco._qt.annotate.image_layers import PARTS, WHOLE
 from napari_spoco._qt.annotate.stroke_labels import KEPT
 from napari_spoco._qt.image_axes import axes_of, given_names, name_channels, set_axes, with_channel_axis
 from napari_spoco._qt.layer_view import displayed_axes, visible_box
-from napari_spoco._qt.layers import identity, transforms
+from napari_spoco._qt.layers import LINK, identity, spatial_shape, transforms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,24 +24,23 @@ if TYPE_CHECKING:
     from napari.layers import Layer
     from numpy.typing import NDArray
 
-    from napari_spoco._qt.annotate.annotation_job import Crop
     from napari_spoco.data.work_box import WorkBox
 
 _PLANE = 2**62
 """More pixels than any plane has."""
-_PART_PIXELS = 2**22
-_PART_PLANES = 64
+_QUICK_PLANE = 2**22
+"""Pixels of a plane that is quick to paint on."""
+_PART_PIXELS = 2**26
+"""Pixels of a part that is cropped in a moment, and fits into memory a few times."""
 _WORK_BOX = "napari-spoco work box"
-"""Key of the metadata of cropped annotations; the value is a `WorkBoxOrigin`."""
+"""Key of the metadata of cropped annotations; the value is a `TakenBox`."""
 
 
-class WorkBoxOrigin(NamedTuple):
-    """What was cropped; and the `identity` of the annotations and the image it is of, and of the image of the part."""
+class TakenBox(NamedTuple):
+    """What was cropped, as it was then; and the `identity` of the annotations that it is of."""
 
     box: WorkBox
     annotations: str
-    image: str
-    part: str
 
 
 def is_paintable(layer: Layer) -> bool:
@@ -88,42 +88,57 @@ def put_pixels(layer: Labels, indices: Sequence[NDArray[Any]], before: Any, afte
     return int(is_as_before.sum())
 
 
-def visible_part(viewer: napari.viewer.Viewer, annotations: Labels) -> tuple[slice, ...]:
-    """Return the part of the annotations that is on show, no larger than is quick to paint on."""
-    return visible_box(viewer, annotations, n_pixels=_PART_PIXELS, n_planes=_PART_PLANES)
+def visible_part(viewer: napari.viewer.Viewer, layer: Layer) -> tuple[slice, ...]:
+    """Return the part of an image, or of annotations, that is on show, in pixels of its spatial axes.
+
+    It has all planes of a stack, and the middle of what is on show where that is too large to paint on; of stacks too
+    large to be cropped only as many planes as there is room for, around the one on show.
+    """
+    displayed, hidden = displayed_axes(viewer, layer)
+    n_most = _QUICK_PLANE if len(displayed) == 2 else _PART_PIXELS
+    plane = visible_box(viewer, layer, n_pixels=n_most, n_planes=1)
+    part, shape = list(plane), spatial_shape(layer)
+    room = _PART_PIXELS // max(prod(side.stop - side.start for side in plane), 1)
+    for axis in hidden:
+        n_more = shape[axis] if shape[axis] <= room else room // 2
+        part[axis] = slice(max(0, part[axis].start - n_more), min(shape[axis], part[axis].stop + n_more))
+    return tuple(part)
 
 
-def add_work_box(viewer: napari.viewer.Viewer, image: Image, annotations: Labels, crop: Crop) -> tuple[Image, Labels]:
-    """Add a part of an image, all its channels, and of its annotations where it lies in the whole; return both layers.
+def add_part(viewer: napari.viewer.Viewer, image: Image, pixels: NDArray[Any], start: Sequence[int]) -> Image:
+    """Add a part of an image, all its channels, that begins at a pixel of its spatial axes, where it lies in the whole.
 
     Of a hidden image the part is hidden, too: its channels are on show as layers of their own.
     """
-    start = crop.box.start
     look = {} if image.rgb else {"colormap": image.colormap, "contrast_limits": image.contrast_limits}
     place, axes = transforms(image, start), axes_of(image)
     if "C" in axes:
         place = with_channel_axis(place)
-    part = Image(crop.pixels, rgb=image.rgb, name=f"{image.name} box", visible=image.visible, **look, **place)
+    part = Image(pixels, rgb=image.rgb, name=f"{image.name} box", visible=image.visible, **look, **place)
     part.metadata[WHOLE] = identity(image)
     if PARTS in image.metadata:
         part.metadata[PARTS] = image.metadata[PARTS]
     set_axes(part, axes)
     name_channels(part, given_names(image))
-    origin = WorkBoxOrigin(crop.box, identity(annotations), identity(image), identity(part))
+    viewer.add_layer(part)
+    return part
+
+
+def add_taken_box(viewer: napari.viewer.Viewer, part: Image, annotations: Labels, box: WorkBox) -> Labels:
+    """Add the annotations of a part of an image where they lie in the whole."""
     kept = {key: value for key, value in annotations.metadata.items() if key == KEPT}
     labels = Labels(
-        crop.box.labels.copy(),
+        box.labels.copy(),
         name=f"{annotations.name} box",
-        metadata={**kept, _WORK_BOX: origin},
-        **transforms(annotations, start),
+        metadata={**kept, LINK: identity(part), _WORK_BOX: TakenBox(box, identity(annotations))},
+        **transforms(annotations, box.start),
     )
-    for layer in (part, labels):
-        viewer.add_layer(layer)
-    return part, labels
+    viewer.add_layer(labels)
+    return labels
 
 
-def work_box_origin(layer: Layer) -> WorkBoxOrigin | None:
-    """Return where a work box comes from; None where the layer is none."""
+def taken_box(layer: Layer) -> TakenBox | None:
+    """Return what annotations of a work box were when it was cropped; None where that is not known."""
     return layer.metadata.get(_WORK_BOX)
 
 

@@ -50,8 +50,8 @@ WORK_BOX = (
         "crop_here",
         "Crop here",
         "",
-        "For large images: make layers of the part that is on show (in a stack, with the planes around) and annotate "
-        "there; painting is quick again.",
+        "For large images: make layers of the part that is on show (of a stack, with all planes), to annotate or to "
+        "try a model there; both are quick again.",
     ),
     Action(
         "write_back",
@@ -61,6 +61,8 @@ WORK_BOX = (
     ),
 )
 ACTIONS = (*PAINTING, *TOOLS, *WORK_BOX)
+_WAIT = "Wait a moment: the last change is still being made."
+_IS_BOX = "This is a work box already: write it back first."
 IMPORT = "import"
 """Has a form instead of a button and a key."""
 
@@ -80,7 +82,7 @@ class AnnotationStatus:
     is_working : bool
         Whether a tool is at work.
     is_box, is_croppable : bool
-        Whether the annotations are a work box; whether they are of the shape of the image, so that both can be cropped.
+        Whether image and annotations are a work box; whether they are of the same shape, so that both can be cropped.
     summary : AnnotationSummary
         What is painted.
     meaning : AnnotationConfig or None
@@ -118,13 +120,13 @@ class AnnotationStatus:
             label = self.meaning.background_label if name == "paint_background" else self.meaning.ignore_label
             return "" if label is not None else "Wait for the end of the training: it takes every label for an object."
         if name in ("interpolate", "delete_selected", "crop_here", "write_back", IMPORT) and self.is_working:
-            return "Wait a moment: the last change is still being made."
+            return _WAIT
         if name == "interpolate":
             return self._reason_against_filling()
         if name == "crop_here" and not self.is_croppable:
             return "Choose the image that these annotations belong to first: both must have the same shape."
         if name == "crop_here" and self.is_box:
-            return "This is a work box already: write it back first."
+            return _IS_BOX
         if name == "write_back" and not self.is_box:
             return "These annotations are no work box: press Crop here to make one."
         if name == "jump_next" and not len(self.summary.objects):
@@ -157,7 +159,17 @@ class AnnotationStatus:
     def _reason_while_closed(self, name: str) -> str:
         if not self.has_image:
             return "Open or choose an image first."
+        if name == "crop_here":
+            return self._reason_against_cropping()
         return "" if name == "new_object" else "Press New object first, or choose annotations."
+
+    def _reason_against_cropping(self) -> str:
+        """Say why an image without annotations cannot be cropped."""
+        if self.is_working:
+            return _WAIT
+        if not self.is_croppable:
+            return "Say above which axes of the image are which, with the channels first."
+        return "This is a part of an image already: choose the whole first." if self.is_box else ""
 
     def _reason_against_filling(self) -> str:
         if len(self.summary.shape) != 3:

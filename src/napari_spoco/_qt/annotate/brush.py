@@ -63,6 +63,6 @@ class Brush:
         ids = self._tab.summary.objects.ids
         label = int(self._layer.selected_label)
         is_object = self._tab.counting.is_pending and label not in self._strokes.reserved
-        origin = annotation_layer.work_box_origin(self._layer)
-        outside = [] if origin is None else [origin.box.greatest_id]
+        taken = annotation_layer.taken_box(self._layer)
+        outside = [] if taken is None else [taken.box.greatest_id]
         return [*ids[ids > 0].tolist(), *outside, *([label] if is_object else [])]

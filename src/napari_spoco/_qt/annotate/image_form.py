@@ -11,6 +11,7 @@ from typing import NamedTuple
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QPushButton, QVBoxLayout, QWidget
 
+from napari_spoco._qt.annotate.voxel_form import VoxelForm
 from napari_spoco._qt.editors import ignore_wheel
 from napari_spoco._qt.parts import row, sentence
 
@@ -61,7 +62,7 @@ class ImageForm(QWidget):
 
     def __init__(self, *, title_width: int = 0) -> None:
         super().__init__()
-        self.about = sentence()
+        self.about, self.voxels = sentence(), VoxelForm()
         self.axes, self.first_button = QComboBox(), QPushButton("Put channels first")
         self.combine_button = QPushButton()
         self.axes.setToolTip(_AXES_HELP)
@@ -81,7 +82,7 @@ class ImageForm(QWidget):
         layout, rows = QVBoxLayout(self), (self._axes_row, self._channels_row, self._combine_row)
         for part in (layout, self._cells, *(widget.layout() for widget in rows)):
             part.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.about, *rows):
+        for widget in (self.about, *rows, self.voxels):
             layout.addWidget(widget)
         self.axes.activated.connect(self._on_axes_activated)
         self.first_button.clicked.connect(self._on_first_clicked)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from napari_spoco._qt.embeddings.embedding_store import EmbeddingStore, digest
+from napari_spoco._qt.embeddings.view_part import ViewPart, cut_inputs, part_around
+from napari_spoco._qt.job_steps import JobStep
 from napari_spoco.config import AnnotationConfig
 from napari_spoco.data.annotations import SparseAnnotations
 from napari_spoco.data.images import as_channels_first
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from napari_spoco.segmentation.view import ReadoutContext
 
     Network = Literal["student", "teacher"]
+    Box = tuple[slice, ...]
 
 _DOTS = 2000
 """Of the scatter plot: at most so many pixels of the image, and as many annotated ones."""
@@ -54,6 +57,8 @@ class EmbeddingInputs:
         Which ones of the image the model is given; those that it was trained on if None.
     network : str
         Which one embeds, where the model has both; consistency clustering looks at the student first in any case.
+    view : tuple of slice
+        The part on show, in pixels (Z)YX, where no more than that is wanted; None = the whole image.
     """
 
     image: ImageSource
@@ -66,6 +71,7 @@ class EmbeddingInputs:
     background_pixel: tuple[int, ...] | None = None
     channels: tuple[int, ...] | None = None
     network: Network = "teacher"
+    view: Box | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,8 @@ class EmbeddedImage:
         Pixels by their first two components (N, 2), and their annotated ids; 0 = not annotated.
     notices : tuple of str
         Sentences for the user.
+    part : ViewPart
+        What of the image all this is of; None = all of it.
     """
 
     key: str
@@ -114,30 +122,35 @@ class EmbeddedImage:
     basis: NDArray[np.float64]
     dots: tuple[NDArray[np.float32], NDArray[np.int32]] | None = None
     notices: tuple[str, ...] = ()
+    part: ViewPart | None = None
 
 
 class Embedder:
-    """Embeds images; keeps the last one at hand, and the embeddings of earlier ones on disk."""
+    """Embeds images; keeps the last one and the last part at hand, and the embeddings of earlier ones on disk."""
 
     def __init__(self, folder: Path) -> None:
         self._store = EmbeddingStore(folder)
         self._last: EmbeddedImage | None = None
+        self._last_part: EmbeddedImage | None = None
 
     @property
     def last(self) -> EmbeddedImage | None:
-        """The image that was embedded last."""
+        """The image that was embedded last, as a whole."""
         return self._last
 
     def find(self, key: str) -> NDArray[np.float16] | None:
         """Return what the networks gave for a key, in this session or an earlier one; None where it is not kept."""
         return self._store.find(key)
 
-    def embed(self, job: JobContext, inputs: EmbeddingInputs) -> Generator[PredictionProgress, None, EmbeddedImage]:
-        """Return the image with all that is known now; what has not changed is not computed again."""
+    def embed(self, job: JobContext, inputs: EmbeddingInputs) -> Generator[JobStep, None, EmbeddedImage]:
+        """Return the image with all that is known now, or the part of it that is wanted, where that is quicker.
+
+        What has not changed is not computed again.
+        """
         from napari_spoco.models.checkpoint import load_model
         from napari_spoco.whole_image import check_method
 
-        yield PredictionProgress(0, 0)
+        yield JobStep("Reading the image and the model")
         pixels = as_channels_first(np.asarray(inputs.image.data), ndim=inputs.image.ndim)
         model = load_model(inputs.model_path)
         check_method(model, inputs.config)
@@ -149,7 +162,11 @@ class Embedder:
         # Consistency clustering compares the student's embeddings with the teacher's.
         needs_both = inputs.config.method == "consistency"
         network: Network = "student" if needs_both or model.teacher is None else inputs.network
-        last = self._last
+        part = self._part(inputs, f"{name}-{network}", pixels.shape[1:], model)
+        if part is not None:
+            inputs, name = cut_inputs(inputs, part.box, pixels.shape[1:]), f"{name}-{digest(part.box)}"
+            pixels = pixels[(slice(None), *part.box)]
+        last = self._last if part is None else self._last_part
         if last is None or last.key != f"{name}-{network}":
             last = self._begin(job, inputs, name, network, pixels, model)
         context = self._context(inputs, pixels, last)
@@ -158,8 +175,21 @@ class Embedder:
             context = replace(context, teacher_embeddings=teacher[: model.config.embedding_dim])
         last.reclustering.set_context(context)
         dots = _sample_dots(last, context.annotations)
-        self._last = last = replace(last, context=context, dots=dots, notices=notices)
+        last = replace(last, context=context, dots=dots, notices=notices, part=part)
+        if part is None:
+            self._last = last
+        else:
+            self._last_part = last
         return last
+
+    def _part(
+        self, inputs: EmbeddingInputs, key: str, shape: tuple[int, ...], model: EmbeddingModel
+    ) -> ViewPart | None:
+        """Return what has to be embedded of an image; None for all of it, where that is at hand, wanted or as quick."""
+        if inputs.view is None or self.find(key) is not None or (self._last is not None and self._last.key == key):
+            return None
+        geometry = inputs.image.geometry
+        return part_around(inputs.view, model.card.resampling(shape, geometry.scale, geometry.units))
 
     def _begin(
         self,
@@ -180,6 +210,7 @@ class Embedder:
         image = resampling.image(pixels)
         key = f"{name}-{network}"
         embeddings, scores = split_outputs(self._predict(job, inputs, key, image, model), model.config)
+        job.report(JobStep("Making colours of the embeddings"))
         projection = PcaProjection()
         rgb, _ = resampling.picture(projection.fit_transform(np.asarray(embeddings, np.float32)))
         scale = geometry.scale if resampling.is_identity else None
@@ -195,14 +226,20 @@ class Embedder:
         from napari_spoco.segmentation.prediction import predict_outputs
         from napari_spoco.training.devices import choose_device
 
+        def on_progress(n_done: int, n_tiles: int) -> None:
+            if n_done == 1:
+                job.report(JobStep("Computing the embeddings"))
+            job.report(PredictionProgress(n_done, n_tiles))
+
         def predict(out: NDArray[np.float16]) -> None:
+            job.report(JobStep("Starting the model"))
             predict_outputs(
                 model.to(choose_device(inputs.device)),
                 image,
                 teacher=key.endswith("teacher"),
                 out=out,
                 stop=job.is_cancelled,
-                on_progress=lambda n_done, n_tiles: job.report(PredictionProgress(n_done, n_tiles)),
+                on_progress=on_progress,
             )
 
         return self._store.get(key, (model.config.n_outputs, *image.shape[1:]), predict)
@@ -230,7 +267,7 @@ class Embedder:
 
 def run_embedding(
     job: JobContext, inputs: EmbeddingInputs, embedder: Embedder
-) -> Generator[PredictionProgress, None, EmbeddedImage]:
+) -> Generator[JobStep, None, EmbeddedImage]:
     """Embed the image unless it is embedded.
 
     Raises

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QCheckBox, QPushButton
 
 from napari_spoco._qt.editors import ChoiceEditor, ignore_wheel
 from napari_spoco._qt.embeddings.scatter_plot import ScatterPlot
-from napari_spoco._qt.parts import row, sentence, show_control
+from napari_spoco._qt.parts import buttons, row, sentence, show_control
 from napari_spoco._qt.tabs import Tab
 
 if TYPE_CHECKING:
@@ -36,12 +36,13 @@ class EmbeddingsTab(Tab):
     """Choose the network, show embeddings, pick objects, the scatter plot."""
 
     embed_requested = Signal()
+    cancel_requested = Signal()
     network_chosen = Signal()
     pick_toggled = Signal(bool)
 
     def __init__(self) -> None:
         super().__init__("Embeddings")
-        self.embed_button, self.pick = QPushButton(), QCheckBox()
+        self.embed_button, self.cancel_button, self.pick = QPushButton(), QPushButton(), QCheckBox()
         self.network = ChoiceEditor(_NETWORKS)
         ignore_wheel(self.network)
         self.offer_networks(has_both=True)
@@ -49,15 +50,18 @@ class EmbeddingsTab(Tab):
         self.scatter.hide()
         self.column.addWidget(sentence(_ABOUT))
         self.column.addLayout(row(self.network, title="Network"))
-        for widget in (self.embed_button, self.pick, self.scatter):
+        self.column.addLayout(buttons(self.embed_button, self.cancel_button))
+        for widget in (self.pick, self.scatter):
             self.column.addWidget(widget)
         self.embed_button.clicked.connect(self._on_embed_clicked)
+        self.cancel_button.clicked.connect(self._on_cancel_clicked)
         self.pick.toggled.connect(self.pick_toggled)
         self.network.edited.connect(self.network_chosen)
 
     def show_controls(self, controls: Controls) -> None:
         """Show what may be pressed."""
         show_control(self.embed_button, controls.embed)
+        show_control(self.cancel_button, controls.cancel)
         show_control(self.pick, controls.pick)
 
     def offer_networks(self, *, has_both: bool) -> None:
@@ -72,3 +76,6 @@ class EmbeddingsTab(Tab):
 
     def _on_embed_clicked(self) -> None:
         self.embed_requested.emit()
+
+    def _on_cancel_clicked(self) -> None:
+        self.cancel_requested.emit()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_spoco._qt.project.project_folders import Untitled
-    from napari_spoco.project_file import ProjectImage
+    from napari_spoco._qt.project.removed_layers import Removed
 
 _NONE = "No project"
 _HELP = (
@@ -26,7 +26,7 @@ _RESTORE_HELP = (
     "Brings back what was open last: images, annotations, objects, model and settings. The last image is on show, the "
     "others are hidden."
 )
-_CLOSED_HELP = "Removed from the layer list, and kept: bring it back."
+_REMOVED_HELP = "Removed from the layer list, and kept: bring it back."
 MORE_IS_KEPT = "More of it is in the menu above: what was removed from the layer list."
 _BESIDE = "What is open now stays, too."
 _LONGEST = 30
@@ -42,7 +42,7 @@ class ProjectBar(QWidget):
     close_requested = Signal()
     dismissed = Signal(object)  # Path
     menu_opened = Signal()
-    closed_requested = Signal(str)  # name of an image in the project
+    removed_requested = Signal(object)  # Removed
 
     def __init__(self) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class ProjectBar(QWidget):
         self._offer_row.setVisible(untitled is not None)
 
     def fill_menu(
-        self, recent: Sequence[Path], untitled: Sequence[Untitled], closed: Sequence[ProjectImage], *, is_named: bool
+        self, recent: Sequence[Path], untitled: Sequence[Untitled], removed: Sequence[Removed], *, is_named: bool
     ) -> None:
         """List what may be done and opened."""
         self.menu.clear()
@@ -102,14 +102,11 @@ class ProjectBar(QWidget):
         close = self.menu.addAction("Close", self.close_requested.emit)
         close.setToolTip("Save the project and take its layers away.")
         close.setEnabled(is_named)
-        if closed:
+        if removed:
             self.menu.addSection("Removed from the layer list")
-        for entry in closed:
-            what = " and ".join(entry.closed)
-            action = self.menu.addAction(
-                f"{entry.title or entry.name} {what}", partial(self.closed_requested.emit, entry.name)
-            )
-            action.setToolTip(_CLOSED_HELP)
+        for item in removed:
+            action = self.menu.addAction(item.text, partial(self.removed_requested.emit, item))
+            action.setToolTip(_REMOVED_HELP)
         if recent:
             self.menu.addSection("Recent")
         for folder in recent:

@@ -173,7 +173,7 @@ def _describe(folder: Path) -> Untitled | None:
         folder,
         time,
         n_images=len({image.source for image in opened}),
-        n_painted=sum(image.n_painted for image in opened if "annotations" in image.now_open),
+        n_painted=sum(image.n_painted for image in opened if "annotations" in image.now_open and not image.is_copy),
         n_found=sum(image.n_found for image in opened if "objects" in image.now_open),
         n_closed=len(kept) - len(opened),
         has_model=project.work.model is not None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
+from napari_spoco._qt.notices import Notice
 from napari_spoco._qt.session import SessionState
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class ProjectForms(QObject):
     """Reads and fills the forms of two tabs, and the model of the session."""
 
     changed = Signal()
+    noticed = Signal(object)  # Notice
 
     def __init__(
         self, train: TrainTab, segment: SegmentTab, session: SessionController, parent: QObject | None = None
@@ -31,6 +33,8 @@ class ProjectForms(QObject):
         super().__init__(parent)
         self._train, self._segment, self._session = train, segment, session
         self._work: tuple[str | Path | None, Run | None] = (None, None)
+        self._interrupted = ""
+        session.run_opened.connect(self._on_run_opened)
         train.settings.changed.connect(self.changed)
         segment.changed.connect(self.changed)
         train.train_on.changed.connect(self.changed)
@@ -44,6 +48,7 @@ class ProjectForms(QObject):
             "segmentation": None if segmentation is None else segmentation.model_dump_json(indent=2),
             "train_on": self._train.train_on.wish.model_dump_json(indent=2),
             **self._read_work(),
+            "is_training": self._session.state in (SessionState.TRAINING, SessionState.STOPPING),
         }
 
     def show(self, opened: OpenedProject) -> None:
@@ -56,8 +61,14 @@ class ProjectForms(QObject):
             self._train.train_on.show_wish(opened.train_on)
         if self._session.state.is_busy:
             return
-        self._work = opened.model, opened.run
+        self._work, self._interrupted = (opened.model, opened.run), opened.interrupted
         self._session.restore(None if opened.model is None else str(opened.model), opened.run)
+
+    def _on_run_opened(self) -> None:
+        """Say why there is a training to be resumed, after its model has been loaded."""
+        interrupted, self._interrupted = self._interrupted, ""
+        if interrupted:
+            self.noticed.emit(Notice(interrupted))
 
     def _read_work(self) -> dict[str, Path | None]:
         """Return what `ProjectWork` has of the session; as it was before, while a model is on its way."""

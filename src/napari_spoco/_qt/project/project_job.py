@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_spoco._qt.project.project_folders import note_answered, to_open
 from napari_spoco._qt.project.project_writer import SEGMENTATION, TRAIN_ON, TRAINING, ProjectWriter
-from napari_spoco._qt.train.run_folders import find_run
+from napari_spoco._qt.train.run_folders import find_run, last_step
 from napari_spoco._qt.train.run_images import ImageWish
 from napari_spoco.config import SegmentationConfig, TrainingConfig
 from napari_spoco.config_files import read_config
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_spoco._qt.project.project_session import KeptSession, Saved
+    from napari_spoco._qt.project.removed_layers import Removed
     from napari_spoco._qt.train.run_folders import Run
     from napari_spoco._qt.worker import JobContext
     from napari_spoco.config import Parameters
@@ -50,7 +51,7 @@ class OpenedImage:
 class OpenedProject:
     """What was open of a project, read; so many others were not, and `problems` tell what could not be read.
 
-    `model` was in use, `run` can be resumed.
+    `model` was in use, `run` can be resumed; `interrupted` says that it was running, empty if it was not.
     """
 
     writer: ProjectWriter
@@ -63,13 +64,15 @@ class OpenedProject:
     chosen: str | None
     n_closed: int
     problems: tuple[str, ...]
+    interrupted: str = ""
 
 
 @dataclass(frozen=True, eq=False)
 class ClosedImage:
-    """What was closed of an image, read again."""
+    """What was removed of an image, read again; `text` names it."""
 
     image: OpenedImage
+    text: str
     problems: tuple[str, ...]
 
 
@@ -98,7 +101,8 @@ def make(
     except BaseException:
         writer.close()
         raise
-    if before.is_untitled and not saved.problems:
+    # What was removed from the layer list is in the former project alone.
+    if before.is_untitled and not saved.problems and _n_painted(before) <= _n_painted(writer):
         before.discard()
     before.close()
     return MadeProject(writer, saved)
@@ -120,16 +124,18 @@ def open_project(
         raise
 
 
-def read_closed(_context: JobContext, writer: ProjectWriter, name: str) -> Generator[None, None, ClosedImage]:
-    """Read what was closed of an image; errors as `Project.image`."""
+def read_closed(_context: JobContext, writer: ProjectWriter, removed: Removed) -> Generator[None, None, ClosedImage]:
+    """Read what was removed of an image; errors as `Project.image`, and FileNotFoundError if it could not be saved."""
     yield
-    if writer.project is None:
-        raise FileNotFoundError(f"path: there is no project in {writer.folder}.")
+    name = removed.find(writer)
+    if writer.project is None or name is None:
+        raise FileNotFoundError(f"There is nothing of “{removed.text}” in {writer.folder}.")
     problems: list[str] = []
     entry = writer.project.image(name)
-    image = _read_image(writer.project, entry.model_copy(update={"closed": entry.now_open}), problems)
+    closed = tuple(kind for kind in entry.painted if kind not in removed.kinds)
+    image = _read_image(writer.project, entry.model_copy(update={"closed": closed}), problems)
     writer.note_read(name, image.annotations, image.result)
-    return ClosedImage(image, tuple(problems))
+    return ClosedImage(image, removed.text, tuple(problems))
 
 
 def finish(writer: ProjectWriter, session: KeptSession, joined: Sequence[Path]) -> None:
@@ -147,12 +153,17 @@ def give_up(joined: Sequence[Path]) -> None:
         note_answered(folder)
 
 
+def _n_painted(writer: ProjectWriter) -> int:
+    """Return how many annotations and results a project has."""
+    return 0 if writer.project is None else sum(len(image.painted) for image in writer.project.images)
+
+
 def _read(writer: ProjectWriter) -> OpenedProject:
     project = writer.project
     if project is None:
         raise FileNotFoundError(f"path: there is no project in {writer.folder}.")
     problems: list[str] = []
-    model, run_folder, chosen, start = project.work
+    model, run_folder, chosen, start, is_training = project.work
     entries = to_open(project.images, chosen)
     images = tuple(_read_image(project, entry, problems) for entry in entries)
     for image in images:
@@ -160,6 +171,7 @@ def _read(writer: ProjectWriter) -> OpenedProject:
     if model is not None and not model.is_file():
         problems.append(f"The model that was in use is gone: {model}")
         model = None
+    run = None if run_folder is None else _read_run(run_folder, start, problems)
     return OpenedProject(
         writer,
         images,
@@ -167,11 +179,21 @@ def _read(writer: ProjectWriter) -> OpenedProject:
         _read_settings(project.path / SEGMENTATION, SegmentationConfig(), problems),
         _read_settings(project.path / TRAIN_ON, ImageWish(), problems),
         model,
-        None if run_folder is None else _read_run(run_folder, start, problems),
+        run,
         chosen,
         len(project.images) - len(entries),
         tuple(problems),
+        _interrupted(run) if is_training else "",
     )
+
+
+def _interrupted(run: Run | None) -> str:
+    """Say that a training was running when the window went."""
+    if run is None:
+        return "A training was interrupted before its first autosave; nothing of it is kept."
+    step = last_step(run.folder)
+    at = "" if step is None else f" at step {step}"
+    return f"The training was interrupted{at}; Resume goes on with it."
 
 
 def _read_image(project: Project, entry: ProjectImage, problems: list[str]) -> OpenedImage:

@@ -9,7 +9,7 @@ import numpy as np
 from napari.layers import Image, Labels, Layer, Shapes
 
 from napari_spoco._qt import layers
-from napari_spoco._qt.annotate.annotation_layer import find_layer
+from napari_spoco._qt.annotate.annotation_layer import find_layer, taken_box
 from napari_spoco._qt.annotate.channel_looks import ChannelLook, looks_of, split
 from napari_spoco._qt.annotate.image_layers import parts_of
 from napari_spoco._qt.annotate.stroke_colours import StrokeColours
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from napari_spoco._qt.project.project_writer import ProjectWriter
     from napari_spoco.project_file import PaintedLayer, ProjectImage, ShownLayer
 
-_PAINTED: tuple[PaintedLayer, ...] = ("annotations", "objects")
+PAINTED: tuple[PaintedLayer, ...] = ("annotations", "objects")
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,7 @@ class KeptLayers:
             holder=layers.pixels_of(image),
             is_rgb=image.rgb,
             channels=given_names(image),
+            is_copy=self.annotations is not None and taken_box(self.annotations) is not None,
             looks=looks_of(image, self.parts),
             placement=placement_of(image),
             annotations=_pixels(self.annotations, changed),
@@ -88,7 +89,7 @@ class KeptLayers:
             result=_pixels(self.result, changed),
             review=None if known is None else known.decisions,
             note=known,
-            opened=() if is_leaving else tuple(kind for kind in _PAINTED if self.kinds[kind] is not None),
+            opened=() if is_leaving else tuple(kind for kind in PAINTED if self.kinds[kind] is not None),
             hidden=tuple(kind for kind, shown in self.shown.items() if shown and not any(one.visible for one in shown)),
         )
 

@@ -25,8 +25,8 @@ class KeptImage:
     `review` is what is decided about the result, None where nothing was, and `note` what is noted at its layer, which
     goes on; `holder` is the object that is replaced when the image is. `file` is where the image was read from, if
     anywhere. `opened` are its layers in the viewer, none where they are leaving it, and `hidden` those not seen there.
-    `channels` are the names of the channels, if they have some, and `looks` how these look that are on show in place of
-    the image.
+    `is_copy` says that its annotations are copied from those of another image. `channels` are the names of the
+    channels, if they have some, and `looks` how these look that are on show in place of the image.
     """
 
     key: str
@@ -45,6 +45,7 @@ class KeptImage:
     opened: tuple[PaintedLayer, ...] = ()
     hidden: tuple[ShownLayer, ...] = ()
     channels: tuple[str, ...] = ()
+    is_copy: bool = False
     looks: tuple[ChannelLook, ...] = ()
 
 
@@ -52,7 +53,7 @@ class KeptImage:
 class KeptSession:
     """All that a project keeps of a window; settings as JSON, None where they cannot be read.
 
-    `model`, `run` and `start` are those of `ProjectWork`.
+    `model`, `run`, `start` and `is_training` are those of `ProjectWork`.
     """
 
     images: tuple[KeptImage, ...]
@@ -64,6 +65,7 @@ class KeptSession:
     run: Path | None
     start: Path | None = None
     train_on: str | None = None
+    is_training: bool = False
 
 
 @dataclass(frozen=True)

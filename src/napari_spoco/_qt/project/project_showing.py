@@ -120,9 +120,9 @@ class ProjectShowing(QObject):
         self.opened.emit(opened)
         self._follow()
         many = count(len({kept.image for kept in shown.values()}), "image")
-        closed = (MORE_IS_KEPT,) if opened.n_closed else ()
+        also = filter(None, (MORE_IS_KEPT if opened.n_closed else "", opened.interrupted))
         text = f"{opened.writer.name or 'What was open last'}: {many} restored."
-        self._say(" ".join((text, *closed)), opened.problems)
+        self._say(" ".join((text, *also)), opened.problems)
 
     def _show_closed(self, closed: ClosedImage, writer: ProjectWriter) -> Generator[None, None, None]:
         with self._watch.paused():
@@ -130,8 +130,7 @@ class ProjectShowing(QObject):
             for kept in shown.values():
                 self._bring_to_front(kept, ())
         self._follow()
-        entry = closed.image.entry
-        self._say(f"“{entry.title or entry.name}” is back.", closed.problems)
+        self._say(f"“{closed.text}” is back.", closed.problems)
 
     def _bring_to_front(self, kept: KeptLayers, hidden: Container[str]) -> None:
         self._images.choose(kept.image)

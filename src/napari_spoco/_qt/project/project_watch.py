@@ -12,7 +12,8 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
 from napari_spoco._qt import layers
-from napari_spoco._qt.project.project_layers import KeptLayers, find_kept
+from napari_spoco._qt.project.project_layers import PAINTED, KeptLayers, find_kept
+from napari_spoco._qt.project.removed_layers import Removed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
 
     from napari_spoco._qt.annotate.annotated_images import AnnotatedImages
     from napari_spoco._qt.project.project_session import KeptImage
+    from napari_spoco.project_file import PaintedLayer
 
 
 class ProjectWatch(QObject):
     """Follows annotated images, and the objects found in images, from its making to `release`."""
 
     changed = Signal()
+    removed = Signal(object)  # list of Removed
 
     def __init__(self, viewer: napari.viewer.Viewer, images: AnnotatedImages, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -35,7 +38,6 @@ class ProjectWatch(QObject):
         self._kept: list[KeptLayers] = []
         self._changed: set[str] = set()  # identities of layers
         self._leaving: list[KeptImage] = []
-        self._gone: list[str] = []  # names of layers that the user has closed since they were asked for
         self._is_paused = False
         images.changed.connect(self.follow)
 
@@ -54,11 +56,15 @@ class ProjectWatch(QObject):
         now += [item for item in self._kept if item.key not in keys and item.annotations in here]
         before, painted = self._kept, self._painted(now)
         leaving = [item for item in self._kept if set(item.painted) - painted]
-        self._leaving += [item.read(self._changed, is_leaving=True) for item in leaving]
-        self._gone += [layer.name for item in leaving for layer in item.painted if layer not in here]
+        # All of their pixels: what was taken before may not have been written.
+        self._leaving += [item.read(_ids(item.painted), is_leaving=True) for item in leaving]
+        replaced = {item.image for item in now if item.result in here}
+        removed = [Removed.of_layers(item, here, replaced) for item in leaving]
         self._watch(now)
         self._changed |= _ids(self._painted(item for item in now if item not in before))
         self.changed.emit()
+        if removed := [item for item in removed if item is not None]:
+            self.removed.emit(removed)
 
     def take(self, *, everything: bool = False) -> tuple[KeptImage, ...]:
         """Return what is to be written, and note it as written: the changed pixels, or all."""
@@ -67,14 +73,19 @@ class ProjectWatch(QObject):
         self._changed, self._leaving = set(), []
         return taken
 
-    def note_unsaved(self) -> None:
-        """Compare everything at the next time: something could not be written, or is to be read in another way."""
-        self._changed |= _ids(self._painted(self._kept))
+    def note_unsaved(self, taken: Iterable[KeptImage] = ()) -> None:
+        """Compare everything at the next time: something could not be written, or is to be read in another way.
 
-    def take_gone(self) -> list[str]:
-        """Return the names of the painted layers that have left the viewer since the last time."""
-        gone, self._gone = self._gone, []
-        return gone
+        Of what was taken, that is taken once more which has left the viewer.
+        """
+        self._changed |= _ids(self._painted(self._kept))
+        self._leaving = [*(image for image in taken if not image.opened), *self._leaving]
+
+    def shown(self) -> Iterator[tuple[str, str, tuple[PaintedLayer, ...]]]:
+        """Yield which painted layers are in the viewer now, with the keys of their `KeptImage`."""
+        for item in self._kept:
+            here = tuple(kind for kind in PAINTED if item.kinds[kind] in self._viewer.layers)
+            yield item.key, layers.identity(item.image), here
 
     def take_away(self) -> None:
         """Remove the layers from the viewer, and what was made of them."""

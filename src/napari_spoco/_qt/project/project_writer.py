@@ -1,7 +1,7 @@
 """Writes what is on show into a project, as far as it has changed. No Qt, no napari; for one thread at a time.
 
-A project without a name of its own is made when there is something to keep in it: the first painted pixel, or a
-review.
+A project without a name of its own is made when there is something to keep in it: the first painted pixel, a
+review, or objects that are removed from the layer list.
 """
 
 from __future__ import annotations
@@ -104,6 +104,10 @@ class ProjectWriter:
         if key != image_key:
             self._names[key] = name
 
+    def name_of(self, key: str, image_key: str | None) -> str | None:
+        """Return what the project has of layers: of annotations by their key, or else of the image by its own."""
+        return self._names.get(key) or self._mains.get(image_key or "")
+
     def image_keys(self) -> dict[str, str]:
         """Return the identities of the layers of images that are known, by what `ProjectImage.source` has for them."""
         return {self._begin().image(name).source: key for key, name in self._mains.items()}
@@ -143,7 +147,7 @@ class ProjectWriter:
 
     def _write(self, session: KeptSession) -> Saved:
         begin = datetime.now()
-        is_worth = any(image.review is not None or _has_pixels(image.annotations) for image in session.images)
+        is_worth = any(_is_worth(image) for image in session.images)
         if self._is_closed or (self._project is None and not is_worth):
             return Saved(None, (), 0.0)
         project = self._begin()
@@ -154,7 +158,7 @@ class ProjectWriter:
         self._note_open(project, session)
         key = session.chosen or ""
         chosen = self._names.get(key) or self._mains.get(key) or project.work.chosen
-        project.set_work(ProjectWork(session.model, session.run, chosen, session.start))
+        project.set_work(ProjectWork(session.model, session.run, chosen, session.start, session.is_training))
         end = datetime.now()
         return Saved(end, tuple(problems), (end - begin).total_seconds())
 
@@ -179,6 +183,8 @@ class ProjectWriter:
             if name is None or self._is_replaced(project, name, image):
                 name, problems = self._add(project, image, is_replaced=name is not None)
             shown = {"title": image.title, "channels": image.channels, "looks": image.looks}
+            if image.is_copy:  # A layer that was restored has forgotten it.
+                shown["is_copy"] = True
             project.change_image(name, placement=image.placement, **shown)
             self._write_annotations(project, name, image, session.meaning)
             self._write_result(project, name, image)
@@ -291,6 +297,12 @@ def _shape(image: KeptImage) -> tuple[int, ...]:
 
 def _n_bytes(pixels: Any) -> int:
     return math.prod(pixels.shape) * np.dtype(pixels.dtype).itemsize
+
+
+def _is_worth(image: KeptImage) -> bool:
+    """Say whether a project is to be made for an image: it was painted or reviewed, or its objects are leaving."""
+    leaving = None if image.opened else image.result
+    return image.review is not None or _has_pixels(image.annotations) or _has_pixels(leaving)
 
 
 def _has_pixels(annotations: Any) -> bool:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,7 @@ from napari_spoco._qt.project.project_session import KeptSession, Saved
 from napari_spoco._qt.project.project_showing import ProjectShowing
 from napari_spoco._qt.project.project_watch import ProjectWatch
 from napari_spoco._qt.project.project_writer import ProjectWriter
+from napari_spoco._qt.project.removed_layers import RemovedLayers
 from napari_spoco._qt.session import SessionState
 from napari_spoco._qt.worker import SideJob
 
@@ -51,14 +53,13 @@ if TYPE_CHECKING:
     from napari_spoco._qt.annotate.annotated_images import AnnotatedImages
     from napari_spoco._qt.controller import SessionController
     from napari_spoco._qt.project.project_forms import ProjectForms
+    from napari_spoco._qt.project.removed_layers import Removed
 
     Work = tuple[Callable[[Any], None], Callable[..., Any], tuple[object, ...]]
 
 _MILLISECONDS = 2000
 _PATIENCE = 10
 """The pause between two saves is at least so many times as long as a save."""
-_MOST_NAMES = 3
-"""Of removed layers, that are listed."""
 
 
 class Projects(QObject):
@@ -76,6 +77,7 @@ class Projects(QObject):
 
     noticed = Signal(object)  # Notice
     failed = Signal(object)  # Exception
+    left = Signal(object)  # identities of layers that the user has removed, and that are kept
 
     def __init__(
         self,
@@ -93,13 +95,14 @@ class Projects(QObject):
         self._folders = ProjectFolders(models_folder.parent)
         self._writer = self._untitled_writer()
         self._watch = ProjectWatch(viewer, images, parent=self)
+        self._removed = RemovedLayers(self._watch, lambda: self._writer, self._is_training, parent=self)
         self._problems: tuple[str, ...] = ()
         self._untitled: list[Untitled] = []
         self._offer: Untitled | None = None
         self._joined: list[Path] = []  # projects without a name whose layers the next save writes into the present one
         self._is_released = False
         self._last = KeptSession((), None, None, None, None, None, None)
-        self._wishes: list[Callable[[], Work]] = []
+        self._wishes: list[Callable[[], Work | None]] = []
         self._then: Callable[[Any], None] = self._on_saved
         self._jobs = SideJob(self)
         self._timer = QTimer(self)
@@ -152,6 +155,7 @@ class Projects(QObject):
         self._timer.stop()
         self._wishes.clear()
         self._showing.stop()
+        self._removed.stop()
         last = self._take(everything=True)
         self._watch.release()
         self._finish(last)
@@ -163,7 +167,7 @@ class Projects(QObject):
     # Signals
 
     def _connect(self) -> None:
-        self._timer.timeout.connect(self._on_timeout)
+        self._timer.timeout.connect(self._save)
         self._jobs.returned.connect(self._on_job_returned)
         self._jobs.failed.connect(self._on_job_failed)
         self._showing.ended.connect(self._begin_next)
@@ -174,27 +178,32 @@ class Projects(QObject):
         self._session.segmented.connect(self._watch.follow)
         self._session.state_changed.connect(self.touch)
         self._forms.changed.connect(self._on_forms_changed)
+        self._forms.noticed.connect(self.noticed)
         self.bar.new_requested.connect(self.make)
         self.bar.open_requested.connect(self.open)
         self.bar.close_requested.connect(self.close)
         self.bar.restore_requested.connect(self._on_restore_requested)
         self.bar.dismissed.connect(self._on_dismissed)
-        self.bar.closed_requested.connect(self._on_closed_requested)
+        self.bar.removed_requested.connect(self._on_removed_requested)
+        self._removed.wanted.connect(self._on_removed_requested)
+        self._removed.noticed.connect(self.noticed)
+        self._removed.left.connect(self.left)
         self.bar.menu_opened.connect(self._fill_menu)
 
     def _on_forms_changed(self) -> None:
         self._watch.note_unsaved()
         self.touch()
 
-    def _on_timeout(self) -> None:
+    def _save(self) -> None:
         self._do(lambda: (self._on_saved, project_job.save, (self._writer, self._take())))
 
     def _on_restore_requested(self, folder: Path) -> None:
         self.open(folder, is_untitled=True)
 
-    def _on_closed_requested(self, name: str) -> None:
-        self._say_restoring(f"“{name}”")
-        self._do(lambda: (self._on_closed_read, project_job.read_closed, (self._writer, name)))
+    def _on_removed_requested(self, removed: Removed) -> None:
+        self._say_restoring(f"“{removed.text}”")
+        self._save()  # It may not have been saved yet.
+        self._do(partial(self._bring_back, removed))
 
     def _on_dismissed(self, folder: Path) -> None:
         note_answered(folder)
@@ -202,14 +211,20 @@ class Projects(QObject):
 
     # Jobs, one after the other
 
-    def _do(self, wish: Callable[[], Work]) -> None:
+    def _do(self, wish: Callable[[], Work | None]) -> None:
         self._wishes.append(wish)
         self._begin_next()
 
     def _begin_next(self) -> None:
-        if self._wishes and not self._jobs.is_running and not self._showing.is_running:
-            self._then, body, arguments = self._wishes.pop(0)()
-            self._jobs.start(body, *arguments)
+        while self._wishes and not self._jobs.is_running and not self._showing.is_running:
+            if (work := self._wishes.pop(0)()) is not None:
+                self._then, body, arguments = work
+                self._jobs.start(body, *arguments)
+
+    def _bring_back(self, removed: Removed) -> Work | None:
+        if self._removed.is_back(removed):  # It was asked for twice.
+            return None
+        return self._on_closed_read, project_job.read_closed, (self._writer, removed)
 
     def _on_job_returned(self, result: Any) -> None:
         if self._is_released:
@@ -222,7 +237,7 @@ class Projects(QObject):
     def _on_job_failed(self, error: Exception) -> None:
         if self._is_released:
             return
-        self._watch.note_unsaved()
+        self._watch.note_unsaved(self._last.images)
         if self._then == self._on_saved:
             self._show_problems((str(error),))
         else:
@@ -230,8 +245,11 @@ class Projects(QObject):
             self.bar.show_offer(self._offer)
         self._begin_next()
 
-    def _on_looked_around(self, untitled: list[Untitled]) -> None:
+    def _on_listed(self, untitled: list[Untitled]) -> None:
         self._untitled = untitled
+
+    def _on_looked_around(self, untitled: list[Untitled]) -> None:
+        self._on_listed(untitled)
         self._set_offer(next((item for item in untitled if item.is_news), None))
 
     def _on_saved(self, saved: Saved) -> None:
@@ -239,27 +257,19 @@ class Projects(QObject):
         if saved.problems:
             self._watch.note_unsaved()
             self._show_problems(saved.problems)
-        elif saved.time is not None:
+        elif saved.time is None:
+            self._watch.note_unsaved()  # Once there is a project, all of it is to be there.
+        else:
             self._problems = ()
             project_job.give_up(self._joined)
             self._joined = []
             self.bar.show_status(f"saved {saved.time:%H:%M}", f"In {self._writer.folder}")
-            self._tell_gone()
 
     def _on_made(self, made: MadeProject) -> None:
         self._use(made.writer)
         self._on_saved(made.saved)
         self.noticed.emit(Notice(f"The project is kept in {made.writer.folder}.", "good"))
-
-    def _tell_gone(self) -> None:
-        """Say that what has left the viewer is not lost."""
-        gone = self._watch.take_gone()
-        if not gone:
-            return
-        names = ", ".join(f"“{name}”" for name in gone[:_MOST_NAMES]) + (" …" if len(gone) > _MOST_NAMES else "")
-        is_training = self._session.state is SessionState.TRAINING
-        training = " The training goes on with what was painted." if is_training else ""
-        self.noticed.emit(Notice(f"Removed, but kept: {names}. The menu on top brings it back.{training}"))
+        self._do(lambda: (self._on_listed, look_around, (self._folders,)))
 
     def _on_closed(self, saved: Saved) -> None:
         self._on_saved(saved)
@@ -301,6 +311,7 @@ class Projects(QObject):
 
     def _use(self, writer: ProjectWriter) -> None:
         self._writer, self._problems = writer, ()
+        self._removed.forget()
         self.bar.show_project(writer.name, str(writer.folder))
         self.bar.show_status("")
         self._set_offer(None)
@@ -328,6 +339,8 @@ class Projects(QObject):
 
     def _fill_menu(self) -> None:
         present = [item for item in self._untitled if item.folder.exists() and item.folder != self._writer.folder]
-        project = self._writer.project
-        closed = [entry for entry in project.images if entry.closed] if project is not None else []
-        self.bar.fill_menu(self._folders.recent(), present, closed, is_named=not self._writer.is_untitled)
+        is_named = not self._writer.is_untitled
+        self.bar.fill_menu(self._folders.recent(), present, self._removed.listed(), is_named=is_named)
+
+    def _is_training(self) -> bool:
+        return self._session.state is SessionState.TRAINING

@@ -79,7 +79,6 @@ class Review:
             can_redo=can_redo,
             is_drawing=self.view.is_drawing,
             has_embeddings=self._subject.embeddings is not None,
-            is_resampled=self._subject.is_resampled,
         )
 
     def begin(self) -> None:

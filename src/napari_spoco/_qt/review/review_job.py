@@ -49,13 +49,11 @@ class Subject:
     scale : tuple of float
         Of a pixel.
     embeddings, teacher_embeddings : ndarray or None
-        (E, *spatial), on the grid of the labels.
+        (E, *grid); where the model looks with another pixel size, on another grid than the labels.
     delta_var, kernel_threshold : float
         Of the training.
     measured_by : ReviewEmbeddings or None
         Where another session finds these embeddings.
-    is_resampled : bool
-        Whether there are embeddings of the image that are not here, since they are on another grid.
     """
 
     labels: NDArray[Any]
@@ -65,14 +63,19 @@ class Subject:
     delta_var: float = 0.5
     kernel_threshold: float = 0.9
     measured_by: ReviewEmbeddings | None = None
-    is_resampled: bool = False
+
+    @property
+    def own_embeddings(self) -> NDArray[np.float16] | None:
+        """The embeddings if they are on the grid of the labels: a border between pixels cannot be seen on others."""
+        is_own = self.embeddings is not None and self.embeddings.shape[1:] == self.labels.shape
+        return self.embeddings if is_own else None
 
     @classmethod
     def of(cls, labels: NDArray[Any], scale: Sequence[float], image: EmbeddedImage) -> Subject:
-        """Take labels and, where its grid is theirs, the embeddings of their image."""
+        """Take labels and, if they are of this shape, the embeddings of their image."""
         sizes = tuple(map(float, scale))
-        if image.embeddings.shape[1:] != labels.shape:
-            return cls(labels, sizes, is_resampled=True)
+        if image.resampling.shape != labels.shape:
+            return cls(labels, sizes)
         teacher = image.context.teacher_embeddings
         kernel = {"delta_var": image.card.delta_var, "kernel_threshold": image.card.kernel_threshold}
         teacher_key = None if teacher is None else image.key.replace("-student", "-teacher")
@@ -94,7 +97,7 @@ class Subject:
         sizes = tuple(map(float, scale))
         keys = () if source is None else filter(None, (source.key, source.teacher_key))
         found = [find(key) for key in keys]
-        if source is None or any(one is None or one.shape[1:] != labels.shape for one in found):
+        if source is None or any(one is None or one.ndim != labels.ndim + 1 for one in found):
             return cls(labels, sizes)
         student, *teacher = (one[: source.n_dims] for one in found if one is not None)
         kernel = source.model_dump(include={"delta_var", "kernel_threshold"})
@@ -176,7 +179,7 @@ def run_split(
         target,
         first,
         second,
-        embeddings=subject.embeddings,
+        embeddings=subject.own_embeddings,
         delta_var=subject.delta_var,
         scale=subject.scale,
         locked=locked,

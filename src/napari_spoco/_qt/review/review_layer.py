@@ -13,6 +13,7 @@ from napari.layers import Points
 from qtpy.QtCore import QObject, Signal
 
 from napari_spoco._qt.keys import LayerKeys
+from napari_spoco._qt.layer_view import keep_in_view
 from napari_spoco._qt.layers import MAKER, PASSING, identity, insert_above, take_away, transforms
 from napari_spoco._qt.review.review_scene import ReviewScene
 
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
     from napari_spoco.data.label_change import Box
     from napari_spoco.review.measures import ObjectMeasures
 
-_SHARE = 1 / 3
-"""Of the view, that an object fills."""
-_LEAST_EXTENT = 12
-"""Pixels that an object is taken to have at least, so that specks come with their surroundings."""
 _SLACK = 4
 """Pixels of the screen that a hand may tremble during a click."""
 _INK = 6
@@ -101,22 +98,9 @@ class ReviewedLayer(QObject):
         self._keys.end()
 
     def jump_to(self, measures: ObjectMeasures) -> None:
-        """Bring an object into the middle of the view, in the plane of its anchor, and make its id the brush's."""
-        layer, viewer = self.layer, self._viewer
+        """Bring an object into view as far as it is not there (`keep_in_view`), and make its id the brush's."""
         self.select(measures.instance_id)
-        extents = [max(part.stop - part.start, _LEAST_EXTENT) for part in measures.box]
-        middle = np.array([(part.start + part.stop - 1) / 2 for part in measures.box])
-        offset = viewer.dims.ndim - layer.ndim
-        displayed = [axis - offset for axis in viewer.dims.displayed if axis >= offset]
-        hidden = [axis for axis in range(layer.ndim) if axis not in displayed]
-        middle[hidden] = np.array(measures.anchor)[hidden]
-        place = np.array(layer.data_to_world(middle))
-        for axis in hidden:
-            viewer.dims.set_point(axis + offset, place[axis])
-        camera = viewer.scene.camera
-        camera.center = (0.0,) * (3 - len(displayed)) + tuple(place[displayed].tolist())
-        extent = max(extents[axis] * float(layer.scale[axis]) for axis in displayed)
-        camera.zoom = _SHARE * min(viewer.canvas.size) / extent
+        keep_in_view(self._viewer, self.layer, measures.box, measures.anchor)
 
     def mark(self, boxes: Mapping[int, Box]) -> None:
         """Outline the objects of these ids, each of which lies in its box."""

@@ -45,9 +45,9 @@ STEPS = (
     Action("redo", "Redo", "Y", "Make it again."),
 )
 ACTIONS = (*DECISIONS, *TOOLS, *STEPS)
-_BY_SHAPE = "Their order is by shape and size alone"
-_TO_DO = "press “Show embeddings” (tab Embeddings) before a review for a better one"
-_NOTHING_TO_DO = "the model looks at the image with another pixel size, so that its embeddings do not fit the objects"
+_BY_SHAPE = (
+    "Their order is by shape and size alone; press “Show embeddings” (tab Embeddings) before a review for a better one."
+)
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ class ReviewStatus:
         Once they are.
     chosen : tuple of int
         The current object, and those that the user has added to it.
-    can_undo, can_redo, is_drawing, has_embeddings, is_resampled : bool
+    can_undo, can_redo, is_drawing, has_embeddings : bool
         Whether there are corrections to take back or to make again; whether strokes are awaited; whether the
-        embeddings of the image take part in the order; whether they are there, and cannot.
+        embeddings of the image take part in the order.
     ended : str
         Why the last review has ended, if it was not the user's wish.
     """
@@ -79,7 +79,6 @@ class ReviewStatus:
     can_redo: bool = False
     is_drawing: bool = False
     has_embeddings: bool = True
-    is_resampled: bool = False
     ended: str = ""
 
     def allows(self, name: str) -> bool:
@@ -106,9 +105,7 @@ class ReviewStatus:
     @property
     def order(self) -> str:
         """What there is to say about the order of the objects."""
-        if self.queue is None or self.has_embeddings:
-            return ""
-        return f"{_BY_SHAPE}; {_NOTHING_TO_DO if self.is_resampled else _TO_DO}."
+        return "" if self.queue is None or self.has_embeddings else _BY_SHAPE
 
     @property
     def about(self) -> str:

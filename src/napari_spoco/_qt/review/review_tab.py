@@ -48,8 +48,7 @@ class ReviewTab(Tab):
         self.start_button = QPushButton()
         self.bar, self.summary, self.order, self.about = QProgressBar(), sentence(), sentence(), sentence()
         self.bar.setTextVisible(False)
-        self.about.setMinimumHeight(3 * self.about.fontMetrics().lineSpacing())  # Reasons come and go, buttons stay.
-        self.about.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self._keep_places()
         self.action_buttons = {action.name: QPushButton(f"{action.text} ({action.key})") for action in ACTIONS}
         self.objects = ObjectQueue()
         self.annotations_button = QPushButton("Use accepted as annotations")
@@ -87,6 +86,15 @@ class ReviewTab(Tab):
         self._viewer.layers.selection.events.active.disconnect(self._on_active_changed)
         self.labels.disconnect_viewer()
 
+    def _keep_places(self) -> None:
+        """Let the buttons stay where they are while texts and bar come and go."""
+        policy = self.bar.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self.bar.setSizePolicy(policy)
+        for text, n_lines in ((self.summary, 3), (self.about, 7)):
+            text.setMinimumHeight(n_lines * text.fontMetrics().lineSpacing())
+            text.setAlignment(Qt.AlignmentFlag.AlignTop)
+
     def _lay_out(self) -> None:
         for action in ACTIONS:
             self.action_buttons[action.name].setToolTip(action.hint)
@@ -95,11 +103,11 @@ class ReviewTab(Tab):
         self.column.addLayout(row(self.labels, self.start_button, title="Objects"))
         self.column.addWidget(self.bar)
         self.column.addWidget(self.summary)
-        self.column.addWidget(self.order)
         self.column.addWidget(line())
         self.column.addWidget(self.about)
         for actions in (DECISIONS, TOOLS[:2], TOOLS[2:], STEPS):
             self.column.addLayout(buttons(*(self.action_buttons[action.name] for action in actions)))
+        self.column.addWidget(self.order)
         self.column.addWidget(self.objects)
         self.column.addWidget(self.annotations_button)
 

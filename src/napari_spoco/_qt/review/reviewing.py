@@ -16,6 +16,8 @@ from napari_spoco._qt.review.review_status import ACTIONS, ReviewStatus, refusal
 from napari_spoco._qt.review.review_turns import Turns
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import napari.viewer
     import numpy as np
     from napari.layers import Layer
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
     from napari_spoco._qt.review.review_tab import ReviewTab
     from napari_spoco.review.queue import ReviewQueue
 
-_GONE = "The review has ended: its layer was removed, or has got new contents."
+_REPLACED = "The review has ended: its layer has got new contents."
+_REMOVED = "The review has ended: its layer was removed."
+_KEPT = "It is kept, and the review with it; the menu on top brings it back."
 
 
 class Reviewing(QObject):
@@ -62,6 +66,8 @@ class Reviewing(QObject):
         self._review: Review | None = None
         self._said: Notice | None = None
         self._ended = ""
+        self._removed = ""  # identity of the layer with which a review has ended
+        self._kept: frozenset[str] = frozenset()
         self._turns = Turns(self)
         self._turns.reported.connect(self._on_reported)
         self._turns.failed.connect(self._on_failed)
@@ -95,6 +101,11 @@ class Reviewing(QObject):
     def note_embedded(self, image: Layer) -> None:
         """Take note of the layer whose embeddings the session has now."""
         self._embedded = identity(image)
+
+    def note_kept(self, removed: Collection[str]) -> None:
+        """Take note of the identities of removed layers that are kept; one may have been under review."""
+        self._kept = frozenset(removed)
+        self._show()
 
     def act(self, name: str) -> None:
         """Do one of `review_status.ACTIONS`, by its name."""
@@ -160,7 +171,9 @@ class Reviewing(QObject):
             self._review.hand_over(self.accepted.emit)
 
     def _on_gone(self) -> None:
-        self._ended = _GONE
+        is_removed = self.layer not in self._viewer.layers
+        self._ended = _REMOVED if is_removed else _REPLACED
+        self._removed = identity(self.layer) if is_removed else ""
         self._on_end_requested()
 
     # What comes of it
@@ -184,7 +197,8 @@ class Reviewing(QObject):
 
     def _show(self) -> None:
         if self._review is None:
-            self._tab.show_status(ReviewStatus(ended=self._ended))
+            kept = f" {_KEPT}" if self._ended and self._removed in self._kept else ""
+            self._tab.show_status(ReviewStatus(ended=f"{self._ended}{kept}"))
         else:
             self._review.show_chosen()
             self._tab.show_status(self._review.status)

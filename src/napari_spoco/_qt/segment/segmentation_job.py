@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_spoco._qt.job_steps import FindingSteps
 from napari_spoco.data.objects import object_columns
 
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_spoco._qt.embeddings.embedding_job import EmbeddedImage, Embedder, EmbeddingInputs, PredictionProgress
+    from napari_spoco._qt.embeddings.embedding_job import EmbeddedImage, Embedder, EmbeddingInputs
+    from napari_spoco._qt.job_steps import JobStep
     from napari_spoco._qt.sources import Geometry
     from napari_spoco._qt.worker import JobContext
     from napari_spoco.config import SegmentationConfig
@@ -49,13 +51,16 @@ class ViewResult:
 
 def run_segmentation(
     job: JobContext, inputs: EmbeddingInputs, embedder: Embedder
-) -> Generator[PredictionProgress | EmbeddedImage, None, SegmentationResult]:
+) -> Generator[JobStep | EmbeddedImage, None, SegmentationResult]:
     """Embed the image unless it is embedded, then find its objects; raises as `run_embedding`."""
     image = yield from embedder.embed(job, inputs)
     yield image
-    found = image.reclustering.read_out(inputs.config, stop=job.is_cancelled)
+    steps = FindingSteps(job.report)
+    found = image.reclustering.read_out(inputs.config, stop=job.is_cancelled, on_stage=steps.note_stage)
+    steps.note(4)
     labels = image.resampling.labels(found.labels)
     said = (*image.notices, image.resampling.notice) if image.resampling.notice else image.notices
+    steps.note(5)
     features = measure_features(labels, inputs.image.geometry)
     return SegmentationResult(labels, int(labels.max(initial=0)), (*said, *found.notices), features)
 
@@ -63,7 +68,7 @@ def run_segmentation(
 def run_view(
     job: JobContext, image: EmbeddedImage, config: SegmentationConfig, box: Box
 ) -> Generator[None, None, ViewResult | None]:
-    """Find the objects in a box of the image; None where nobody waits for it any more.
+    """Find the objects in a box of the image, which its part shows; None where nobody waits for it any more.
 
     Raises
     ------
@@ -76,12 +81,15 @@ def run_view(
     if config.method == "consistency" and image.context.teacher_embeddings is None:
         raise ValueError("Consistency clustering needs the teacher's embeddings too: press Segment, then preview it.")
     resampling = image.resampling
+    own = box if image.part is None else image.part.within(box)
     try:
-        model_box = _model_box(box, resampling)
+        model_box = _model_box(own, resampling)
         labels = image.reclustering.read_out(config, box=model_box, stop=job.is_cancelled).labels
     except Stopped:
         return None
     on_grid, start = resampling.picture(labels[..., None], [part.start for part in model_box])
+    if image.part is not None:
+        start = tuple(index + first for index, first in zip(start, image.part.origin, strict=True))
     return ViewResult(np.ascontiguousarray(on_grid[..., 0]), start)
 
 

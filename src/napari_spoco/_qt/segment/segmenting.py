@@ -5,6 +5,7 @@ One job at a time: what the session brings belongs to the image for which the la
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from napari_spoco._qt.segment.segment_tab import SegmentTab
     from napari_spoco._qt.segment.segmentation_job import SegmentationResult
     from napari_spoco._qt.train.training_settings import TrainingSettings
+    from napari_spoco.training.process import Box
 
 
 class Segmenting(QObject):
@@ -60,28 +62,36 @@ class Segmenting(QObject):
         self._session, self._results, self._views, self._settings = session, results, views, settings
         self._annotate, self._embeddings, self._segment = tabs
         self._image: Layer | None = None  # of the last job
+        self._is_asked = False  # whether the embeddings themselves were
         self._segment.segment_requested.connect(self.segment)
-        self._segment.cancel_requested.connect(session.cancel)
+        for tab in (self._segment, self._embeddings):
+            tab.cancel_requested.connect(session.cancel)
         self._embeddings.embed_requested.connect(self.embed)
-        views.embedding_wanted.connect(self.embed)
+        views.embedding_wanted.connect(self._on_embedding_wanted)
         session.embedded.connect(self._on_embedded)
         session.segmented.connect(self._on_segmented)
         session.state_changed.connect(self._on_state_changed)
 
     def segment(self) -> None:
         """Find the objects of the chosen image."""
+        self._is_asked = False
         self._begin(self._session.segment)
 
     def embed(self) -> None:
-        """Compute the embeddings of the chosen image."""
+        """Compute the embeddings of the chosen image, and show them."""
+        self._is_asked = True
         self._begin(self._session.embed)
 
-    def _begin(self, begin: Callable[[EmbeddingInputs], None]) -> None:
+    def _on_embedding_wanted(self, view: Box | None) -> None:
+        self._is_asked = False
+        self._begin(self._session.embed, view)
+
+    def _begin(self, begin: Callable[[EmbeddingInputs], None], view: Box | None = None) -> None:
         image, model_path = self._annotate.image.layer(), self._session.model_path
         if image is None or model_path is None:
             return
         try:
-            inputs = self._inputs(image, model_path)
+            inputs = replace(self._inputs(image, model_path), view=view)
         except ValueError as error:
             self._session.refuse(error)
             return
@@ -116,17 +126,23 @@ class Segmenting(QObject):
     def _on_embedded(self, embedded: EmbeddedImage) -> None:
         if self._image is None:
             return
-        self._results.show_embeddings(self._image, embedded.rgb)
+        if embedded.part is not None:
+            self._views.begin(self._image, embedded)
+            return
+        self._results.show_embeddings(self._image, embedded.rgb, is_asked=self._is_asked)
         if embedded.dots is not None:
             points, ids = embedded.dots
             annotations = self._annotate.annotations.layer()
             colours = [None] * len(ids) if annotations is None else layers.label_colours(annotations, ids)
             self._embeddings.show_points(points, colours)
-        self._views.begin(self._image)
+        self._views.begin(self._image, embedded)
+        if self._is_asked:
+            self._views.preview.give_way()
         self.embedded.emit(self._image)
 
     def _on_segmented(self, result: SegmentationResult) -> None:
         if self._image is not None:
+            self._views.preview.give_way()
             layer = self._results.show_objects(self._image, result.labels)
             layers.show_features(layer, result.features)
             self.segmented.emit(layer)

@@ -43,6 +43,7 @@ class ViewPreview(QObject):
     """
 
     failed = Signal(object)  # Exception
+    outgrown = Signal(object)  # Box that is on show, and that the embedded part does not hold
 
     def __init__(
         self,
@@ -55,6 +56,7 @@ class ViewPreview(QObject):
         self._viewer, self._results, self._read_config = viewer, results, read_config
         self._layer: Layer | None = None
         self._image: EmbeddedImage | None = None
+        self._gives_way = False
         self.clustering = LiveClustering(self)
         self.clustering.found.connect(self._on_found)
         self.clustering.failed.connect(self.failed)
@@ -73,7 +75,7 @@ class ViewPreview(QObject):
         self.pause()
         self._layer, self._image = layer, image
         for event in self._events():
-            event.connect(self.refresh)
+            event.connect(self._on_view_changed)
         self.refresh()
 
     def end(self) -> None:
@@ -89,13 +91,34 @@ class ViewPreview(QObject):
             return
         self._layer = self._image = None
         for event in self._events():
-            event.disconnect(self.refresh)
+            event.disconnect(self._on_view_changed)
         self._results.hide_preview()
 
-    def refresh(self, _event: Any = None) -> None:
-        """Find the objects anew, soon: the view or a setting has changed."""
+    def give_way(self) -> None:
+        """Leave the place to the objects of the whole image, until a setting is changed."""
+        self._gives_way = True
+        self._timer.stop()
+        self.clustering.forget()
+        self._results.hide_preview()
+
+    def refresh(self) -> None:
+        """Find the objects anew, soon: a setting has changed."""
+        self._gives_way = False
         if isalive(self) and self._layer is not None and not self._timer.isActive():
             self._timer.start()
+
+    def check_part(self) -> None:
+        """Find out, soon, whether the part that is embedded still holds what is on show."""
+        if self._image is not None and self._image.part is not None and not self._gives_way:
+            self.refresh()
+
+    def view_of(self, layer: Layer) -> tuple[slice, ...]:
+        """Return what of an image is on show and previewed, in its pixels."""
+        return visible_box(self._viewer, layer, n_pixels=_MOST_PIXELS, n_planes=_MOST_PLANES)
+
+    def _on_view_changed(self, _event: Any = None) -> None:
+        if not self._gives_way:
+            self.refresh()
 
     def _events(self) -> tuple[Any, ...]:
         camera, dims = self._viewer.scene.camera.events, self._viewer.dims.events
@@ -108,8 +131,11 @@ class ViewPreview(QObject):
             config = self._read_config()
         except ValueError:
             return
-        box = visible_box(self._viewer, self._layer, n_pixels=_MOST_PIXELS, n_planes=_MOST_PLANES)
-        self.clustering.request(self._image, config, box)
+        view, part = self.view_of(self._layer), self._image.part
+        if part is not None and not part.shows(view):
+            self.outgrown.emit(view)
+        else:
+            self.clustering.request(self._image, config, view)
 
     def _on_found(self, result: ViewResult) -> None:
         if self._layer is not None:

@@ -13,6 +13,7 @@ from napari_spoco.models.registry import RUN_MODELS, model_in_folder
 
 STATE_FILE = "state.pt"
 LOG_FILE = "log.txt"
+_STEPS_FILE = "log.csv"
 _CONFIG_FILE = "config.json"
 
 
@@ -50,6 +51,15 @@ def find_run(path: str | Path) -> Run | None:
     except (OSError, ValidationError) as error:
         raise ValueError(f"The settings of the training in {folder} cannot be read ({error}).") from error
     return Run(str(folder), config, _read_log(folder))
+
+
+def last_step(folder: str | Path) -> int | None:
+    """Return the last step that a training has kept: it is logged with the state; None where it cannot be read."""
+    try:
+        *_, last = (Path(folder) / _STEPS_FILE).read_text(encoding="utf-8").splitlines()
+        return int(last.partition(",")[0])
+    except (OSError, ValueError):
+        return None
 
 
 def model_in(path: str | Path) -> Path:

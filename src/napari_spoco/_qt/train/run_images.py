@@ -39,6 +39,27 @@ def write_run_images(folder: str | Path, images: Sequence[RunImage]) -> None:
         temporary.write_text(json.dumps([image._asdict() for image in images]), encoding="utf-8")
 
 
+def check_resumed(wanted: Sequence[RunImage], chosen: Sequence[RunImage]) -> None:
+    """Make sure that a training on one image can go on with the chosen one.
+
+    Raises
+    ------
+    ValueError
+        Their shapes differ; the sentence names both. A layer that was renamed may go on.
+    """
+    if len(wanted) != 1 or len(chosen) != 1 or wanted[0].shape == chosen[0].shape:
+        return
+    (run,), (image,) = wanted, chosen
+    raise ValueError(
+        f"This training is of “{run.name}” ({_size(run)} pixels), and the image on show is “{image.name}” "
+        f"({_size(image)}): choose “{run.name}” under Annotate, or start from something else."
+    )
+
+
+def _size(image: RunImage) -> str:
+    return " \u00d7 ".join(map(str, image.shape))
+
+
 def has_run_images(folder: str | Path) -> bool:
     """Say whether they are kept."""
     return (Path(folder) / _FILE).is_file()

@@ -20,6 +20,7 @@ from napari_spoco._qt.session import SessionState, Start
 from napari_spoco._qt.train.live_painting import LivePainting
 from napari_spoco._qt.train.live_view import LiveView
 from napari_spoco._qt.train.memory_view import MemoryView
+from napari_spoco._qt.train.run_images import check_resumed, read_run_images
 from napari_spoco._qt.train.training_images import TrainingImages
 from napari_spoco._qt.train.training_job import TrainedImages, TrainingInputs
 from napari_spoco._qt.train.training_log import TrainingLog
@@ -130,6 +131,8 @@ class Training(QObject):
             pairs = self._annotated.to_resume(resumed.folder) if resumed else self.images.pairs()
             if not pairs:
                 return
+            if resumed:
+                check_resumed(read_run_images(resumed.folder), [pair.about() for pair in pairs])
             inputs = self._inputs(pairs, resumed)
         except (ValueError, OSError) as error:
             self._session.refuse(error)

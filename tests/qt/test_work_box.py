@@ -1,0 +1,180 @@
+"""Work boxes: of an image alone, with all planes, and after a restart."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.qt.conftest import make_image
+from tests.qt.test_project_window import leave
+
+from napari_spoco._qt.annotate import annotation_layer
+from napari_spoco._qt.annotate.annotation_status import AnnotationStatus
+from napari_spoco._qt.annotate.box_places import place_in, whole_of
+from napari_spoco._qt.annotate.image_layers import WHOLE
+from napari_spoco._qt.annotate.work_box import describe_part
+from napari_spoco._qt.layer_view import visible_box
+from napari_spoco._qt.layers import LINK, identity
+from napari_spoco._qt.project import projects
+
+GEOMETRY = {"scale": (2.0, 0.5, 0.5), "translate": (4.0, -3.0, 9.0), "units": ("micrometer",) * 3}
+PLACE = (slice(0, 40), slice(90, 120), slice(140, 170))
+
+
+@pytest.fixture
+def image(spoco, viewer):
+    """Return a stack of which a part is on show."""
+    layer = viewer.add_image(make_image((40, 200, 300)), name="cells", **GEOMETRY)
+    show(layer)
+    return layer
+
+
+def show(layer) -> None:
+    """Note what is on show, as napari does when it draws."""
+    layer.corner_pixels = np.array([[0, 90, 140], [39, 119, 169]])
+
+
+def button(spoco, name: str):
+    return spoco.annotate.action_buttons[name]
+
+
+def crop(spoco, viewer, until):
+    button(spoco, "crop_here").click()
+    until(lambda: "Cropped" in spoco.footer.text)
+    return viewer.layers["cells box"]
+
+
+def test_an_image_alone_is_cropped_with_all_its_planes(spoco, viewer, image, until) -> None:
+    part = crop(spoco, viewer, until)
+    np.testing.assert_array_equal(part.data, image.data[PLACE])
+    assert place_in(image, part) == PLACE
+    assert spoco.annotate.image.layer() == part
+    assert spoco.annotate.annotations.layer() is None
+    assert "Cropped 30 \u00d7 30 pixels, all 40 planes. Try a model on it" in spoco.footer.text
+    assert not button(spoco, "crop_here").isEnabled()
+
+
+def test_what_is_painted_in_it_then_is_written_into_new_annotations(spoco, viewer, image, until) -> None:
+    crop(spoco, viewer, until)
+    spoco.annotate.press("new_object")
+    viewer.layers["cells box annotations"].data_setitem(tuple(np.array([[3], [4], [5]])), 1)
+    assert button(spoco, "write_back").isEnabled()
+    button(spoco, "write_back").click()
+    until(lambda: "1 pixel written back" in spoco.footer.text)
+    whole = viewer.layers["cells annotations"]
+    assert np.argwhere(whole.data).tolist() == [[3, 94, 145]]
+    assert spoco.annotate.image.layer() == image
+    assert spoco.annotate.annotations.layer() == whole
+    assert [layer.name for layer in viewer.layers] == ["cells", "cells annotations"]
+
+
+@pytest.fixture
+def restored(spoco, viewer, image, until):
+    """Return a box and its annotations as they come back with a project: layers of which nothing is noted."""
+    spoco.annotate.new_button.click()
+    whole = viewer.layers["cells annotations"]
+    whole.data[5, 95, 145], whole.data[5, 99, 145], whole.data[0, 0, 0] = 4, 5, 7
+    show(whole)
+    part = crop(spoco, viewer, until)
+    labels = viewer.layers["cells annotations box"]
+    part.metadata.clear()
+    labels.metadata.clear()
+    labels.metadata[LINK] = identity(part)
+    return labels
+
+
+def test_a_box_is_known_after_a_restart(spoco, viewer, image, restored, until) -> None:
+    whole = viewer.layers["cells annotations"]
+    restored.data_setitem(tuple(np.array([[5, 5], [5, 9], [5, 5]])), np.array([0, 7]))
+    assert button(spoco, "write_back").isEnabled()
+    button(spoco, "write_back").click()
+    until(lambda: "2 pixels written back" in spoco.footer.text)
+    assert whole.data[5, 95, 145] == 0
+    assert whole.data[5, 99, 145] == 8, "an object that is new in the box is none of the whole"
+    assert whole.data[0, 0, 0] == 7
+    assert "cells box" not in viewer.layers
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"name": "others"}, id="another name"),
+        pytest.param({"translate": (4.0, 40.1, 79.0)}, id="between pixels"),
+        pytest.param({"translate": (4.0, 400.0, 79.0)}, id="outside"),
+        pytest.param({"scale": (2.0, 0.5, 0.25)}, id="other pixels"),
+        pytest.param({"units": ("pixel",) * 3}, id="another unit"),
+    ],
+)
+def test_what_is_not_known_to_be_a_part_is_none(spoco, viewer, image, restored, change) -> None:
+    part = viewer.layers["cells box"]
+    assert whole_of(viewer, part) == image
+    for name, value in change.items():
+        setattr(part, name, value)
+    assert whole_of(viewer, part) is None
+
+
+def test_a_noted_whole_is_enough(viewer) -> None:
+    image, part = (viewer.add_image(make_image(), name=name) for name in ("cells", "mine"))
+    part.metadata[WHOLE] = identity(image)
+    assert whole_of(viewer, part) == image
+    assert whole_of(viewer, image) is None
+
+
+def test_a_stack_too_large_is_cropped_around_the_plane_on_show(viewer, image, monkeypatch) -> None:
+    monkeypatch.setattr(annotation_layer, "_PART_PIXELS", 10 * 30 * 30)
+    viewer.dims.set_point(0, 4 + 2 * 20)
+    assert annotation_layer.visible_part(viewer, image) == (slice(15, 26), *PLACE[1:])
+
+
+@pytest.mark.parametrize(
+    ("place", "shape", "text"),
+    [
+        ((slice(3, 8), slice(0, 9)), (20, 20), "Cropped 5 \u00d7 9 pixels."),
+        ((slice(0, 4), slice(3, 8), slice(0, 9)), (4, 20, 20), "Cropped 5 \u00d7 9 pixels, all 4 planes."),
+        ((slice(1, 4), slice(3, 8), slice(0, 9)), (9, 20, 20), "Cropped 5 \u00d7 9 pixels, planes 1 to 3 of 9."),
+    ],
+)
+def test_it_is_said_what_was_cropped(place, shape, text) -> None:
+    assert describe_part(place, shape) == text
+
+
+def test_the_view_of_an_image_of_several_resolutions_is_in_its_finest_pixels(viewer) -> None:
+    image = viewer.add_image([make_image((64, 64)), make_image((32, 32))], multiscale=True, name="cells")
+    image.data_level = 1
+    image.corner_pixels = np.array([[4, 5], [9, 11]])
+    assert visible_box(viewer, image, n_pixels=10**9, n_planes=1) == (slice(8, 20), slice(10, 24))
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (AnnotationStatus(), "Open or choose an image first."),
+        (AnnotationStatus(has_image=True), "Say above which axes of the image are which, with the channels first."),
+        (AnnotationStatus(has_image=True, is_croppable=True), ""),
+        (AnnotationStatus(has_image=True, is_croppable=True, is_working=True), "Wait a moment"),
+        (AnnotationStatus(has_image=True, is_croppable=True, is_box=True), "This is a part of an image already"),
+    ],
+)
+def test_why_an_image_alone_cannot_be_cropped(status: AnnotationStatus, reason: str) -> None:
+    said = status.reason("crop_here")
+    assert said.startswith(reason)
+    assert bool(said) == bool(reason)
+
+
+def test_a_box_comes_back_with_its_project(spoco, viewer, image, start, tmp_path, until, monkeypatch) -> None:
+    monkeypatch.setattr(projects, "_MILLISECONDS", 20)
+    spoco.annotate.new_button.click()
+    viewer.layers["cells annotations"].data_setitem(tuple(np.array([[5], [95], [145]])), 4)
+    show(viewer.layers["cells annotations"])
+    spoco.projects.bar.new_requested.emit(str(tmp_path / "mine"))
+    until(lambda: spoco.projects.folder == tmp_path / "mine")
+    crop(spoco, viewer, until)
+    viewer.layers["cells annotations box"].data_setitem(tuple(np.array([[6], [5], [5]])), 4)
+    leave(spoco, tmp_path / "mine", until)
+    again = start()
+    again.projects.bar.open_requested.emit(str(tmp_path / "mine"))
+    until(lambda: "cells box annotations" in viewer.layers and not again.session.state.is_busy)
+    again.annotate.image.choose(viewer.layers["cells box"])
+    assert again.annotate.annotations.layer().name == "cells box annotations"
+    button(again, "write_back").click()
+    until(lambda: "1 pixel written back" in again.footer.text)
+    assert np.argwhere(viewer.layers["cells annotations"].data == 4).tolist() == [[5, 95, 145], [6, 95, 145]]
