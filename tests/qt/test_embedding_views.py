@@ -132,6 +132,17 @@ def test_a_preview_of_another_model_embeds_anew(widget, viewer, until, monkeypat
     assert "two preview" not in names(viewer)
 
 
+def test_another_voxel_size_embeds_anew(widget, viewer, until) -> None:
+    from napari_spoco._qt.annotate.voxel_scaling import set_voxel_size
+
+    widget.segment.preview.click()
+    until(lambda: widget.views.preview.is_following)
+    embedded = widget.session.embedded_image
+    ndim = viewer.layers["two"].ndim
+    set_voxel_size(viewer, viewer.layers["two"], (3.0, 0.25, 0.25)[-ndim:])
+    until(lambda: widget.session.embedded_image is not embedded and widget.views.preview.is_following)
+
+
 def test_the_preview_gives_way_to_the_result_and_comes_back(widget, viewer, until, qtbot) -> None:
     widget.segment.preview.click()
     until(lambda: "two preview" in names(viewer))

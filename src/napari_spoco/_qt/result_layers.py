@@ -154,16 +154,16 @@ class ResultLayers:
     def _show_passing(self, name: str, image: Layer, labels: NDArray[Any], start: Sequence[int]) -> None:
         layer = self._passing.get(name, _nothing)()
         placed = transforms(image, start)
+        visible = name != "preview" or not self._painting.is_painting
         if layer is not None and layer in self._viewer.layers and layer.metadata[MAKER] == identity(image):
             layer.data = labels
             layer.translate = placed["translate"]
-            if name in self._hidden and not self._painting.is_painting:
+            if name in self._hidden and visible:
                 self._hidden.remove(name)
                 layer.visible = True
             return
         self._drop_passing(name)
-        metadata, visible = {MAKER: identity(image), PASSING: True}, not self._painting.is_painting
-        how = {"opacity": 0.5, "metadata": metadata, "visible": visible}
+        how = {"opacity": 0.5, "metadata": {MAKER: identity(image), PASSING: True}, "visible": visible}
         layer = Labels(labels, name=f"{image.name} {name}", **how, **placed)
         if not visible:
             self._hidden.add(name)

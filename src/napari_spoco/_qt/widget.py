@@ -172,7 +172,7 @@ class SpocoWidget(QWidget):
             source.noticed.connect(self.activity.tell)
         for source in (self.new_annotations, self.views, self.batching, self.comparing, self.projects, self.help):
             source.failed.connect(self.session.refuse)
-        for follow in (self.image_reading.show_image, self.annotate.counted):
+        for follow in (self.image_reading.show_image, self.annotate.counted, self.views.follow):
             self.voxel_sizes.changed.connect(follow)
         self.train.settings.changed.connect(self._on_settings_changed)
         self.training.images.changed.connect(self._show_state)

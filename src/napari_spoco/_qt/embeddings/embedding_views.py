@@ -52,7 +52,7 @@ class EmbeddingViews(QObject):
         super().__init__(parent)
         self._session, self._results = session, results
         self._annotate, self._embeddings, self._segment = tabs
-        self._source: tuple[Layer | None, str | None] = (None, None)  # of the embeddings at hand: image and model
+        self._source: tuple[object, ...] = ()  # of the embeddings at hand
         self._background: tuple[Layer, tuple[int, ...]] | None = None  # the image, and the pixel that was clicked
         self._embedded: EmbeddedImage | None = None
         self._asked: tuple[slice, ...] | None = None  # the view that was last embedded, or was to be
@@ -82,7 +82,7 @@ class EmbeddingViews(QObject):
 
     def begin(self, image: Layer, embedded: EmbeddedImage) -> None:
         """Take note that an image, or a part of it, has just been embedded, under the model in use."""
-        self._source, self._embedded, self._may_embed = (image, self._session.model_path), embedded, True
+        self._source, self._embedded, self._may_embed = self._source_of(image), embedded, True
         for follower in (self.preview, self.picking):
             follower.pause()
         self.background_click.end()
@@ -92,7 +92,7 @@ class EmbeddingViews(QObject):
         """Switch on and off what is to be; ask for embeddings that are missing."""
         self._embeddings.offer_networks(has_both=self._has_both_networks())
         image, embedded = self._annotate.image.layer(), self._embedded
-        if self._source != (image, self._session.model_path):
+        if image is None or self._source != self._source_of(image):
             embedded = None
         whole = embedded if embedded is not None and embedded.part is None else None
         switches = ((self.preview, self._segment.preview, embedded), (self.picking, self._embeddings.pick, whole))
@@ -126,10 +126,14 @@ class EmbeddingViews(QObject):
     def _on_network_chosen(self) -> None:
         """Embed the image anew if it is on show under the other network."""
         image = self._annotate.image.layer()
-        is_on_show = self._source == (image, self._session.model_path)
-        self._source = (None, None)
-        if is_on_show and image is not None and self._embedded is not None and not self._session.state.is_busy:
+        is_on_show = image is not None and self._source == self._source_of(image)
+        self._source = ()
+        if is_on_show and self._embedded is not None and not self._session.state.is_busy:
             self._embed(image, is_whole=self._embedded.part is None)
+
+    def _source_of(self, image: Layer) -> tuple[object, ...]:
+        """Return what embeddings of an image depend on: itself, its voxel size, and the model in use."""
+        return image, tuple(image.scale), tuple(map(str, image.units)), self._session.model_path
 
     def _embed(self, image: Layer, *, is_whole: bool) -> None:
         self._asked = None if is_whole else self.preview.view_of(image)
@@ -170,7 +174,7 @@ class EmbeddingViews(QObject):
     def _set_background(self, background: tuple[Layer, tuple[int, ...]] | None) -> None:
         self._background = background
         self._segment.show_background(None if background is None else background[1])
-        self._source = (None, None)  # What is known of the image has changed.
+        self._source = ()  # What is known of the image has changed.
         self._on_toggled()
 
 
