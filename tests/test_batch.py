@@ -92,7 +92,7 @@ def test_one_failure_does_not_stop_the_rest(
     assert read_labels(out / "c_labels.tif").max() == 3
     assert read_image(out / "c_labels.tif").scale == pytest.approx((0.5, 0.5))
     table = rows(out / "c_objects.csv")
-    assert [float(row["area"]) for row in table] == [int(row["n_pixels"]) * 0.25 for row in table]
+    assert [float(row["area_um2"]) for row in table] == [int(row["n_pixels"]) * 0.25 for row in table]
     assert all(0 <= float(row["score"]) <= 1 for row in table)
     report = rows(out / REPORT_NAME)
     assert [(row["state"], row["n_objects"]) for row in report] == [("done", "1"), ("failed", ""), ("done", "3")]

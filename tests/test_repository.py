@@ -44,7 +44,7 @@ def imported() -> set[str]:
 
 def test_dependencies_are_what_is_imported() -> None:
     # napari is there when its plugin is, with what it requires itself; and pydantic_core when pydantic is.
-    assert imported() - {"napari", "app_model", "dask", "pandas", "pydantic_core"} == required()
+    assert imported() - {"napari", "app_model", "dask", "pandas", "pydantic_core", "vispy"} == required()
 
 
 def test_dependencies_name_no_window_and_no_qt_binding() -> None:

@@ -397,8 +397,9 @@ def test_advice(n_objects, background, step, n_planes, expected) -> None:
 
 def test_without_annotations_every_tool_says_why() -> None:
     assert {AnnotationStatus().reason(action.name) for action in ACTIONS} == {"Open or choose an image first."}
-    reasons = {action.name: AnnotationStatus(has_image=True).reason(action.name) for action in ACTIONS}
-    assert reasons.pop("new_object") == ""
+    status = AnnotationStatus(has_image=True, is_croppable=True)
+    reasons = {action.name: status.reason(action.name) for action in ACTIONS}
+    assert reasons.pop("new_object") == reasons.pop("crop_here") == ""
     assert set(reasons.values()) == {"Press New object first, or choose annotations."}
 
 

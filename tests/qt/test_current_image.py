@@ -225,7 +225,7 @@ def test_an_image_is_shown_when_it_was_segmented(slides, viewer, model, until) -
         layer.visible = layer.name.startswith("B")
     slides.segment.segment_button.click()
     until(lambda: "A objects" in viewer.layers and not slides.session.state.is_busy)
-    assert shown(viewer) >= {"A", "A objects", "A embeddings"}
+    assert shown(viewer) >= {"A", "A objects"}
     assert not {"B", "B annotations"} & shown(viewer)
 
 
