@@ -6,6 +6,7 @@ This module alone knows the flavours. It does not know which array is a valid im
 from __future__ import annotations
 
 import math
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -14,7 +15,7 @@ import numpy as np
 import tifffile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -71,18 +72,13 @@ def read_series(path: Path) -> TiffSeries:
     ValueError
         The file is no TIFF, or broken.
     """
-    try:
-        with tifffile.TiffFile(path) as tif:
-            series = tif.series[0]
-            array, axes = series.asarray(), series.axes
-            if "S" in axes and _has_alpha(tif.pages.first):
-                array = np.delete(array, -1, axis=axes.index("S"))
-            scale, units = _read_geometry(tif)
-            kept = "ZYX" if tif.is_shaped else "YX"
-    except (OSError, MemoryError):
-        raise
-    except Exception as error:  # tifffile raises what its decoders raise, from zlib.error to IndexError
-        raise ValueError(f"{path.name}: expected a readable TIFF file ({error})") from error
+    with _opened(path) as tif:
+        series = tif.series[0]
+        array, axes = series.asarray(), series.axes
+        if "S" in axes and _has_alpha(tif.pages.first):
+            array = np.delete(array, -1, axis=axes.index("S"))
+        scale, units = _read_geometry(tif)
+        kept = "ZYX" if tif.is_shaped else "YX"
     dropped = tuple(i for i, axis in enumerate(axes) if axis not in kept and array.shape[i] == 1)
     axes = "".join(axis for i, axis in enumerate(axes) if i not in dropped)
     array = array.squeeze(dropped)
@@ -91,13 +87,20 @@ def read_series(path: Path) -> TiffSeries:
 
 def read_geometry(path: Path) -> tuple[dict[str, float], dict[str, str]]:
     """Return scale and units of the first series, as `TiffSeries` holds them, without its pixels; raises as above."""
+    with _opened(path) as tif:
+        scale, units = _read_geometry(tif)
+        return _positive(scale), units
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
+    """Open a file, and make one error of all that may be wrong with its content while it is read."""
     try:
         with tifffile.TiffFile(path) as tif:
-            scale, units = _read_geometry(tif)
-            return _positive(scale), units
+            yield tif
     except (OSError, MemoryError):
         raise
-    except Exception as error:  # as in `read_series`
+    except Exception as error:  # tifffile raises what its decoders raise, from zlib.error to IndexError
         raise ValueError(f"{path.name}: expected a readable TIFF file ({error})") from error
 
 
