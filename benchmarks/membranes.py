@@ -9,8 +9,8 @@ The voxel size of the root is not known. Its planes are taken to be 1.54 times a
 as large as those the model was trained on: the factor follows from the half to tune on, by the size that the cells of
 half of the volume exceed (the median of the sizes is that of fragments there).
 
-While `segment_between_edges` was made, its results on stacks of other seeds (9000 to 9003) and on both halves of the
-root were looked at: the synthetic stacks here are new to it, the root is not.
+While `segment_between_edges` was made, its results on stacks of other seeds (9000 to 9005), on both halves of the root
+and, once, on the first two hard stacks were looked at: the other synthetic stacks here are new to it.
 
 - h-minima: watershed of the smoothed image from its minima that are deeper than a share of its range.
 - distance: watershed of the distance to what is brighter than Otsu's threshold or than around it, grown over the walls.
@@ -148,9 +148,14 @@ def contestants(cell_size: float) -> dict[str, list[Setting]]:
             for s, m in product((1.0, 2.0), (0.5, 0.75, 1.0, 1.5, 2.0))
         ],
         "embedding edges": [
-            Setting(f"threshold {t}, smoothing {s}, seeds {d}", partial(by_edges, t, s, d, fragment))
+            Setting(f"threshold {t}, smoothing {s}, seeds {d}", partial(by_edges, t, s, d, 0.5, fragment))
             for t, s, d in product((0.8, 1.0, 1.2), (0.7, 1.2), (3, 5))
         ],
+        "edges, embedding alone": [
+            Setting(f"threshold {t}, smoothing {s}, seeds {d}", partial(by_edges, t, s, d, 0.0, fragment))
+            for t, s, d in product((0.8, 1.0, 1.2), (0.7, 1.2), (3, 5))
+        ],
+        "edges, all defaults": [Setting("", partial(by_edges, 0.8, 1.2, 3, 0.5, fragment))],
     }
 
 
@@ -185,10 +190,18 @@ def by_supervoxels(smoothing: float, merge: float, fragment: int, image: Array, 
     )
 
 
-def by_edges(threshold: float, smoothing: float, distance: int, fragment: int, _: Array, embeddings: Array) -> Array:
+def by_edges(
+    threshold: float, smoothing: float, distance: int, share: float, fragment: int, image: Array, embeddings: Array
+) -> Array:
     """Segment by the shape of what lies between edges of the embeddings."""
     return segment_between_edges(
-        embeddings, edge_threshold=threshold, edge_smoothing=smoothing, min_distance=distance, fragment_size=fragment
+        embeddings,
+        image=image,
+        image_share=share,
+        edge_threshold=threshold,
+        edge_smoothing=smoothing,
+        min_distance=distance,
+        fragment_size=fragment,
     )
 
 

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import ndimage
+from skimage.segmentation import find_boundaries
 
 from napari_spoco.data.tissue_geometry import grow_cells
-from napari_spoco.segmentation.edges import embedding_edges, segment_between_edges
+from napari_spoco.segmentation.edges import add_expected, embedding_edges, segment_between_edges
 from napari_spoco.segmentation.metrics import evaluate_segmentation
 from napari_spoco.segmentation.supervoxels import segment_supervoxels
 
@@ -71,6 +72,29 @@ def test_the_threshold_says_which_edges_part_objects() -> None:
     assert n_found == [3, 2, 1]
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("sign", [1, -1], ids=["bright boundaries", "dark boundaries"])
+def test_an_image_of_the_boundaries_closes_gaps(shape: tuple[int, ...], sign: int, rng: np.random.Generator) -> None:
+    labels = grow_cells(shape, scale=(0.3,) * len(shape), rng=rng)
+    embeddings = embedded(labels, rng, apart=1.6, noise=0.1)
+    image = sign * ndimage.gaussian_filter(find_boundaries(labels).astype(float), 1.0) * 100 + rng.normal(0, 5, shape)
+    options = {"fragment_size": 20, "edge_threshold": 0.6}
+    alone, with_image, unlike = (
+        evaluate_segmentation(segment_between_edges(embeddings, image=of, **options), labels)["arand_error"]
+        for of in (None, image, rng.normal(0, 5, shape))
+    )
+    assert with_image < 0.8 * alone
+    assert unlike == pytest.approx(alone, abs=0.05)
+
+
+def test_what_is_expected_of_edges_is_added(rng: np.random.Generator) -> None:
+    contrast = rng.normal(size=(30, 40)).astype(np.float32)
+    edges = 20 + 2 * contrast
+    np.testing.assert_allclose(add_expected(edges, contrast + 7, 0.5), 20 + 3 * contrast, atol=0.15)
+    np.testing.assert_array_equal(add_expected(edges, np.full_like(contrast, 3), 0.5), edges)
+    assert add_expected(edges, contrast, 20.0).min() == 0
+
+
 @pytest.mark.parametrize(("value", "n"), [(0.0, 1), (9.0, 0)], ids=["one object", "all edges"])
 def test_extremes(value: float, n: int) -> None:
     embeddings = np.zeros((2, 12, 12), dtype=np.float32)
@@ -81,6 +105,8 @@ def test_extremes(value: float, n: int) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"image": np.zeros((8, 9))}, r"image: expected shape \(8, 8\), got \(8, 9\)"),
+        ({"image_share": -1}, "image_share: "),
         ({"edge_threshold": 0}, "edge_threshold: "),
         ({"smoothing": -1}, "smoothing: "),
         ({"edge_smoothing": -1}, "edge_smoothing: "),

@@ -142,6 +142,14 @@ class SegmentationConfig(Parameters):
         unit="pixels",
         ge=0,
     )
+    edge_image_share: float = setting(
+        0.5,
+        "Image's share",
+        "Edges: how much of what the image shows of boundaries is added to the edges of the embeddings, bright or dark "
+        "ones; 0 for images that are noisier than the embeddings, more where the stain is good.",
+        ge=0,
+        slider=(0.0, 2.0),
+    )
     edge_spacing: int = setting(
         3,
         "Spacing between edges",

@@ -23,7 +23,7 @@ from napari_spoco.segmentation.clusters import (
     merge_clusters,
 )
 from napari_spoco.segmentation.crossing import crossing_warning
-from napari_spoco.segmentation.edges import parts_between_edges, smooth_edges
+from napari_spoco.segmentation.edges import add_expected, parts_between_edges, smooth_edges
 from napari_spoco.segmentation.foreground import split_foreground
 from napari_spoco.segmentation.mutex_watershed import segment_mutex_watershed
 from napari_spoco.segmentation.pixel_classes import grow_cores, segment_pixel_classes
@@ -187,7 +187,7 @@ def _notices(view: View) -> tuple[str, ...]:
 
 def _supervoxels(view: View) -> SegmentTable:
     settings, memory = view.settings, view.memory
-    signal = view.context.boundaries if view.context.boundaries is not None else view.image
+    signal = view.signal
     if signal is None:
         raise ValueError("image: supervoxels need the image, got None.")
     how = (settings.boundaries, settings.boundary_smoothing)
@@ -200,6 +200,9 @@ def _supervoxels(view: View) -> SegmentTable:
 def _between_edges(view: View) -> SegmentTable:
     settings, memory = view.settings, view.memory
     edges = memory("edges", smooth_edges, view.smooth, settings.edge_smoothing)
+    contrast = view.contrast if settings.edge_image_share else None
+    if contrast is not None:
+        edges = memory("expected", add_expected, edges, contrast, settings.edge_image_share)
     how = (settings.edge_threshold or _EDGE_SHARE * view.card.delta_var, settings.edge_spacing)
     return memory("segments", parts_between_edges, edges, view.smooth, view.foreground, *how)
 

@@ -1,4 +1,4 @@
-"""Gaussian smoothing of embeddings, which pixel noise would otherwise shatter into fragments."""
+"""Gaussian smoothing of embeddings, which pixel noise would otherwise shatter into fragments, and of images."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ _REACH = 3.0
 """The Gaussian ends after this many standard deviations, rounded up to whole pixels."""
 _LEAST_SIGMA = 0.1
 """The library takes no zero; at this width a neighbour weighs exp(-50), nothing in float32."""
+_NEAR = 1.0
+"""Width of the smoothing of a pixel that is compared with what is around it."""
 
 
 def smooth_embeddings(
@@ -58,6 +60,17 @@ def smooth_embeddings(
         padded = np.pad(channel, padding, mode="symmetric")
         out[...] = gaussian_smoothing(padded, sigmas, window_size=_REACH)[inside]
     return smoothed
+
+
+def local_contrast(
+    channels: NDArray[Any], sigma: float, *, scale: Sequence[float] | None = None
+) -> NDArray[np.float32]:
+    """Measure how much brighter a pixel, smoothed a little, is than what is around it.
+
+    As `smooth_embeddings`, of channels (C, *spatial) of real numbers; `sigma` is the width of what is around.
+    """
+    channels = channels.astype(np.float32)
+    return smooth_embeddings(channels, _NEAR, scale=scale) - smooth_embeddings(channels, sigma, scale=scale)
 
 
 def _sigmas(sigma: float, scale: Sequence[float] | None, ndim: int) -> list[float]:

@@ -18,9 +18,10 @@ from napari_spoco.data.annotations import BACKGROUND
 from napari_spoco.segmentation.arguments import check_mask
 from napari_spoco.segmentation.background import distance_to_background, find_background
 from napari_spoco.segmentation.classical import bright_foreground
+from napari_spoco.segmentation.edges import AROUND
 from napari_spoco.segmentation.foreground import radius_from_annotations
 from napari_spoco.segmentation.pixel_classes import class_probabilities, find_cores, foreground_by_classes
-from napari_spoco.segmentation.smoothing import smooth_embeddings
+from napari_spoco.segmentation.smoothing import local_contrast, smooth_embeddings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,7 +64,7 @@ class ReadoutContext:
     class_scores : ndarray
         (3, *spatial) of the pixel classes, where the network tells them apart (`prediction.split_outputs`).
     boundaries : ndarray
-        (*spatial) what is bright between objects, for supervoxels; None = the mean of the image's channels.
+        (*spatial) what is bright between objects, for supervoxels and edges; None = the mean of the image's channels.
     scale : tuple of float
         Size of a pixel per spatial axis; None = that of the model.
     """
@@ -194,6 +195,17 @@ class View:
         return None if image is None else self.memory("image", mean_of_channels, image)
 
     @property
+    def signal(self) -> NDArray[np.floating[Any]] | None:
+        """What shows boundaries in the whole image, (*spatial)."""
+        return self.image if self.context.boundaries is None else self.context.boundaries
+
+    @property
+    def contrast(self) -> NDArray[np.float32] | None:
+        """How much the signal of the box stands out from what is around it."""
+        signal = self.signal
+        return None if signal is None else self.memory("contrast", contrast_of_box, signal, self.box, self.scale)
+
+    @property
     def class_probabilities(self) -> NDArray[np.float32]:
         """Probabilities of the pixel classes in the box, (3, *spatial), smoothed as the embeddings are."""
         scores, smoothing = self.context.class_scores, self.smoothing
@@ -274,6 +286,11 @@ def smoothed_box(
     inner = [slice(part.start - whole.start, part.stop - whole.start) for part, whole in zip(box, outer, strict=True)]
     smoothed = smooth(np.asarray(embeddings[(slice(None), *outer)]), sigma, scale=scale)
     return np.ascontiguousarray(smoothed[(slice(None), *inner)])
+
+
+def contrast_of_box(signal: NDArray[Any], box: Box | None, scale: Sequence[float] | None) -> NDArray[np.float32]:
+    """Return the local contrast of a signal (*spatial) in the box."""
+    return smoothed_box(signal[None], box, AROUND, scale, local_contrast)[0]
 
 
 def stroke_box(annotations: NDArray[Any] | None) -> Box | None:
