@@ -7,6 +7,7 @@ import pytest
 
 from napari_spoco.config import NetworkConfig
 from napari_spoco.models.checkpoint import ModelCard
+from napari_spoco.segmentation.readout import ReadoutContext
 from napari_spoco.training.finishing import _best_readout
 
 SIZE = 400
@@ -37,9 +38,9 @@ def card(**changes: object) -> ModelCard:
 
 def test_pixel_classes_that_know_the_objects_are_used(scene) -> None:
     embeddings, scores, painted = scene
-    chosen = _best_readout(card(knows_outside=True), [embeddings], [scores], [painted])
+    chosen = _best_readout(card(knows_outside=True), [embeddings], [ReadoutContext(class_scores=scores)], [painted])
     assert chosen == {"method": "pixel_classes", "knows_outside": True}
-    assert not _best_readout(card(), [embeddings], [scores], [painted])["knows_outside"]
+    assert not _best_readout(card(), [embeddings], [ReadoutContext(class_scores=scores)], [painted])["knows_outside"]
 
 
 def test_a_background_that_became_an_object_is_noticed_without_strokes(scene) -> None:
@@ -49,5 +50,5 @@ def test_a_background_that_became_an_object_is_noticed_without_strokes(scene) ->
         y, x = divmod(i, 4)
         near[6 + 40 * y : 34 + 40 * y, 6 + 40 * x : 34 + 40 * x] = True
     scores = np.where(near, scores, np.array([0.0, 8.0, 0.0], dtype=np.float32)[:, None, None])
-    chosen = _best_readout(card(knows_outside=True), [embeddings], [scores], [painted])
+    chosen = _best_readout(card(knows_outside=True), [embeddings], [ReadoutContext(class_scores=scores)], [painted])
     assert chosen == {"method": "mutex_watershed", "knows_outside": False}

@@ -150,14 +150,16 @@ def _measure(network: UNet, card: ModelCard, images: Sequence[TrainingImage]) ->
     That is how far annotated objects are embedded from the background, how sure of a pixel's class one has to be, and
     which method agrees best with what was painted.
     """
-    embeddings, scores, labels, n_pixels = [], [], [], 0
+    embeddings, contexts, labels, n_pixels = [], [], [], 0
     for data in images:
         painted = data.annotations.labels
         box = annotated_box(painted, network.config) if data.annotations.n_objects else None
         if box is not None and n_pixels < _MEASURED_PIXELS and (painted[box] > 0).any():
-            outputs = split_outputs(embed_box(network, data.image[(slice(None), *box)]), network.config)
-            embeddings.append(outputs[0])
-            scores.append(outputs[1])
+            image = data.image[(slice(None), *box)]
+            own, scores = split_outputs(embed_box(network, image), network.config)
+            embeddings.append(own)
+            # Other images come without annotations.
+            contexts.append(ReadoutContext(image=image, class_scores=scores))
             labels.append(painted[box])
             n_pixels += labels[-1].size
     if not embeddings:
@@ -166,18 +168,18 @@ def _measure(network: UNet, card: ModelCard, images: Sequence[TrainingImage]) ->
         "foreground_radius": radius_from_annotations(embeddings, labels, smoothing=USUAL_SMOOTHING)
     }
     if network.config.pixel_classes:
-        known = [own for own in scores if own is not None]
+        known = [context.class_scores for context in contexts]
         probabilities = [class_probabilities(own, USUAL_SMOOTHING, scale=card.voxel_size) for own in known]
         size = smallest_object(card.median_object_size or 0.0)
         found["class_threshold"] = best_class_threshold(probabilities, labels, min_size=size)
-        found |= _best_readout(card.model_copy(update=found), embeddings, scores, labels)
+        found |= _best_readout(card.model_copy(update=found), embeddings, contexts, labels)
     return found
 
 
 def _best_readout(
     card: ModelCard,
     embeddings: Sequence[NDArray[np.float32]],
-    scores: Sequence[NDArray[np.float32] | None],
+    contexts: Sequence[ReadoutContext],
     labels: Sequence[NDArray[np.int32]],
 ) -> dict[str, Any]:
     """Return the method, and whether pixel classes tell the outside, that agree best with what was painted.
@@ -185,7 +187,6 @@ def _best_readout(
     The first of equals; the classes tell no outside to a model that was shown none. Where there are no strokes, nothing
     that was painted tells that all of a background became one object, but its size does.
     """
-    contexts = [ReadoutContext(class_scores=own) for own in scores]  # Other images come without annotations.
 
     def judge(choice: dict[str, Any]) -> float:
         chosen = card.model_copy(update=choice)
