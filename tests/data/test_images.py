@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from pydantic import ValidationError
 
-from napari_spoco.config import Normalization
+from napari_spoco.config import Normalization, TrainingConfig
 from napari_spoco.data import images
-from napari_spoco.data.images import as_channels_first, normalize_image
+from napari_spoco.data.images import as_channels_first, find_grey_values, normalize_image
 
 RAMP = np.arange(30, dtype=np.uint8).reshape(5, 6)
 
@@ -118,9 +119,23 @@ def test_neighbouring_large_integers_stay_apart() -> None:
     assert len(np.unique(normalize_image(image, Normalization()))) == 100
 
 
+@pytest.mark.parametrize("kind", ["percentile", "standard"])
+def test_a_part_is_normalised_as_the_whole(kind: str) -> None:
+    image = np.stack([RAMP, RAMP[::-1].astype(int) ** 2])
+    normalization = Normalization(kind=kind, lower=5, upper=95)
+    grey_values = find_grey_values(image, normalization)
+    part = (slice(None), slice(3, 6), slice(2, 9))
+    found = normalize_image(image[part], normalization, grey_values)
+    np.testing.assert_array_equal(found, normalize_image(image, normalization)[part])
+    assert np.abs(found - normalize_image(image[part], normalization)).max() > 0.1
+
+
 def test_percentiles_must_be_in_order() -> None:
-    with pytest.raises(ValueError, match=r"^normalization: expected lower < upper"):
-        normalize_image(RAMP[None], Normalization(lower=60, upper=40))
+    with pytest.raises(ValidationError, match=r"lower \(.*\): expected less than upper \(.*\), got 60 and 40"):
+        Normalization(lower=60, upper=40)
+    with pytest.raises(ValidationError, match=r"lower \(.*got 40 and 40"):
+        TrainingConfig(normalization={"lower": 40, "upper": 40})
+    Normalization(kind="standard", lower=60, upper=40)  # which has no percentiles
 
 
 def test_percentiles_of_large_images_use_all_columns(monkeypatch: pytest.MonkeyPatch) -> None:

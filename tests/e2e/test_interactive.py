@@ -61,7 +61,8 @@ def test_what_is_painted_with_the_mouse_is_trained_on(person, discs, heart) -> N
 @pytest.mark.parametrize("is_killed", [False, True], ids=["stopped", "killed"])
 def test_a_run_that_was_ended_early_is_resumed_to_its_end(person, discs, is_killed) -> None:
     widget, n_steps = person.widget, 150
-    person.set_training(**TINY, max_steps=n_steps, autosave_seconds=0.0 if is_killed else 60.0)
+    person.set_training(**TINY, max_steps=n_steps)
+    widget.train.settings.prefer({"autosave_seconds": 0.0 if is_killed else 60.0})
     person.press(widget.train.train_button)
     person.wait(lambda: len(person.losses) > 5)
     if is_killed:
@@ -80,6 +81,37 @@ def test_a_run_that_was_ended_early_is_resumed_to_its_end(person, discs, is_kill
     assert widget.train.train_button.text() == "Fine-tune"
     (folder,) = (person.folder / "models").iterdir()
     assert (folder / "log.csv").read_text().count("\n") == 1 + n_steps
+
+
+@pytest.mark.slow
+def test_the_model_in_use_stays_as_it_is_while_its_run_goes_on(person, discs) -> None:
+    widget = person.widget
+    person.set_training(**TINY, max_steps=100_000)
+    widget.train.settings.prefer({"autosave_seconds": 0.0})
+
+    def train(n_steps: int) -> None:
+        before = len(person.losses)
+        person.press(widget.train.train_button)
+        person.wait(lambda: len(person.losses) > before + n_steps)
+
+    train(5)
+    person.press(widget.train.stop_button)
+    person.rest()
+    path = Path(widget.session.model_path)
+    model, state = path.read_bytes(), path.with_name("state.pt").read_bytes()
+    train(5)
+    assert path.with_name("state.pt").read_bytes() != state
+    assert path.read_bytes() == model
+    person.press(widget.train.stop_button)
+    person.press(widget.train.stop_button)
+    person.rest()
+    assert "It can be resumed" in widget.footer.text
+    assert (widget.session.model_path, path.read_bytes()) == (str(path), model)
+    train(5)
+    person.press(widget.train.stop_button)
+    person.rest()
+    assert Path(widget.session.model_path) == path
+    assert path.read_bytes() != model
 
 
 @pytest.mark.slow

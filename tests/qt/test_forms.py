@@ -371,6 +371,20 @@ def test_a_rule_between_fields_marks_those_that_it_names(form, qtbot) -> None:
         read_parameters(Pair, made)
 
 
+def test_percentiles_in_the_wrong_order_are_marked(form, qtbot) -> None:
+    made = form(TrainingConfig, ["normalization"])
+    group = made.group("normalization")
+    type_into(qtbot, group.editor("lower"), "60", is_entered=True)
+    type_into(qtbot, group.editor("upper"), "40", is_entered=True)
+    reason = "lower (dark percentile): expected less than upper (bright percentile), got 60 and 40."
+    assert group.refused == {"lower": reason, "upper": reason}
+    with pytest.raises(ValueError, match=r"^Normalization: lower \(dark percentile\): .*, got 60 and 40\.$"):
+        read_parameters(TrainingConfig, made)
+    group.editor("kind").set_value("standard")
+    group.check()
+    assert not group.refused
+
+
 def test_a_folded_group_shows_that_there_is_a_wrong_field_in_it(form, qtbot) -> None:
     made = form(Nest)
     (heading,) = made.findChildren(QCollapsible)

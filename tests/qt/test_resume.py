@@ -73,6 +73,29 @@ def test_a_run_of_another_image_is_refused_in_words(stopped, viewer, processes) 
     assert not stopped.session.state.is_busy
 
 
+def test_a_run_of_an_image_with_another_voxel_size_is_refused_in_words(ready, viewer, processes, until, rest) -> None:
+    image = viewer.layers["cells"]
+    image.units = ("micrometer", "micrometer")
+    image.scale = (0.2, 0.2)
+    ready.train.train_button.click()
+    until(lambda: processes.made and processes.last.is_started)
+    processes.last.step(1)
+    ready.train.stop_button.click()
+    processes.last.save()  # The folder is there when the job hears of the next message.
+    processes.last.step(2)
+    processes.last.finish(stopped=True)
+    rest()
+    image.scale = (0.2, 0.35)
+    ready.train.train_button.click()
+    assert ready.footer.text == (
+        "This training is of “cells” at a voxel size of 0.2 \u00d7 0.2 µm, and that of “cells” is 0.2 \u00d7 0.35 µm "
+        "now: set it as it was under Annotate, or start from something else."
+    )
+    assert len(processes.made) == 1
+    image.scale = (0.2, 0.2)
+    assert resume(ready, processes, until).resume
+
+
 def test_the_curve_goes_on_where_the_run_does(stopped, processes, until) -> None:
     assert len(stopped.train.plot.totals) == 3
     resume(stopped, processes, until)

@@ -6,16 +6,17 @@ import numpy as np
 import pytest
 
 from napari_spoco._qt import paths
-from napari_spoco._qt.embeddings import view_part
-from napari_spoco._qt.embeddings.embedding_job import EmbeddingInputs
+from napari_spoco._qt.embeddings import embedding_job, view_part
+from napari_spoco._qt.embeddings.embedding_job import Embedder, EmbeddingInputs
 from napari_spoco._qt.embeddings.view_part import cut_inputs, part_around
 from napari_spoco._qt.segment import view_preview
 from napari_spoco._qt.sources import Geometry, ImageSource
-from napari_spoco.config import NetworkConfig
+from napari_spoco.config import NetworkConfig, SegmentationConfig
 from napari_spoco.data.resampling import Resampling
 from napari_spoco.segmentation import prediction
 
 SHAPE = (300, 320)
+UM = ("micrometer", "micrometer")
 
 
 @pytest.fixture
@@ -29,22 +30,109 @@ def box(*ends: tuple[int, int]) -> tuple[slice, ...]:
 
 def test_the_part_is_what_is_on_show_with_a_margin(all_is_large) -> None:
     resampling = Resampling((40, 1000, 1000), (40, 500, 500))
-    part = part_around(box((10, 19), (200, 300), (0, 100)), resampling)
-    assert part.box == box((0, 40), (136, 364), (0, 164))
+    view = box((10, 19), (200, 300), (0, 100))
+    part = part_around(view, resampling, NetworkConfig(ndim=3))
+    assert part.box == box((0, 40), (48, 444), (0, 244))  # 16 and 56 pixels of the model, from a multiple of 8 on
     assert part.trusted == box((0, 35), (168, 332), (0, 132))
-    assert part.origin == (0, 136, 0)
+    assert part.origin == (0, 48, 0)
     assert part.shows(box((10, 20), (200, 330), (0, 110)))
     assert not part.shows(box((10, 20), (200, 340), (0, 110)))
-    assert part.within(box((10, 20), (200, 330), (0, 110))) == box((10, 20), (64, 194), (0, 110))
+    assert part.within(box((10, 20), (200, 330), (0, 110))) == box((10, 20), (152, 282), (0, 110))
+    by_groups = part_around(view, resampling, NetworkConfig(ndim=3, norm="group"))
+    assert by_groups.box == box((0, 40), (128, 364), (0, 164))
+    assert by_groups.trusted == part.trusted
 
 
 def test_most_of_an_image_is_all_of_it(all_is_large) -> None:
     resampling = Resampling((1000, 1000), (1000, 1000))
-    assert part_around(box((0, 700), (0, 700)), resampling) is None
+    assert part_around(box((0, 700), (0, 700)), resampling, NetworkConfig()) is None
 
 
 def test_a_small_image_is_embedded_as_a_whole() -> None:
-    assert part_around(box((0, 9), (0, 9)), Resampling(SHAPE, SHAPE)) is None
+    assert part_around(box((0, 9), (0, 9)), Resampling(SHAPE, SHAPE), NetworkConfig()) is None
+
+
+class Here:
+    """A job that is awaited."""
+
+    def is_cancelled(self) -> bool:
+        return False
+
+    def report(self, _message: object) -> None:
+        pass
+
+
+@pytest.fixture
+def embed(tmp_path, monkeypatch):
+    """Return a function that embeds a view of an image, or all of it, with an untrained network of four levels."""
+    from torch import Generator, float32, nn
+
+    from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, save_model
+
+    monkeypatch.setattr(prediction, "choose_precision", lambda *_: float32)
+    config = NetworkConfig(embedding_dim=3, feature_maps=(4, 4, 4, 4))
+    card = ModelCard(network=config, voxel_size=(1.0, 1.0), units=UM)
+    model = EmbeddingModel.create(card, seed=0)
+    generator = Generator().manual_seed(0)
+    for module in model.network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.running_mean, 0, 0.3, generator=generator)
+            nn.init.uniform_(module.running_var, 0.01, 0.1, generator=generator)
+    path = str(save_model(model, tmp_path / "model.safetensors"))
+    embedder = Embedder(tmp_path / "embeddings")
+
+    def do(image, view, size=1.0):
+        source = ImageSource(image, Geometry((size, size), UM, ("y", "x")), "cells")
+        job = embedder.embed(Here(), EmbeddingInputs(source, path, SegmentationConfig(), device="cpu", view=view))
+        while True:
+            try:
+                next(job)
+            except StopIteration as end:
+                return end.value
+
+    return do
+
+
+@pytest.mark.parametrize(
+    ("view", "shape", "size"),
+    [
+        pytest.param(box((131, 160), (125, 170)), SHAPE, 1.0, id="middle"),
+        pytest.param(box((0, 40), (290, 320)), SHAPE, 1.0, id="corner"),
+        pytest.param(box((301, 330), (203, 260)), (600, 640), 0.7, id="resampled"),
+    ],
+)
+def test_embeddings_of_a_part_are_those_of_the_whole_image(embed, all_is_large, view, shape, size) -> None:
+    image = np.random.default_rng(0).random(shape).astype(np.float32)
+    image[-60:] *= 20  # What is bright elsewhere counts for the grey values of the part.
+    embedded, whole = embed(image, view, size), embed(image, None, size)
+    part = embedded.part
+    assert whole.part is None
+    trusted = view_part._scaled(part.trusted, shape, whole.resampling.model_shape)
+    pairs = zip(trusted, part.model_box, strict=True)
+    own = tuple(slice(one.start - all_of_it.start, one.stop - all_of_it.start) for one, all_of_it in pairs)
+    expected = whole.embeddings[(slice(None), *trusted)].astype(np.float32)
+    found = embedded.embeddings[(slice(None), *own)].astype(np.float32)
+    assert embedded.rgb.shape[:2] == tuple(one.stop - one.start for one in part.box)
+    assert expected.std() > 0.05
+    np.testing.assert_allclose(found, expected, rtol=2e-3, atol=2e-3)  # half precision
+
+
+def test_grey_values_of_the_whole_are_found_once(embed, all_is_large, monkeypatch) -> None:
+    image = np.random.default_rng(0).random(SHAPE).astype(np.float32)
+    shapes = []
+    found = embedding_job.find_grey_values
+    monkeypatch.setattr(embedding_job, "find_grey_values", lambda im, *of: shapes.append(im.shape) or found(im, *of))
+    for view in (box((0, 40), (0, 40)), box((200, 240), (200, 240))):
+        embed(image, view)
+    assert shapes == [(1, *SHAPE)]
+    embed(image + 1, view)
+    assert len(shapes) == 2
+
+
+def test_a_part_without_contrast_is_embedded(embed, all_is_large) -> None:
+    image = np.zeros(SHAPE, np.float32)
+    image[250:] = np.arange(SHAPE[1])
+    assert embed(image, box((0, 40), (0, 40))).part is not None
 
 
 def test_what_is_known_is_cut() -> None:

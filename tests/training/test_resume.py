@@ -13,6 +13,7 @@ import torch
 
 from napari_spoco.config import AdversarialConfig, LossConfig, TrainingConfig, ValidationConfig
 from napari_spoco.models.checkpoint import load_model, save_model
+from napari_spoco.training import finishing
 from napari_spoco.training.devices import limit_threads
 from napari_spoco.training.process import TrainingProcess, TrainingRequest
 from napari_spoco.training.reports import ScoreReport, StepReport, TrainingFailed, TrainingFinished, TrainingStarted
@@ -143,6 +144,63 @@ def test_child_ended_by_a_signal_resumes_exactly(case: Case, tmp_path: Path, nam
         torch.testing.assert_close(model.network.state_dict()[key], value, rtol=0, atol=0)
     with (tmp_path / "run" / "log.csv").open(newline="") as file:
         assert [int(row["step"]) for row in csv.DictReader(file)] == list(range(1, 61))
+
+
+def models_in(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.glob("*.safetensors")}
+
+
+def test_a_resumed_run_leaves_the_models_of_its_earlier_part_until_it_ends(case: Case, tmp_path: Path) -> None:
+    image, labels, config = case
+    config = config.model_copy(update={"autosave_seconds": 0.0, "validation": ValidationConfig(every=2, fraction=0.3)})
+    data = [image], [split_objects(labels)]
+    unbroken = train(*data, config=config)
+    train(*data, config=config, folder=tmp_path, stop=stop_after(2))
+    before = models_in(tmp_path)
+    assert len(before) == 2
+    trainer = Trainer(*data, folder=tmp_path, resume=True)
+    for message in trainer.run():  # until it is killed, after the autosave of the step before
+        assert models_in(tmp_path) == before
+        if isinstance(message, StepReport) and message.step == 5:
+            break
+    resumed = Trainer(*data, folder=tmp_path, resume=True)
+    messages = list(resumed.run())
+    assert next(m for m in messages if isinstance(m, TrainingStarted)).first_step == 5
+    assert models_in(tmp_path) == before
+    assert_same(unbroken, resumed.result())
+    assert all(model != before[name] for name, model in models_in(tmp_path).items())
+    assert load_model(tmp_path / "last.safetensors").card.history.steps == STEPS
+
+
+def test_models_of_the_earlier_part_stay_where_the_new_ones_cannot_be_measured(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, labels, config = case
+    train([image], [labels], config=config, folder=tmp_path, stop=stop_after(2))
+    before = models_in(tmp_path)
+    trainer = Trainer([image], [labels], folder=tmp_path, resume=True)
+    list(trainer.run())
+    with monkeypatch.context() as patch, pytest.raises(MemoryError):
+        patch.setattr(finishing, "_measure", lambda *_: (_ for _ in ()).throw(MemoryError))
+        trainer.result()
+    assert models_in(tmp_path) == before
+    again = Trainer([image], [labels], folder=tmp_path, resume=True)
+    list(again.run())
+    assert len(again.result().reports) == STEPS
+
+
+def test_a_run_without_a_model_yet_keeps_one_at_every_autosave(case: Case, tmp_path: Path) -> None:
+    image, labels, config = case
+    config = config.model_copy(update={"autosave_seconds": 0.0})
+    for is_resumed in (False, True):
+        trainer = Trainer([image], [labels], config=config, folder=tmp_path, resume=is_resumed)
+        steps = (message.step for message in trainer.run() if isinstance(message, StepReport))
+        next(steps), next(steps)
+        (model,) = tmp_path.glob("*.safetensors")
+        model.unlink()
+        next(steps)
+        assert load_model(tmp_path).card.history.steps == trainer._history.step - 1
+        (tmp_path / "last.safetensors").unlink()
 
 
 def resumed_messages(case: Case, folder: Path) -> list[object]:

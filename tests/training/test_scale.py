@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -147,6 +148,31 @@ def test_resumed_at_the_same_voxel_size(
     resumed = train([image], [labels], folder=tmp_path, resume=True)
     assert_same(unbroken, resumed)
     assert resumed.model.card.voxel_size == (0.4, 0.4)
+
+
+@pytest.mark.parametrize(
+    ("size", "units", "message"),
+    [
+        ((0.2, 0.2), UM, None),
+        ((200.5, 199.5), ("nanometer",) * 2, None),
+        ((1.0, 1.0), PIXELS, None),
+        (
+            (0.2, 0.3),
+            UM,
+            r"^voxel_size: expected 0.2 x 0.2 micrometer of images\[0\], as in .*, got 0.2 x 0.3 micrometer$",
+        ),
+    ],
+    ids=["same", "rounded, in another unit", "not known", "other"],
+)
+def test_an_image_of_another_voxel_size_cannot_resume_a_run(
+    discs: Discs, tiny_config: TrainingConfig, tmp_path: Path, size, units, message: str | None
+) -> None:
+    image, labels = discs
+    config = tiny_config.model_copy(update={"max_steps": 1})
+    train([image], [labels], config=config, folder=tmp_path, voxel_size=(0.2, 0.2), units=UM)
+    expected = nullcontext() if message is None else pytest.raises(ValueError, match=message)
+    with expected:
+        Trainer([image], [labels], folder=tmp_path, resume=True, voxel_size=size, units=units)
 
 
 def test_a_run_that_was_saved_before_there_were_voxel_sizes_resumes(

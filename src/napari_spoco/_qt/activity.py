@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
     from napari_spoco._qt.controller import SessionController
-    from napari_spoco._qt.embeddings.embedding_job import PredictionProgress
+    from napari_spoco._qt.embeddings.prediction_job import PredictionProgress
     from napari_spoco._qt.notices import Notice
 
 _MILLISECONDS = 500

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from napari_spoco._qt.embeddings.prediction_job import PredictionProgress
     from napari_spoco._qt.notices import Tone
     from napari_spoco.training.process import TrainingRequest, ViewUpdate
     from napari_spoco.training.reports import TrainingMessage
@@ -342,9 +343,7 @@ class SessionController(QObject):
         if not message.stopped:
             self._run = self._resumable = self._start_wish = None
 
-    def _on_embedding_message(
-        self, message: embedding_job.PredictionProgress | embedding_job.EmbeddedImage | JobStep
-    ) -> None:
+    def _on_embedding_message(self, message: PredictionProgress | embedding_job.EmbeddedImage | JobStep) -> None:
         if isinstance(message, embedding_job.EmbeddedImage):
             self._notice("Finding the objects …")
             self._set_state(SessionState.SEGMENTING)

@@ -18,7 +18,7 @@ from napari_spoco._qt.segment.tile_pace import TilePace
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_spoco._qt.embeddings.embedding_job import PredictionProgress
+    from napari_spoco._qt.embeddings.prediction_job import PredictionProgress
     from napari_spoco._qt.notices import Notice
     from napari_spoco.training.reports import StepReport
 

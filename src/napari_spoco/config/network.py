@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
+
+from pydantic import model_validator
 
 from napari_spoco.config.parameters import Parameters, setting
 
@@ -42,6 +44,15 @@ class Normalization(Parameters):
         gt=0,
         le=100,
     )
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.kind == "percentile" and self.lower >= self.upper:
+            raise ValueError(
+                "lower (dark percentile): expected less than upper (bright percentile), "
+                f"got {self.lower:g} and {self.upper:g}"
+            )
+        return self
 
 
 class NetworkConfig(Parameters):

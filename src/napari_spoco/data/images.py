@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 MAX_PERCENTILE_PIXELS = 4_000_000
 """Percentiles of larger channels are estimated from about so many of their pixels."""
 
+GreyValues = tuple[tuple[float, float], ...]
+"""Per channel, the intensities that become 0 and 1."""
+
 _SPATIAL_AXES = {2: "YX", 3: "ZYX"}
 
 
@@ -55,7 +58,12 @@ class SourceImage:
 
 
 def as_channels_first(
-    image: ArrayLike, *, ndim: int, channels: Sequence[int] | None = None, name: str = "image"
+    image: ArrayLike,
+    *,
+    ndim: int,
+    channels: Sequence[int] | None = None,
+    name: str = "image",
+    may_be_constant: bool = False,
 ) -> NDArray[Any]:
     """Return a valid image with its channel axis first.
 
@@ -69,6 +77,8 @@ def as_channels_first(
         Which channels to take (`take_channels`); the others may be what they like. All if None.
     name : str
         Name of the argument in error messages.
+    may_be_constant : bool
+        Take an image without contrast, as a part of one may be.
 
     Returns
     -------
@@ -79,7 +89,7 @@ def as_channels_first(
     ------
     ValueError
         Wrong number of axes, no such channels, channels last, empty, boolean, complex or non-numeric, NaN or infinite,
-        constant.
+        constant unless it may be.
     """
     array = np.asarray(image)
     if array.dtype.kind not in "iuf":
@@ -97,7 +107,7 @@ def as_channels_first(
     low, high = array.min(), array.max()
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError(f"{name}: expected finite values, got NaN or infinity")
-    if low == high:
+    if low == high and not may_be_constant:
         raise ValueError(f"{name}: expected an image with contrast, got the value {low} everywhere")
     if array.dtype.kind == "f":
         if max(abs(float(low)), abs(float(high))) > float(np.finfo(np.float32).max):
@@ -106,7 +116,9 @@ def as_channels_first(
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
-def normalize_image(image: NDArray[Any], normalization: Normalization) -> NDArray[np.float32]:
+def normalize_image(
+    image: NDArray[Any], normalization: Normalization, grey_values: GreyValues | None = None
+) -> NDArray[np.float32]:
     """Map each channel's dark percentile to 0 and its bright percentile to 1, without clipping; or to z-scores.
 
     Parameters
@@ -115,26 +127,17 @@ def normalize_image(image: NDArray[Any], normalization: Normalization) -> NDArra
         (C, *spatial), see `as_channels_first`.
     normalization : Normalization
         The two percentiles, or "standard".
+    grey_values : tuple of tuple of float, optional
+        What `find_grey_values` found in the whole image of which this is a part; None for an image that is whole.
 
     Returns
     -------
     ndarray
-        float32 (C, *spatial). Where the percentiles coincide, the channel's extremes take their place; a
-        constant channel becomes 0. Percentiles of channels of more than `MAX_PERCENTILE_PIXELS` pixels come
-        from a regular subset of them. With "standard" of mean 0 and standard deviation 1.
-
-    Raises
-    ------
-    ValueError
-        The dark percentile is not below the bright one.
+        float32 (C, *spatial); a constant channel becomes 0. With "standard" the mean is 0, the standard deviation 1.
     """
-    if normalization.kind == "percentile" and normalization.lower >= normalization.upper:
-        raise ValueError(
-            f"normalization: expected lower < upper, got lower {normalization.lower}, upper {normalization.upper}"
-        )
     out = np.zeros(image.shape, np.float32)
-    for channel, target in zip(image, out, strict=True):
-        zero, one = _anchor_values(channel, normalization)
+    known = find_grey_values(image, normalization) if grey_values is None else grey_values
+    for channel, target, (zero, one) in zip(image, out, known, strict=True):
         if zero < one:
             # float64 where float32 cannot tell neighbouring integers apart
             wide = channel.astype(np.result_type(channel.dtype, np.float32))
@@ -142,8 +145,18 @@ def normalize_image(image: NDArray[Any], normalization: Normalization) -> NDArra
     return out
 
 
-def _anchor_values(channel: NDArray[Any], normalization: Normalization) -> tuple[float, float]:
-    """Return the intensities that become 0 and 1."""
+def find_grey_values(image: NDArray[Any], normalization: Normalization) -> GreyValues:
+    """Return for each channel of an image (C, *spatial) the intensities that become 0 and 1.
+
+    Percentiles of channels of more than `MAX_PERCENTILE_PIXELS` pixels come from every n-th pixel: of 4 million, the
+    bright .2 % are still 8000, so that what the percentile then stands for is .2 % within some hundredths of it. Where
+    the two percentiles coincide, the channel's extremes take their place. With "standard", mean and standard deviation
+    are those of all pixels.
+    """
+    return tuple(_grey_values(channel, normalization) for channel in image)
+
+
+def _grey_values(channel: NDArray[Any], normalization: Normalization) -> tuple[float, float]:
     if normalization.kind == "standard":
         mean = float(channel.mean(dtype=np.float64))
         return mean, mean + float(channel.std(dtype=np.float64))

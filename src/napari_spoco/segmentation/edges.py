@@ -141,7 +141,8 @@ def add_expected(edges: NDArray[np.float32], contrast: NDArray[np.float32], shar
     centred = contrast - contrast.mean()
     power = float(np.vdot(centred, centred))
     slope = float(np.vdot(centred, edges)) / power if power else 0.0
-    return np.maximum(edges + np.float32(share * slope) * centred, 0)
+    higher: NDArray[np.float32] = np.maximum(edges + np.float32(share * slope) * centred, 0)
+    return higher
 
 
 def parts_between_edges(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from napari_spoco.config import NetworkConfig
+    from napari_spoco.data.images import GreyValues
     from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard
     from napari_spoco.models.precision import Precision
     from napari_spoco.segmentation.tiling import Tile
@@ -85,13 +86,14 @@ def predict_outputs(
     stop: Callable[[], bool] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     n_outputs: int | None = None,
+    grey_values: GreyValues | None = None,
 ) -> Any:
     """Compute all that a network has to say of every pixel, tile by tile, on the device where it is.
 
     Parameters
     ----------
     model
-        Network and card; the image is normalised as a whole, as the card says.
+        Network and card; the image is normalised as the card says.
     image
         (*spatial) or (C, *spatial), raw intensities, 2D or 3D as the network is; of more channels than the model takes,
         those that the card names.
@@ -117,6 +119,9 @@ def predict_outputs(
         Called with (tiles done, tiles in all) before the first and after every tile.
     n_outputs
         How many numbers per pixel are wanted; all if None.
+    grey_values
+        Of the whole image, where `image` is a part of it (`data.images.find_grey_values`), to be normalised as the
+        whole; None = of `image`.
 
     Returns
     -------
@@ -134,7 +139,7 @@ def predict_outputs(
     """
     config = model.config
     network = copy.deepcopy(_choose_network(model, teacher=teacher)).eval()  # Others may train it meanwhile.
-    channels = _check_image(image, model.card)
+    channels = _check_image(image, model.card, is_part=grey_values is not None)
     shape = channels.shape[1:]
     n_outputs = config.n_outputs if n_outputs is None else n_outputs
     if out is None:
@@ -145,7 +150,8 @@ def predict_outputs(
     dtype = choose_precision(precision, device)
     memory = _memory_budget(device, config.ndim, dtype)
     tiles = choose_tiles(model.card, shape, memory=memory, tile_shape=tile_shape, halo=halo)
-    normalized = _pad(normalize_image(channels, model.card.normalization), padded_shape(shape, config.stride))
+    normalized = normalize_image(channels, model.card.normalization, grey_values)
+    normalized = _pad(normalized, padded_shape(shape, config.stride))
     if tiles[0].weights is not None:
         out[...] = 0
     if on_progress is not None:
@@ -192,9 +198,9 @@ def _choose_network(model: EmbeddingModel, *, teacher: bool) -> nn.Module:
     return model.teacher
 
 
-def _check_image(image: NDArray[Any], card: ModelCard) -> NDArray[Any]:
+def _check_image(image: NDArray[Any], card: ModelCard, *, is_part: bool) -> NDArray[Any]:
     config = card.network
-    channels = card.take_channels(as_channels_first(image, ndim=config.ndim))
+    channels = card.take_channels(as_channels_first(image, ndim=config.ndim, may_be_constant=is_part))
     if min(channels.shape[1:]) < config.stride:
         raise ValueError(
             f"image: expected at least {config.stride} pixels along every axis (the stride of the network), "

@@ -290,7 +290,8 @@ def smoothed_box(
 
 def contrast_of_box(signal: NDArray[Any], box: Box | None, scale: Sequence[float] | None) -> NDArray[np.float32]:
     """Return the local contrast of a signal (*spatial) in the box."""
-    return smoothed_box(signal[None], box, AROUND, scale, local_contrast)[0]
+    contrast: NDArray[np.float32] = smoothed_box(signal[None], box, AROUND, scale, local_contrast)[0]
+    return contrast
 
 
 def stroke_box(annotations: NDArray[Any] | None) -> Box | None:

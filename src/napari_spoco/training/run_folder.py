@@ -2,13 +2,14 @@
 
     state.pt             everything that the next step depends on; written at every autosave and at the end
     best.safetensors     the model with the best score on the objects left out
-    last.safetensors     the model as it was at the end
+    last.safetensors     the model as it was at the end, or at the last autosave of a run that has not ended yet
     config.json          the settings, readable by `napari-spoco train --config`
     log.csv, scores.csv  a row per step and a row per score
     log.txt              what the window said of it, if there was one (`_qt/train/run_log.py`)
 
 Every file but the logs appears complete or not at all, so a run that is killed goes on from its last autosave. The
-state holds tensors, numbers and text alone and is read without running any code.
+models of a run that is resumed stay as they are until it ends again: somebody may be using them, and what it learns
+meanwhile is in the state. The state holds tensors, numbers and text alone and is read without running any code.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import torch
 
 from napari_spoco.data.writers import atomic_path
 from napari_spoco.models.checkpoint import save_model
-from napari_spoco.models.registry import RUN_MODELS
+from napari_spoco.models.registry import RUN_MODELS, model_in_folder
 from napari_spoco.training.reports import LossTerms, ScoreReport, StepReport
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class RunFolder:
     def __init__(self, path: str | os.PathLike[str], *, keep: bool = False) -> None:
         self.path = Path(path)
         self._state = self.path / "state.pt"
+        self._has_models = keep and model_in_folder(self.path) != self.path
         if keep and not self._state.is_file():
             raise FileNotFoundError(f"folder: there is no training to go on with in {self.path} (no state.pt).")
         if not keep and self._state.exists():
@@ -84,6 +86,11 @@ class RunFolder:
     def scores_path(self) -> Path:
         """Where the scores are kept."""
         return self.path / "scores.csv"
+
+    @property
+    def takes_models_meanwhile(self) -> bool:
+        """Whether models are kept before the run ends: not where they would replace those of its earlier part."""
+        return not self._has_models
 
     def begin(self, config: TrainingConfig, step: int) -> None:
         """Make the folder, write the settings, and begin the logs or cut off what lies behind `step`.

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from napari_spoco.data.resampling import describe_size, differ_too_much, in_micrometers, plan_resampling
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ Sizes = tuple[float, ...]
 Units = tuple[str, ...]
 VoxelSize = tuple[Sizes, Units]
 """Per spatial axis."""
+_ROUNDING = 0.01
+"""Share by which a voxel size may differ from what it was: files round it."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +53,24 @@ class TrainingScale:
 
     @classmethod
     def from_state(cls, state: dict[str, Any] | None, images: Sequence[VoxelSize | None]) -> TrainingScale:
-        """Return what `state_dict` was asked of; a run that was saved before there was one resamples nothing."""
+        """Return what `state_dict` was asked of; a run that was saved before there was one resamples nothing.
+
+        Raises
+        ------
+        ValueError
+            An image has another voxel size than it had; one whose voxel size is not known may have any.
+        """
         if state is None:
             return cls(next((given for given in images if given), None), (None,) * len(images))
         # With another number of images their shapes will be found to be others too.
         is_same = len(state["images"]) == len(images)
+        for index, (kept, given) in enumerate(zip(state["images"], images, strict=True) if is_same else ()):
+            sizes = [_micrometers(size, "voxel_size, units") if size else None for size in (kept, given)]
+            if sizes[0] and sizes[1] and is_other_size(sizes[0], sizes[1]):
+                raise ValueError(
+                    f"voxel_size: expected {describe_size(sizes[0])} of images[{index}], as in the resumed training, "
+                    f"got {describe_size(sizes[1])}"
+                )
         return cls(state["voxel_size"], tuple(state["images"] if is_same else images))
 
 
@@ -97,6 +114,11 @@ def choose_scale(
         f"{describe_size(model_size)}, to be right; they are not resampled to it."
     )
     return TrainingScale(known[0], images, notice)
+
+
+def is_other_size(kept: Sizes, given: Sizes) -> bool:
+    """Say whether an image has another voxel size than it had, both in one unit."""
+    return len(kept) != len(given) or not np.allclose(given, kept, rtol=_ROUNDING, atol=0)
 
 
 def _micrometers(given: VoxelSize, name: str) -> Sizes | None:

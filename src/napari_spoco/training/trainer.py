@@ -223,16 +223,20 @@ class Trainer:
         self._previewer.look_at(image_index, box)
 
     def save(self) -> None:
-        """Keep the run as it is now, to be resumed; without a folder do nothing."""
+        """Keep the run as it is now, to be resumed; without a folder do nothing.
+
+        The models that a resumed run finds in its folder stay until `result` replaces them.
+        """
         if self._folder is None or not self._is_first_process:
             return
         self._folder.log_steps(self._history.reports[self._n_logged :])
         self._n_logged = self._history.step
         self._folder.save_state(self._state())
-        self._folder.save_models(*self._models(is_measured=False))
+        if self._folder.takes_models_meanwhile:
+            self._folder.save_models(*self._models(is_measured=False))
 
     def result(self) -> TrainingResult:
-        """Return the model as it is now, on the CPU, with its history; the folder keeps it instead of the autosave."""
+        """Return the model as it is now, on the CPU, with its history; the folder keeps it instead of earlier ones."""
         last, best = self._models(is_measured=True)
         is_kept = self._folder is not None and self._is_first_process
         return TrainingResult(
@@ -352,8 +356,8 @@ class Trainer:
         shapes = [tuple(image.image.shape) for image in self._pool.images]
         if shapes != state["shapes"]:
             raise ValueError(
-                f"images: expected those of the resumed training, of shapes {state['shapes']} (C, *spatial), "
-                f"got {shapes}."
+                f"images: expected those of the resumed training, of shapes {state['shapes']} (C, *spatial) at its "
+                f"voxel size, got {shapes}."
             )
         self._learner.load_state_dict(state["learner"])
         self._selection.load_state_dict(state["selection"])

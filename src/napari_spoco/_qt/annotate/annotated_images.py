@@ -14,6 +14,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_spoco._qt import layers
 from napari_spoco._qt.annotate.image_layers import ImageStage, newest_objects, owner
+from napari_spoco._qt.image_axes import voxel_size
 from napari_spoco._qt.train.run_images import RunImage, read_run_images
 from napari_spoco._qt.train.training_job import AnnotatedSource
 
@@ -43,7 +44,8 @@ class AnnotatedImage:
 
     def about(self) -> RunImage:
         """Return what the image is known by in the folder of a training."""
-        return RunImage(self.image.name, layers.identity(self.image), layers.spatial_shape(self.image))
+        image = self.image
+        return RunImage(image.name, layers.identity(image), layers.spatial_shape(image), voxel_size(image))
 
 
 class AnnotatedImages(QObject):

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from napari_spoco._qt.embeddings.embedding_store import EmbeddingStore, digest
+from napari_spoco._qt.embeddings.prediction_job import Predictor
 from napari_spoco._qt.embeddings.view_part import ViewPart, cut_inputs, part_around
 from napari_spoco._qt.job_steps import JobStep
 from napari_spoco.config import AnnotationConfig
 from napari_spoco.data.annotations import SparseAnnotations
-from napari_spoco.data.images import as_channels_first
+from napari_spoco.data.images import as_channels_first, find_grey_values
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from napari_spoco._qt.sources import ImageSource
     from napari_spoco._qt.worker import JobContext
     from napari_spoco.config import SegmentationConfig
+    from napari_spoco.data.images import GreyValues
     from napari_spoco.data.resampling import Resampling
     from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard
     from napari_spoco.segmentation.reclustering import Reclustering
@@ -74,14 +76,6 @@ class EmbeddingInputs:
     view: Box | None = None
 
 
-@dataclass(frozen=True)
-class PredictionProgress:
-    """Tiles done, and in all."""
-
-    n_done: int
-    n_tiles: int
-
-
 @dataclass(frozen=True, eq=False)
 class EmbeddedImage:
     """An image under a model, ready to be read out.
@@ -125,6 +119,14 @@ class EmbeddedImage:
     part: ViewPart | None = None
 
 
+class _WholeImage(NamedTuple):
+    """An image (C, *spatial) at the model's voxel size, of which parts are embedded, by the name of both."""
+
+    name: str
+    image: NDArray[Any]
+    grey_values: GreyValues
+
+
 class Embedder:
     """Embeds images; keeps the last one and the last part at hand, and the embeddings of earlier ones on disk."""
 
@@ -132,6 +134,7 @@ class Embedder:
         self._store = EmbeddingStore(folder)
         self._last: EmbeddedImage | None = None
         self._last_part: EmbeddedImage | None = None
+        self._whole: _WholeImage | None = None
 
     @property
     def last(self) -> EmbeddedImage | None:
@@ -162,16 +165,22 @@ class Embedder:
         # Consistency clustering compares the student's embeddings with the teacher's.
         needs_both = inputs.config.method == "consistency"
         network: Network = "student" if needs_both or model.teacher is None else inputs.network
-        part = self._part(inputs, f"{name}-{network}", pixels.shape[1:], model)
+        resampling = model.card.resampling(pixels.shape[1:], geometry.scale, geometry.units)
+        part = self._part(inputs, f"{name}-{network}", resampling, model)
+        image = grey_values = None
         if part is not None:
-            inputs, name = cut_inputs(inputs, part.box, pixels.shape[1:]), f"{name}-{digest(part.box)}"
-            pixels = pixels[(slice(None), *part.box)]
+            whole = self._look_at_whole(job, name, pixels, resampling, model)
+            image, grey_values = whole.image[(slice(None), *part.model_box)], whole.grey_values
+            inputs, name = cut_inputs(inputs, part.box, resampling.shape), f"{name}-{digest(part, grey_values)}"
+            resampling = part.resampling(resampling)
+        predictor = Predictor(job, self._store, model, inputs.device, grey_values)
         last = self._last if part is None else self._last_part
         if last is None or last.key != f"{name}-{network}":
-            last = self._begin(job, inputs, name, network, pixels, model)
-        context = self._context(inputs, pixels, last)
+            image = resampling.image(pixels) if image is None else image
+            last = _begin(predictor, f"{name}-{network}", image, resampling, geometry.scale)
+        context = _context(inputs, last)
         if needs_both and context.teacher_embeddings is None and model.teacher is not None:
-            teacher = self._predict(job, inputs, f"{name}-teacher", context.image, model)
+            teacher = predictor.predict(f"{name}-teacher", context.image)
             context = replace(context, teacher_embeddings=teacher[: model.config.embedding_dim])
         last.reclustering.set_context(context)
         dots = _sample_dots(last, context.annotations)
@@ -183,86 +192,65 @@ class Embedder:
         return last
 
     def _part(
-        self, inputs: EmbeddingInputs, key: str, shape: tuple[int, ...], model: EmbeddingModel
+        self, inputs: EmbeddingInputs, key: str, resampling: Resampling, model: EmbeddingModel
     ) -> ViewPart | None:
         """Return what has to be embedded of an image; None for all of it, where that is at hand, wanted or as quick."""
         if inputs.view is None or self.find(key) is not None or (self._last is not None and self._last.key == key):
             return None
-        geometry = inputs.image.geometry
-        return part_around(inputs.view, model.card.resampling(shape, geometry.scale, geometry.units))
+        return part_around(inputs.view, resampling, model.config)
 
-    def _begin(
-        self,
-        job: JobContext,
-        inputs: EmbeddingInputs,
-        name: str,
-        network: Network,
-        pixels: NDArray[Any],
-        model: EmbeddingModel,
-    ) -> EmbeddedImage:
-        from napari_spoco.segmentation.prediction import split_outputs
-        from napari_spoco.segmentation.projection import PcaProjection
-        from napari_spoco.segmentation.reclustering import Reclustering
-        from napari_spoco.segmentation.view import ReadoutContext
+    def _look_at_whole(
+        self, job: JobContext, name: str, pixels: NDArray[Any], resampling: Resampling, model: EmbeddingModel
+    ) -> _WholeImage:
+        """Return the image at the model's voxel size, and by what it is normalised; once for all of its parts."""
+        if self._whole is None or self._whole.name != name:
+            job.report(JobStep("Looking at the whole image"))
+            image = resampling.image(pixels)
+            self._whole = _WholeImage(name, image, find_grey_values(image, model.card.normalization))
+        return self._whole
 
-        geometry = inputs.image.geometry
-        resampling = model.card.resampling(pixels.shape[1:], geometry.scale, geometry.units)
-        image = resampling.image(pixels)
-        key = f"{name}-{network}"
-        embeddings, scores = split_outputs(self._predict(job, inputs, key, image, model), model.config)
-        job.report(JobStep("Making colours of the embeddings"))
-        projection = PcaProjection()
-        rgb, _ = resampling.picture(projection.fit_transform(np.asarray(embeddings, np.float32)))
-        scale = geometry.scale if resampling.is_identity else None
-        context = ReadoutContext(image=image, class_scores=scores, scale=scale)
-        reclustering = Reclustering(embeddings, model.card, context)
-        basis = projection.basis
-        assert basis is not None
-        return EmbeddedImage(key, model.card, resampling, embeddings, reclustering, context, rgb, basis)
 
-    def _predict(
-        self, job: JobContext, inputs: EmbeddingInputs, key: str, image: Any, model: EmbeddingModel
-    ) -> NDArray[np.float16]:
-        from napari_spoco.segmentation.prediction import predict_outputs
-        from napari_spoco.training.devices import choose_device
+def _begin(
+    predictor: Predictor, key: str, image: NDArray[Any], resampling: Resampling, pixel_size: tuple[float, ...]
+) -> EmbeddedImage:
+    """Embed an image (C, *spatial) at the model's voxel size."""
+    from napari_spoco.segmentation.prediction import split_outputs
+    from napari_spoco.segmentation.projection import PcaProjection
+    from napari_spoco.segmentation.reclustering import Reclustering
+    from napari_spoco.segmentation.view import ReadoutContext
 
-        def on_progress(n_done: int, n_tiles: int) -> None:
-            if n_done == 1:
-                job.report(JobStep("Computing the embeddings"))
-            job.report(PredictionProgress(n_done, n_tiles))
+    card = predictor.model.card
+    embeddings, scores = split_outputs(predictor.predict(key, image), card.network)
+    predictor.job.report(JobStep("Making colours of the embeddings"))
+    projection = PcaProjection()
+    rgb, _ = resampling.picture(projection.fit_transform(np.asarray(embeddings, np.float32)))
+    scale = pixel_size if resampling.is_identity else None
+    context = ReadoutContext(image=image, class_scores=scores, scale=scale)
+    reclustering = Reclustering(embeddings, card, context)
+    basis = projection.basis
+    assert basis is not None
+    return EmbeddedImage(key, card, resampling, embeddings, reclustering, context, rgb, basis)
 
-        def predict(out: NDArray[np.float16]) -> None:
-            job.report(JobStep("Starting the model"))
-            predict_outputs(
-                model.to(choose_device(inputs.device)),
-                image,
-                teacher=key.endswith("teacher"),
-                out=out,
-                stop=job.is_cancelled,
-                on_progress=on_progress,
-            )
 
-        return self._store.get(key, (model.config.n_outputs, *image.shape[1:]), predict)
-
-    def _context(self, inputs: EmbeddingInputs, pixels: NDArray[Any], image: EmbeddedImage) -> ReadoutContext:
-        """Say what is known beside the embeddings; an array that holds what it held before stays the same one."""
-        shape, resampling, known = pixels.shape[1:], image.resampling, image.context
-        mask, clicked = inputs.mask, inputs.background_pixel
-        if mask is not None and mask.shape != shape:
-            raise ValueError(f"foreground: expected the image's shape {shape}, got {mask.shape}.")
-        annotations = inputs.annotations
-        if annotations is not None and annotations.shape != shape:
-            annotations = None  # Of another image: of no use here, and no error.
-        if annotations is not None:  # Strokes of background are no objects.
-            meaning = inputs.meaning.model_copy(update={"painted_in_planes": False})
-            labels = SparseAnnotations.from_labels(np.array(annotations), config=meaning).labels
-            annotations = _kept(known.annotations, resampling.annotations(labels))
-        return replace(
-            known,
-            mask=None if mask is None else _kept(known.mask, resampling.mask(np.asarray(mask))),
-            annotations=annotations,
-            background_pixel=None if clicked is None else resampling.model_pixel(clicked),
-        )
+def _context(inputs: EmbeddingInputs, image: EmbeddedImage) -> ReadoutContext:
+    """Say what is known beside the embeddings; an array that holds what it held before stays the same one."""
+    resampling, known = image.resampling, image.context
+    mask, clicked = inputs.mask, inputs.background_pixel
+    if mask is not None and mask.shape != resampling.shape:
+        raise ValueError(f"foreground: expected the image's shape {resampling.shape}, got {mask.shape}.")
+    annotations = inputs.annotations
+    if annotations is not None and annotations.shape != resampling.shape:
+        annotations = None  # Of another image: of no use here, and no error.
+    if annotations is not None:  # Strokes of background are no objects.
+        meaning = inputs.meaning.model_copy(update={"painted_in_planes": False})
+        labels = SparseAnnotations.from_labels(np.array(annotations), config=meaning).labels
+        annotations = _kept(known.annotations, resampling.annotations(labels))
+    return replace(
+        known,
+        mask=None if mask is None else _kept(known.mask, resampling.mask(np.asarray(mask))),
+        annotations=annotations,
+        background_pixel=None if clicked is None else resampling.model_pixel(clicked),
+    )
 
 
 def run_embedding(
