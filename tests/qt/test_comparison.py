@@ -9,6 +9,7 @@ from skimage.color import rgb2lab
 
 from napari_spoco._qt.layers import label_colours, labels_layers
 from napari_spoco._qt.segment.comparison_job import find_boxes, run_comparison
+from napari_spoco._qt.segment.earlier_result import ModelInUse
 from napari_spoco._qt.segment.mistake_layer import COLOURS
 from napari_spoco._qt.segment.segmentation_job import measure_features
 from napari_spoco._qt.sources import Geometry
@@ -161,6 +162,84 @@ def test_without_mistakes_there_is_no_layer(spoco, viewer, until, qtbot) -> None
     qtbot.mouseClick(form.button, Qt.MouseButton.LeftButton)
     until(lambda: spoco.comparing.comparison is not None)
     assert len(viewer.layers) == 2
+
+
+# Two models
+
+
+@pytest.fixture
+def two_models(spoco, viewer, monkeypatch):
+    """Return what stands for a press of Segment with a model of some name, and the image."""
+    image = viewer.add_image(np.zeros((32, 64), np.float32), name="cells", scale=(0.5, 0.5)).__wrapped__
+
+    def segment(name: str, found: np.ndarray):
+        monkeypatch.setattr(spoco.comparing, "_find_model", lambda: ModelInUse(f"/models/{name}.safetensors", name))
+        objects = spoco._results.show_objects(image, found.astype(np.uint32))
+        spoco.segmenting.segmented.emit(objects)
+        return objects
+
+    return segment
+
+
+def test_what_two_models_have_found_is_compared_in_one_press(spoco, viewer, until, qtbot, two_models) -> None:
+    two_models("first", make_truth())
+    objects = two_models("second", make_found())
+    assert [layer.name for layer in viewer.layers] == ["cells", "cells objects by first", "cells objects"]
+    earlier = viewer.layers["cells objects by first"]
+    assert not earlier.visible
+    assert earlier.scale.tolist() == [0.5, 0.5]
+    np.testing.assert_array_equal(earlier.data, make_truth())
+    np.testing.assert_array_equal(objects.data, make_found())
+    form = spoco.segment.comparison
+    assert form.truth.currentText() == "cells objects by first"
+    spoco.tabs.reveal(form)
+    qtbot.mouseClick(form.button, Qt.MouseButton.LeftButton)
+    until(lambda: spoco.comparing.comparison is not None)
+    assert form.counts.text() == (
+        "1 in both, 1 only here, 1 only in the other; of the other, 2 are joined here and 0 in pieces."
+    )
+    assert "not which is right" in form.counts.toolTip()
+    assert "how like the other result" in form.scores.toolTip()
+    lines = [form.list.item(row).text() for row in range(form.list.count())]
+    assert "cells objects differences" in viewer.layers
+    assert lines == ["Only in the other: 4", "Joined: 2, 3 of the other in object 5", "Only here: object 9"]
+
+
+def test_of_one_model_the_last_result_is_enough(spoco, viewer, two_models) -> None:
+    two_models("first", make_truth())
+    two_models("first", make_found())
+    assert len(viewer.layers) == 2
+    assert spoco.segment.comparison.truth.layer() is None
+
+
+def test_one_earlier_result_is_kept(spoco, viewer, two_models) -> None:
+    for name, found in (("first", make_truth()), ("second", make_found()), ("third", make_truth())):
+        two_models(name, found)
+    assert [layer.name for layer in viewer.layers] == ["cells", "cells objects by second", "cells objects"]
+    np.testing.assert_array_equal(viewer.layers["cells objects by second"].data, make_found())
+
+
+@pytest.mark.parametrize("is_edited", [False, True], ids=["removed", "edited"])
+def test_an_earlier_result_is_the_users(spoco, viewer, two_models, is_edited) -> None:
+    two_models("first", make_truth())
+    two_models("second", make_found())
+    names = ["cells", "cells objects by second", "cells objects"]
+    if is_edited:
+        viewer.layers["cells objects by first"].data_setitem((np.array([0]), np.array([0])), 8)
+        names.insert(2, "cells objects by first")
+    else:
+        viewer.layers.remove("cells objects by first")
+    two_models("third", make_truth())
+    assert sorted(layer.name for layer in viewer.layers) == sorted(names)
+    if is_edited:
+        assert viewer.layers["cells objects by first"].data[0, 0] == 8
+
+
+def test_a_chosen_truth_stays_chosen(spoco, viewer, two_models) -> None:
+    spoco.segment.comparison.truth.choose(viewer.add_labels(make_truth(), name="truth"))
+    two_models("first", make_truth())
+    two_models("second", make_found())
+    assert spoco.segment.comparison.truth.currentText() == "truth"
 
 
 COLOUR_BLIND = {

@@ -10,6 +10,7 @@ import types
 import napari
 import numpy as np
 import pytest
+from qtpy.QtCore import Qt
 
 from napari_spoco._qt import layers, paths
 from napari_spoco._qt.embeddings.picking_job import Picked
@@ -236,6 +237,69 @@ def test_an_object_under_the_mouse_lights_up_and_is_annotated(widget, viewer, un
     widget.embeddings.pick.click()
     assert "two pick" not in names(viewer)
     assert not viewer.mouse_move_callbacks
+
+
+@pytest.fixture
+def rim(widget, viewer, until):
+    """Return the dock, picking in an image whose object 2 has a rim that is a little darker: 2.7 and 3."""
+    image = np.array(viewer.layers["two"].data)
+    box = (..., *OBJECTS[2])
+    image[box][image[box] > 0] = 2.7
+    inner = (..., slice(10, 22), slice(12, 28))
+    image[inner][image[inner] > 0] = 3
+    viewer.layers["two"].data = image
+    widget.embeddings.pick.click()
+    until(lambda: widget.views.picking.is_following)
+    middle = at(widget, 14, 20)
+    if len(middle) == 3:
+        viewer.dims.set_current_step(0, middle[0])
+    move_mouse(widget, viewer, middle)
+    until(lambda: "two pick" in names(viewer))
+    return widget
+
+
+def turn_wheel(viewer, way: int, *modifiers: str, times: int = 1) -> None:
+    event = types.SimpleNamespace(delta=(0.0, float(way)), modifiers=modifiers)
+    ours = [callback for callback in viewer.mouse_wheel_callbacks if callback.__name__ == "_on_wheel_turned"]
+    for callback in times * ours:
+        callback(viewer, event)
+
+
+def test_the_reach_of_a_pick_is_set_and_the_light_follows_at_once(rim, viewer, until, qtbot) -> None:
+    reach, light = rim.embeddings.reach, viewer.layers["two pick"]
+    assert reach.value() == 100
+    assert light.data.sum() == 12 * 16  # The rim is 3 away, which is more than 1.28.
+    assert "100 %" in reach.toolTip()
+    rim.tabs.reveal(reach)
+    reach.setFocus()
+    reach.selectAll()
+    qtbot.keyClicks(reach, "300")
+    qtbot.keyClick(reach, Qt.Key.Key_Return)
+    assert light.data.sum() == 16 * 20
+    qtbot.keyClick(reach, Qt.Key.Key_Down)
+    assert reach.value() == 290
+    click(viewer, at(rim, 14, 20))
+    until(lambda: "Annotated as object 1" in rim.footer.text)
+    planes = 4 if viewer.layers["two"].data.ndim == 3 else 1
+    assert (viewer.layers["two annotations"].data == 1).sum() == planes * 16 * 20
+
+
+def test_shift_and_the_wheel_set_the_reach(rim, viewer) -> None:
+    light = viewer.layers["two pick"]
+    turn_wheel(viewer, 1, times=20)
+    assert rim.embeddings.reach.value() == 100  # Without Shift it zooms.
+    turn_wheel(viewer, 1, "Shift", times=20)
+    assert rim.embeddings.reach.value() == 300
+    assert light.data.sum() == 16 * 20
+    turn_wheel(viewer, -1, "Shift", times=20)
+    assert light.data.sum() == 12 * 16
+    move_mouse(rim, viewer, at(rim, -500, -500))
+    rim.views.picking.pointing._on_timeout()
+    turn_wheel(viewer, 1, "Shift", times=20)
+    assert not light.visible  # Nothing lights up where nothing is pointed at.
+    rim.embeddings.pick.click()
+    turn_wheel(viewer, 1, "Shift")
+    assert rim.embeddings.reach.value() == 300
 
 
 def test_a_drag_is_no_click(widget, viewer, until, qtbot) -> None:

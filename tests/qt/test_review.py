@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QWidget
+from skimage.color import rgb2lab
 
 from napari_spoco._qt.layers import LINK, MAKER, identity
 from napari_spoco._qt.review import review_job
@@ -389,6 +390,29 @@ def test_the_list_of_objects_has_headings_and_whole_rows(review) -> None:
     assert table.selectionModel().selectedRows()[0].row() == 1
     table.clicked.emit(model.index(0, 1))
     assert review.reviewing.chosen == (worst.instance_id,)
+
+
+def test_objects_that_touch_differ_in_colour_also_when_one_is_new(harness, viewer) -> None:
+    layer = harness.layer.__wrapped__
+    layer.data[layer.data == SECOND] = like = FIRST + 49  # A round of napari's colours further.
+    before = layer.colormap
+    assert colour_distance(layer, FIRST, like) == 0
+    harness.start()
+    harness.until(lambda: colour_distance(layer, FIRST, like) > 30)
+    harness.reviewing._on_clicked(LONG, False)
+    harness.press("split")
+    harness.mouse((48, 12), (48, 20))
+    harness.mouse((48, 36), (48, 44))
+    new = int(layer.data.max())
+    assert new > like
+    harness.until(lambda: colour_distance(layer, LONG, new) > 30)
+    harness.tab.start_button.click()
+    assert layer.colormap is before
+
+
+def colour_distance(layer, first: int, second: int) -> float:
+    colours = np.array([[layer.get_color(one)[:3] for one in (first, second)]], float)
+    return float(np.linalg.norm(np.diff(rgb2lab(colours)[0], axis=0)))
 
 
 def test_accepted_objects_are_locked_until_they_are_unlocked(review) -> None:

@@ -44,6 +44,7 @@ from napari_spoco._qt.result_layers import ResultLayers
 from napari_spoco._qt.review.review_tab import ReviewTab
 from napari_spoco._qt.review.reviewing import Reviewing
 from napari_spoco._qt.segment.comparing import Comparing
+from napari_spoco._qt.segment.earlier_result import ModelInUse
 from napari_spoco._qt.segment.segment_tab import SegmentTab
 from napari_spoco._qt.segment.segmenting import Segmenting
 from napari_spoco._qt.session import SessionFacts, SessionState, derive_controls
@@ -118,7 +119,7 @@ class SpocoWidget(QWidget):
         self.batching = Batching(
             self.batch, self.segment, lambda: self.session.model_path, self._models_folder, parent=self
         )
-        self.comparing = Comparing(napari_viewer, self.segment.comparison, parent=self)
+        self.comparing = Comparing(napari_viewer, self.segment.comparison, self._model_in_use, parent=self)
         forms = ProjectForms(self.train, self.segment, self.session, parent=self)
         self.projects = Projects(
             napari_viewer, self.images, self.annotate, self.session, forms, self._models_folder, parent=self
@@ -249,7 +250,11 @@ class SpocoWidget(QWidget):
         self.annotate.interpret(self.train.settings.annotations())
         self._show_state()
 
+    def _model_in_use(self) -> ModelInUse:
+        return ModelInUse(self.session.model_path, self.session.model_name)
+
     def _on_segmented(self, objects: Layer) -> None:
+        self.comparing.note_found(objects)
         for choice in (self.export.labels, self.segment.comparison.objects):
             choice.choose(objects)
         if self.reviewing.layer is None:

@@ -67,6 +67,8 @@ class EmbeddingViews(QObject):
         self.background_click = Pointing(viewer, parent=self)
         self.background_click.clicked.connect(self._on_background_clicked)
         self.picking.picked.connect(self.picked)
+        self.picking.pointing.turned.connect(self._embeddings.reach.stepBy)
+        self._embeddings.reach_changed.connect(self.picking.set_reach)
         self._segment.changed.connect(self._on_settings_changed)
         self._segment.preview_toggled.connect(self._on_toggled)
         self._segment.background_requested.connect(self._on_background_requested)

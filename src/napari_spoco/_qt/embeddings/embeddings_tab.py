@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QPushButton
+from qtpy.QtWidgets import QAbstractSpinBox, QCheckBox, QPushButton
 
 from napari_spoco._qt.editors import ChoiceEditor, ignore_wheel
 from napari_spoco._qt.embeddings.scatter_plot import ScatterPlot
 from napari_spoco._qt.parts import buttons, row, sentence, show_control
+from napari_spoco._qt.spin_boxes import IntEditor
 from napari_spoco._qt.tabs import Tab
 
 if TYPE_CHECKING:
@@ -29,6 +30,13 @@ _NETWORK_HELP = (
     "Training makes two networks: the student learns, the teacher is its average over the last steps, and usually the "
     "better one. What is chosen embeds the image here, for picking, and in Segment."
 )
+_REACH_HELP = (
+    "How unlike the pixel under the pointer the others may be to light up with it: more takes in paler rims and gaps, "
+    "less lets neighbours go. 100 % is what suits the training of the model. Shift and the mouse wheel over the image "
+    "do the same."
+)
+_REACH_RANGE, _REACH_STEP = (10, 500), 10
+"""Percent."""
 _ONE_NETWORK = "The model in use has one network only."
 
 
@@ -39,6 +47,7 @@ class EmbeddingsTab(Tab):
     cancel_requested = Signal()
     network_chosen = Signal()
     pick_toggled = Signal(bool)
+    reach_changed = Signal(float)
 
     def __init__(self) -> None:
         super().__init__("Embeddings")
@@ -46,23 +55,32 @@ class EmbeddingsTab(Tab):
         self.network = ChoiceEditor(_NETWORKS)
         ignore_wheel(self.network)
         self.offer_networks(has_both=True)
+        self.reach = IntEditor(*_REACH_RANGE, "%", None)
+        self.reach.setStepType(QAbstractSpinBox.StepType.DefaultStepType)
+        self.reach.setSingleStep(_REACH_STEP)
+        self.reach.set_value(100)
+        self.reach.setToolTip(_REACH_HELP)
+        ignore_wheel(self.reach)
         self.scatter = ScatterPlot()
         self.scatter.hide()
         self.column.addWidget(sentence(_ABOUT))
         self.column.addLayout(row(self.network, title="Network"))
         self.column.addLayout(buttons(self.embed_button, self.cancel_button))
-        for widget in (self.pick, self.scatter):
-            self.column.addWidget(widget)
+        self.column.addWidget(self.pick)
+        self.column.addLayout(row(self.reach, title="Reach of picking"))
+        self.column.addWidget(self.scatter)
         self.embed_button.clicked.connect(self._on_embed_clicked)
         self.cancel_button.clicked.connect(self._on_cancel_clicked)
         self.pick.toggled.connect(self.pick_toggled)
         self.network.edited.connect(self.network_chosen)
+        self.reach.edited.connect(self._on_reach_edited)
 
     def show_controls(self, controls: Controls) -> None:
         """Show what may be pressed."""
         show_control(self.embed_button, controls.embed)
         show_control(self.cancel_button, controls.cancel)
         show_control(self.pick, controls.pick)
+        self.reach.setEnabled(controls.pick.enabled)
 
     def offer_networks(self, *, has_both: bool) -> None:
         """Let the network be chosen where the model in use has two."""
@@ -79,3 +97,6 @@ class EmbeddingsTab(Tab):
 
     def _on_cancel_clicked(self) -> None:
         self.cancel_requested.emit()
+
+    def _on_reach_edited(self) -> None:
+        self.reach_changed.emit(self.reach.value() / 100)

@@ -35,6 +35,8 @@ class Picking(QObject):
         self._image: EmbeddedImage | None = None
         self._picker: PlanePicker | None = None
         self._shown: Picked | None = None
+        self._pixel: tuple[int, ...] | None = None  # under the pointer
+        self._reach = 1.0
         self._job = SideJob(self)
         self._job.returned.connect(self._on_picked)
         self._job.failed.connect(self.failed)
@@ -54,6 +56,12 @@ class Picking(QObject):
         self._layer, self._image, self._picker = layer, image, PlanePicker(image)
         self.pointing.begin(layer)
 
+    def set_reach(self, reach: float) -> None:
+        """Pick as far as `run_pick` says; the object that is lit up follows at once."""
+        self._reach, self._shown = reach, None
+        if self._pixel is not None:
+            self._on_hovered(self._pixel)
+
     def end(self) -> None:
         """Pick nothing more; the last object under the pointer is taken away."""
         self.pause()
@@ -66,17 +74,18 @@ class Picking(QObject):
         self._layer = self._image = self._picker = None
 
     def _on_hovered(self, pixel: tuple[int, ...]) -> None:
+        self._pixel = pixel
         if self._picker is None or self._layer is None or (self._shown is not None and self._shown.holds(pixel)):
             return
-        self._shown = self._picker.pick(pixel)
+        self._shown = self._picker.pick(pixel, self._reach)
         self._results.show_pick(self._layer, self._shown.mask, self._shown.start)
 
     def _on_clicked(self, pixel: tuple[int, ...]) -> None:
         if self._image is not None:
-            self._job.start(run_pick, self._image, pixel)
+            self._job.start(run_pick, self._image, pixel, self._reach)
 
     def _on_left(self) -> None:
-        self._shown = None
+        self._shown = self._pixel = None
         self._results.hide_pick()
 
     def _on_picked(self, picked: Picked) -> None:

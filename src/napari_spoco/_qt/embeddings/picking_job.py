@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from napari_spoco._qt.worker import JobContext
     from napari_spoco.segmentation.instance import InstancePicker
 
-_REACH = (24, 160, 160)
+_AROUND = (24, 160, 160)
 """Pixels around a click, (Z)YX, in which its object is looked for."""
+_THRESHOLD = 0.5
+"""Of the soft mask, at the edge of an object, where the reach is 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,29 +44,40 @@ class PlanePicker:
         self._plane: tuple[int, ...] | None = None
         self._picker: InstancePicker | None = None
 
-    def pick(self, pixel: tuple[int, ...]) -> Picked:
-        """Return the object around a pixel (Z)YX of the user's grid, in its plane."""
+    def pick(self, pixel: tuple[int, ...], reach: float = 1.0) -> Picked:
+        """Return the object around a pixel (Z)YX of the user's grid, in its plane; `reach` as for `run_pick`."""
         resampling = self._image.resampling
         *plane, y, x = resampling.model_pixel(pixel)
         if self._picker is None or self._plane != tuple(plane):
             self._plane = tuple(plane)
             self._picker = _make_picker(self._image, (slice(None), *plane))
-        mask = self._picker.around((y, x))
+        mask = self._picker.around((y, x), threshold=_threshold(reach))
         box = mask.reshape((*(1 for _ in plane), *mask.shape))
         return _on_grid(self._image, box, (*plane, 0, 0), pixel)
 
 
-def run_pick(_job: JobContext, image: EmbeddedImage, pixel: tuple[int, ...]) -> Generator[None, None, Picked]:
-    """Find the object around a pixel (Z)YX of the user's grid, in all directions as far as `_REACH`."""
+def run_pick(
+    _job: JobContext, image: EmbeddedImage, pixel: tuple[int, ...], reach: float = 1.0
+) -> Generator[None, None, Picked]:
+    """Find the object around a pixel (Z)YX of the user's grid, in all directions as far as `_AROUND`.
+
+    `reach` says how far embeddings may be from that of the pixel, in units of the distance that suits the training.
+    """
     yield
     centre = image.resampling.model_pixel(pixel)
-    reach = _REACH[-len(centre) :]
-    sizes = zip(centre, reach, image.embeddings.shape[1:], strict=True)
+    around = _AROUND[-len(centre) :]
+    sizes = zip(centre, around, image.embeddings.shape[1:], strict=True)
     box = tuple(slice(max(0, i - far), min(n, i + far + 1)) for i, far, n in sizes)
     picker = _make_picker(image, (slice(None), *box))
     start = tuple(part.start for part in box)
-    mask = picker.around(tuple(i - first for i, first in zip(centre, start, strict=True)))
+    anchor = tuple(i - first for i, first in zip(centre, start, strict=True))
+    mask = picker.around(anchor, threshold=_threshold(reach))
     return _on_grid(image, mask, start)
+
+
+def _threshold(reach: float) -> float:
+    """Return the value of the soft mask, exp(-distance^2 / (2 sigma^2)), so many times as far away as 0.5 is."""
+    return float(_THRESHOLD**reach**2)
 
 
 def _make_picker(image: EmbeddedImage, where: tuple[slice | int, ...]) -> InstancePicker:

@@ -1,6 +1,7 @@
-"""The mouse over the viewer, while the plugin has asked for it: where it points, and where it clicks.
+"""The mouse over the viewer, while the plugin has asked for it: where it points, and what its button and wheel say.
 
-napari tells the viewer of the mouse before it tells the layers; a click that is taken here paints nothing.
+napari tells the viewer of the mouse before it tells the layers; a click that is taken here paints nothing. The wheel
+zooms as ever; napari has no use for it with Shift.
 """
 
 from __future__ import annotations
@@ -26,12 +27,14 @@ _SLACK = 4
 class Pointing(QObject):
     """Follows the mouse over one layer from `begin` to `end`.
 
-    `hovered` and `clicked` bring the pixel of the layer, (Z)YX; `left` says that the mouse is outside of it.
+    `hovered` and `clicked` bring the pixel of the layer, (Z)YX; `left` says that the mouse is outside of it; `turned`
+    brings 1 or -1 where the wheel is turned up or down with Shift.
     """
 
     hovered = Signal(tuple)
     clicked = Signal(tuple)
     left = Signal()
+    turned = Signal(int)
 
     def __init__(self, viewer: napari.viewer.Viewer, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -54,6 +57,7 @@ class Pointing(QObject):
         self._layer = layer
         self._viewer.mouse_move_callbacks.append(self._on_mouse_moved)
         self._viewer.mouse_drag_callbacks.append(self._on_mouse_pressed)
+        self._viewer.mouse_wheel_callbacks.append(self._on_wheel_turned)
 
     def end(self) -> None:
         """Follow the mouse no longer."""
@@ -63,6 +67,7 @@ class Pointing(QObject):
         self._timer.stop()
         self._viewer.mouse_move_callbacks.remove(self._on_mouse_moved)
         self._viewer.mouse_drag_callbacks.remove(self._on_mouse_pressed)
+        self._viewer.mouse_wheel_callbacks.remove(self._on_wheel_turned)
 
     def _on_mouse_moved(self, _viewer: Any, event: Any) -> None:
         self._position = tuple(event.position)
@@ -81,6 +86,11 @@ class Pointing(QObject):
             yield
         if max(abs(event.pos[0] - x), abs(event.pos[1] - y)) <= _SLACK:
             self.clicked.emit(pixel)
+
+    def _on_wheel_turned(self, _viewer: Any, event: Any) -> None:
+        way = sum(event.delta)  # Where Shift turns the wheel by 90 degrees, it is along the other axis.
+        if tuple(event.modifiers) == ("Shift",) and way:
+            self.turned.emit(1 if way > 0 else -1)
 
     def _on_timeout(self) -> None:
         if self._layer is None or self._position is None:

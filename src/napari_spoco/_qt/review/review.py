@@ -217,7 +217,7 @@ class Review:
             self._turns.start(take, review_job.run_keeping, self.view.pixels, self.queue.accepted)
 
     def _measure(self, ids: tuple[int, ...], *, to_show: tuple[int, ...] = (), rejected: tuple[int, ...] = ()) -> None:
-        on_measured = partial(self._on_measured, to_show)
+        on_measured = partial(self._on_measured, ids, to_show)
         self._turns.start(on_measured, review_job.run_measuring_again, self._subject, self.queue, ids, rejected)
 
     # What the jobs say
@@ -241,8 +241,9 @@ class Review:
             self.chosen = change.ids[:1]
         self._measure(change.ids, to_show=to_show, rejected=rejected)
 
-    def _on_measured(self, to_show: tuple[int, ...], queue: ReviewQueue) -> None:
+    def _on_measured(self, ids: tuple[int, ...], to_show: tuple[int, ...], queue: ReviewQueue) -> None:
         self.queue = queue
+        self.view.tell_apart({one: queue.measures[one].box for one in ids if one in queue.measures})
         self.chosen = tuple(one for one in self.chosen if one in queue.measures)
         if there := [one for one in to_show if one in queue.measures]:
             self._go_to(there[0])

@@ -15,6 +15,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_spoco._qt.keys import LayerKeys
 from napari_spoco._qt.layer_view import keep_in_view
 from napari_spoco._qt.layers import MAKER, PASSING, identity, insert_above, take_away, transforms
+from napari_spoco._qt.review.colouring import Colouring
 from napari_spoco._qt.review.review_scene import ReviewScene
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class ReviewedLayer(QObject):
         self._strokes: list[NDArray[np.intp]] = []
         self._is_gone = False
         self._scene = ReviewScene(viewer, layer)
+        self._colouring = Colouring(layer, parent=self)
         viewer.layers.events.removed.connect(self._on_layers_changed)
         layer.events.data.connect(self._on_layers_changed)
         layer.events.paint.connect(self._on_painted)
@@ -94,6 +96,7 @@ class ReviewedLayer(QObject):
         self.layer.events.paint.disconnect(self._on_painted)
         self.end_drawing()
         self._scene.end(is_removal=self._is_gone)
+        self._colouring.end()
         self.layer.mouse_drag_callbacks.remove(self._on_mouse_pressed)
         self._keys.end()
 
@@ -105,6 +108,10 @@ class ReviewedLayer(QObject):
     def mark(self, boxes: Mapping[int, Box]) -> None:
         """Outline the objects of these ids, each of which lies in its box."""
         self._scene.mark(boxes)
+
+    def tell_apart(self, boxes: Mapping[int, Box]) -> None:
+        """Colour objects that have changed unlike those next to them; each lies in its box."""
+        self._colouring.follow(boxes)
 
     def show_change(self) -> None:
         """Show what the array holds now, and tell whoever follows the layer that it has changed."""

@@ -1,4 +1,7 @@
-"""Compares two Labels layers when the user presses Compare, in a thread; shows the mistakes, and goes to them."""
+"""Compares two Labels layers when the user presses Compare, in a thread; shows the mistakes, and goes to them.
+
+The second one is the truth, or what another model has found.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,13 @@ from qtpy.QtCore import QObject, Signal
 from napari_spoco._qt import layers
 from napari_spoco._qt.layer_view import bring_into_view
 from napari_spoco._qt.segment.comparison_job import run_comparison
+from napari_spoco._qt.segment.earlier_result import EarlierResults, ModelInUse
 from napari_spoco._qt.segment.mistake_layer import MistakeLayer
 from napari_spoco._qt.worker import SideJob
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import napari.viewer
     from napari.layers import Layer
 
@@ -21,13 +27,28 @@ if TYPE_CHECKING:
 
 
 class Comparing(QObject):
-    """The logic of a `ComparisonForm`."""
+    """The logic of a `ComparisonForm`.
+
+    Parameters
+    ----------
+    viewer, form
+        Whose layers, and what the user sees.
+    find_model
+        Returns the model in use.
+    """
 
     failed = Signal(object)  # Exception
 
-    def __init__(self, viewer: napari.viewer.Viewer, form: ComparisonForm, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        viewer: napari.viewer.Viewer,
+        form: ComparisonForm,
+        find_model: Callable[[], ModelInUse],
+        parent: QObject | None = None,
+    ) -> None:
         super().__init__(parent)
-        self._viewer, self._form = viewer, form
+        self._viewer, self._form, self._find_model = viewer, form, find_model
+        self._earlier = EarlierResults(viewer)
         self._layers: tuple[Layer, ...] = ()  # that were compared: objects and truth
         self._comparison: Comparison | None = None
         self._marks = MistakeLayer(viewer)
@@ -46,6 +67,12 @@ class Comparing(QObject):
         """What came of the last comparison."""
         return self._comparison
 
+    def note_found(self, objects: Layer) -> None:
+        """Take note of what the model in use has found; offer what another one found there just before."""
+        earlier = self._earlier.note(objects, self._find_model())
+        if earlier is not None and self._form.truth.layer() is None:
+            self._form.truth.choose(earlier)
+
     def end(self) -> None:
         """Let go of the layers; what is being compared is of no interest any more."""
         self._forget()
@@ -59,7 +86,8 @@ class Comparing(QObject):
         for layer in self._layers:
             for event in _changes_of(layer):
                 event.connect(self._on_layer_changed)
-        self._job.start(run_comparison, layers.labels_pixels(objects), layers.labels_pixels(truth))
+        is_truth = layers.MAKER not in truth.metadata
+        self._job.start(run_comparison, layers.labels_pixels(objects), layers.labels_pixels(truth), is_truth)
 
     def _on_compared(self, comparison: Comparison) -> None:
         if not self._layers:

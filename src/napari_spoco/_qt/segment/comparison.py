@@ -1,4 +1,4 @@
-"""Compare with a ground truth: which layers, the scores in a line, what went wrong in another, and the list of it."""
+"""Compare with the truth, or another result: which layers, the scores in a line, what differs in another, a list."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import napari.viewer
 
     from napari_spoco._qt.segment.comparison_job import Comparison
-    from napari_spoco.segmentation.mistakes import Mistakes
 
 _SCORES = {
     "arand_error": (
@@ -46,6 +45,18 @@ _COUNTS_HELP = (
     "Of the true objects, each is counted once. Missed: not found, or with a poor outline. Merged: lost to an object "
     "that holds another one too. Split: in several pieces. Extra: found where the truth has nothing."
 )
+_DIFFERENCES_HELP = (
+    "The layer chosen as “With” is a result, too: this says in what the two differ, not which is right; go through the "
+    "list below to see. In both: objects that share more than half of all their pixels. Only in the other: there is "
+    "none here, or one with quite another outline. Joined: several of the other are one object here. In pieces: one of "
+    "the other is several objects here."
+)
+_LIKENESS_NOTE = "Here they say how like the other result the objects are: 1, or 0 for errors, is the same."
+_TRUTH_HELP = (
+    "What to compare with, of the same shape: a Labels layer that is right, where 0 is background; or another result. "
+    "Two models: press Segment with the one, take the other model, press Segment again. What the first has found is "
+    "kept in a layer “… by” its name, and offered here."
+)
 _LIST_HELP = (
     "Choose a line: the view goes there, and the mistake stands out. The layer “… mistakes” shows all of them, in the "
     "colours of this list; point at one, and the status bar says what it is. Gaps within it are where true objects "
@@ -68,10 +79,11 @@ class ComparisonForm(QWidget):
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__()
         self.objects, self.truth = (
-            LayerChoice(viewer, layers.labels_layers, fixed=(("", "choose a layer"),)) for _ in range(2)
+            LayerChoice(viewer, layers.labels_layers, fixed=(("", nothing),))
+            for nothing in ("choose a layer", "truth, or another result")
         )
         self.objects.setToolTip("The Labels layer to judge: the last segmentation, or any other.")
-        self.truth.setToolTip("The Labels layer that is right, of the same shape: what is 0 in it is background.")
+        self.truth.setToolTip(_TRUTH_HELP)
         self.button = QPushButton("Compare")
         self.scores, self.counts = sentence(), sentence()
         self.list = QListWidget()
@@ -82,7 +94,7 @@ class ComparisonForm(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         layout.addLayout(row(self.objects, title="Objects", title_width=_TITLE_WIDTH))
-        layout.addLayout(row(self.truth, self.button, title="Truth", title_width=_TITLE_WIDTH))
+        layout.addLayout(row(self.truth, self.button, title="With", title_width=_TITLE_WIDTH))
         for widget in (self.counts, self.scores, self._mistakes):
             layout.addWidget(widget)
         self.button.clicked.connect(self._on_clicked)
@@ -97,8 +109,8 @@ class ComparisonForm(QWidget):
         objects, truth = self.objects.layer(), self.truth.layer()
         self.button.setText("Comparing …" if is_running else "Compare")
         self.button.setEnabled(not is_running and None not in (objects, truth) and objects is not truth)
-        missing = "Choose the objects and the layer that is right: two Labels layers of one shape."
-        ready = "Score the objects, and count what was missed, merged or split."
+        missing = "Choose the objects, and what is right or another result: two Labels layers of one shape."
+        ready = "Score the objects, and count what was missed, merged or split, or what differs between two results."
         self.button.setToolTip(ready if self.button.isEnabled() else missing)
 
     def show_result(self, comparison: Comparison | None) -> None:
@@ -109,9 +121,10 @@ class ComparisonForm(QWidget):
             widget.setVisible(comparison is not None)
         if comparison is not None:
             self.scores.setText(_score_line(comparison))
-            self.scores.setToolTip(_score_help())
-            self.counts.setText(_count_line(comparison.mistakes))
-            self.counts.setToolTip(_COUNTS_HELP)
+            self.scores.setToolTip(_score_help(is_truth=comparison.is_truth))
+            self.counts.setText(_count_line(comparison))
+            self._mistakes.setText("Mistakes" if comparison.is_truth else "Differences")
+            self.counts.setToolTip(_COUNTS_HELP if comparison.is_truth else _DIFFERENCES_HELP)
             icons = {kind: swatch(colour) for kind, colour in COLOURS.items()}
             for mistake, text in zip(comparison.mistakes.rows[:_MOST_ROWS], comparison.lines, strict=False):
                 self.list.addItem(QListWidgetItem(icons[mistake.kind], text))
@@ -149,12 +162,19 @@ def _score_line(comparison: Comparison) -> str:
     return " · ".join(f"{_SCORES[name][0]}&nbsp;<b>{text}</b>" for name, text in zip(names, shown, strict=True))
 
 
-def _score_help() -> str:
-    return "<br>".join([*(f"<b>{name}</b>: {meaning}" for name, meaning in _SCORES.values()), _SCORES_NOTE])
+def _score_help(*, is_truth: bool) -> str:
+    notes = [_SCORES_NOTE] if is_truth else [_SCORES_NOTE, _LIKENESS_NOTE]
+    return "<br>".join([*(f"<b>{name}</b>: {meaning}" for name, meaning in _SCORES.values()), *notes])
 
 
-def _count_line(mistakes: Mistakes) -> str:
-    """Return "38 of 45 objects found, 3 missed, 4 merged, 0 split; 2 extra."."""
+def _count_line(comparison: Comparison) -> str:
+    """Return "38 of 45 objects found, 3 missed, 4 merged, 0 split; 2 extra.", or that of two results."""
+    mistakes = comparison.mistakes
+    if not comparison.is_truth:
+        return (
+            f"{mistakes.n_right} in both, {mistakes.n_extra} only here, {mistakes.n_missed} only in the other; of the "
+            f"other, {mistakes.n_merged} are joined here and {mistakes.n_split} in pieces."
+        )
     return (
         f"{mistakes.n_right} of {mistakes.n_true} objects found, {mistakes.n_missed} missed, {mistakes.n_merged} "
         f"merged, {mistakes.n_split} split; {mistakes.n_extra} extra."

@@ -1,4 +1,4 @@
-"""The body of the job that compares objects with the truth. No Qt, no torch."""
+"""The body of the job that compares objects with the truth, or with those of another model. No Qt, no torch."""
 
 from __future__ import annotations
 
@@ -14,9 +14,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_spoco._qt.worker import JobContext
-    from napari_spoco.segmentation.mistakes import Mistake, Mistakes
+    from napari_spoco.segmentation.mistakes import Kind, Mistake, Mistakes
 
     Box = tuple[slice, ...]
+
+_MISTAKES: dict[Kind, str] = {
+    "missed": "Missed: {true}",
+    "merged": "Merged: {true} in object {found}",
+    "split": "Split: {true} into objects {found}",
+    "extra": "Extra: object {found}",
+}
+_DIFFERENCES: dict[Kind, str] = {
+    "missed": "Only in the other: {true}",
+    "merged": "Joined: {true} of the other in object {found}",
+    "split": "In pieces: {true} of the other in objects {found}",
+    "extra": "Only here: object {found}",
+}
+"""What is said of it where the other objects are no truth."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +41,8 @@ class Comparison:
     ----------
     ndim : int
         Number of axes.
+    is_truth : bool
+        Whether the others are the truth; else they are what another model has found.
     scores : dict of str to float
         Of `evaluate_segmentation`.
     mistakes : Mistakes
@@ -36,6 +52,7 @@ class Comparison:
     """
 
     ndim: int
+    is_truth: bool
     scores: dict[str, float]
     mistakes: Mistakes
     lines: tuple[str, ...]
@@ -43,8 +60,12 @@ class Comparison:
     marks: NDArray[np.uint16]
 
 
-def run_comparison(_context: JobContext, labels: Any, truth: Any) -> Generator[None, None, Comparison]:
+def run_comparison(
+    _context: JobContext, labels: Any, truth: Any, is_truth: bool = True
+) -> Generator[None, None, Comparison]:
     """Compare the pixels of two Labels layers, (*spatial), which may be lazy; they are copied here.
+
+    `is_truth` as in `Comparison`.
 
     Raises
     ------
@@ -66,20 +87,15 @@ def run_comparison(_context: JobContext, labels: Any, truth: Any) -> Generator[N
         _around([of_truth[one] for one in row.true_ids] or [of_found[one] for one in row.found_ids])
         for row in mistakes.rows
     ]
-    lines = tuple(map(describe_mistake, mistakes.rows))
+    lines = tuple(describe_mistake(row, is_truth=is_truth) for row in mistakes.rows)
     marks = mark_mistakes(mistakes, labels, truth)
-    return Comparison(labels.ndim, scores, mistakes, lines, tuple(boxes), marks)
+    return Comparison(labels.ndim, is_truth, scores, mistakes, lines, tuple(boxes), marks)
 
 
-def describe_mistake(mistake: Mistake) -> str:
-    """Say what is wrong, and with which objects."""
+def describe_mistake(mistake: Mistake, *, is_truth: bool) -> str:
+    """Say what is wrong, or differs, and with which objects."""
     true, found = (", ".join(map(str, ids)) for ids in (mistake.true_ids, mistake.found_ids))
-    return {
-        "missed": f"Missed: {true}",
-        "merged": f"Merged: {true} in object {found}",
-        "split": f"Split: {true} into objects {found}",
-        "extra": f"Extra: object {found}",
-    }[mistake.kind]
+    return (_MISTAKES if is_truth else _DIFFERENCES)[mistake.kind].format(true=true, found=found)
 
 
 def find_boxes(labels: NDArray[np.integer[Any]], ids: Iterable[int]) -> dict[int, Box]:

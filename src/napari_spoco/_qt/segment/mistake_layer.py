@@ -60,7 +60,7 @@ class MistakeLayer:
         objects = compared[0]
         layer = Labels(
             comparison.marks,
-            name=f"{objects.name} mistakes",
+            name=f"{objects.name} {'mistakes' if comparison.is_truth else 'differences'}",
             colormap=_colormap({}),
             opacity=1.0,
             features=_table(comparison),
