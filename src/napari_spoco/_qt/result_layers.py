@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image, Labels
+from napari.utils.colormaps import DirectLabelColormap
 
 from napari_spoco._qt.annotate.image_layers import WHOLE
 from napari_spoco._qt.layers import MAKER, PASSING, identity, insert_above, transforms
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     import napari.viewer
     from napari.layers import Layer
     from numpy.typing import NDArray
+
+_PICK_COLOUR = "#ffe14d"
+"""Of the object under the pointer: seen on dark and on bright images, and on the colours of the embeddings."""
 
 
 class ResultLayers:
@@ -164,6 +168,8 @@ class ResultLayers:
             return
         self._drop_passing(name)
         how = {"opacity": 0.5, "metadata": {MAKER: identity(image), PASSING: True}, "visible": visible}
+        if name == "pick":
+            how["colormap"] = DirectLabelColormap(color_dict={None: "transparent", 1: _PICK_COLOUR})
         layer = Labels(labels, name=f"{image.name} {name}", **how, **placed)
         if not visible:
             self._hidden.add(name)
