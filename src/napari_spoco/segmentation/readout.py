@@ -31,7 +31,7 @@ from napari_spoco.segmentation.sampling import Clusters, PixelSample, sample_pix
 from napari_spoco.segmentation.segments import GrownSegments, SegmentTable
 from napari_spoco.segmentation.stages import StageMemory
 from napari_spoco.segmentation.supervoxels import boundary_signal, find_supervoxels, merge_supervoxels
-from napari_spoco.segmentation.view import Box, ReadoutContext, View
+from napari_spoco.segmentation.view import ReadoutContext, View
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from napari_spoco.config import SegmentationConfig
     from napari_spoco.models.checkpoint import ModelCard
     from napari_spoco.segmentation.cleanup import BackgroundMode
+    from napari_spoco.segmentation.view_stages import Box
 
 __all__ = ["Readout", "ReadoutContext", "read_out", "read_out_view"]
 

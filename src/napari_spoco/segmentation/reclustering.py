@@ -13,7 +13,7 @@ import numpy as np
 
 from napari_spoco.segmentation.readout import Readout, read_out_view
 from napari_spoco.segmentation.stages import StageMemory
-from napari_spoco.segmentation.view import Box, ReadoutContext, View
+from napari_spoco.segmentation.view import ReadoutContext, View
 
 if TYPE_CHECKING:
     import os
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from napari_spoco.config import SegmentationConfig
     from napari_spoco.models.checkpoint import ModelCard
+    from napari_spoco.segmentation.view_stages import Box
 
 
 class Reclustering:
