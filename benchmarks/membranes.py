@@ -132,7 +132,7 @@ def on_grid(sample: Sample) -> Array:
 
 def contestants(cell_size: float) -> dict[str, list[Setting]]:
     """Return who takes part, and what each may choose from; `cell_size` is the median cell in voxels."""
-    fragment = int(cell_size / 3)
+    fragment, shard = int(cell_size / 3), int(cell_size / 8)
     return {
         "h-minima": [
             Setting(f"smoothing {s}, height {h}", partial(by_minima, s, h))
@@ -148,14 +148,14 @@ def contestants(cell_size: float) -> dict[str, list[Setting]]:
             for s, m in product((1.0, 2.0), (0.5, 0.75, 1.0, 1.5, 2.0))
         ],
         "embedding edges": [
-            Setting(f"threshold {t}, smoothing {s}, seeds {d}", partial(by_edges, t, s, d, 0.5, fragment))
+            Setting(f"threshold {t}, smoothing {s}, seeds {d}", partial(by_edges, t, s, d, 0.5, shard))
             for t, s, d in product((0.8, 1.0, 1.2), (0.7, 1.2), (3, 5))
         ],
         "edges, embedding alone": [
-            Setting(f"threshold {t}, smoothing {s}, seeds {d}", partial(by_edges, t, s, d, 0.0, fragment))
+            Setting(f"threshold {t}, smoothing {s}, seeds {d}", partial(by_edges, t, s, d, 0.0, shard))
             for t, s, d in product((0.8, 1.0, 1.2), (0.7, 1.2), (3, 5))
         ],
-        "edges, all defaults": [Setting("", partial(by_edges, 0.8, 1.2, 3, 0.5, fragment))],
+        "edges, all defaults": [Setting("", partial(by_edges, 0.8, 1.2, 3, 0.5, shard))],
     }
 
 

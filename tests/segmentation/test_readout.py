@@ -151,12 +151,12 @@ def test_objects_between_edges_are_those_of_the_function(make_cells, smoothing: 
     card = CARD.model_copy(update={"median_object_size": 60.0})
     settings = SegmentationConfig(method="edges", smoothing=smoothing, background="none", min_size=0)
     found = objects(embeddings, card, settings)
-    expected = segment_between_edges(embeddings, smoothing=smoothing or 0.5, fragment_size=20)
+    expected = segment_between_edges(embeddings, smoothing=smoothing or 0.5, fragment_size=7)
     np.testing.assert_array_equal(found, expected)
     image = np.stack([truth % 2, truth % 3]).astype(np.uint8) * 50
     np.testing.assert_array_equal(
         objects(embeddings, card, settings, ReadoutContext(image=image)),
-        segment_between_edges(embeddings, image=image.mean(axis=0), smoothing=smoothing or 0.5, fragment_size=20),
+        segment_between_edges(embeddings, image=image.mean(axis=0), smoothing=smoothing or 0.5, fragment_size=7),
     )
     wider = objects(embeddings, card.model_copy(update={"delta_var": 1.0}), settings)
     np.testing.assert_array_equal(wider, objects(embeddings, card, settings.model_copy(update={"edge_threshold": 1.6})))

@@ -88,7 +88,7 @@ class SegmentationConfig(Parameters):
         None,
         "Fragment size",
         "Smaller pieces are given to a neighbour: raise it if objects are cut into pieces, lower it if small objects "
-        "vanish in large ones. A third of the median annotated object if empty.",
+        "vanish in large ones. A third of the median annotated object if empty, between edges an eighth.",
         unit="pixels",
         ge=0,
         slider=(0, 20_000),
