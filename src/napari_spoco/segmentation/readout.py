@@ -54,8 +54,8 @@ _EDGE_SHARE = 1.6
 _FRAGMENT_SHARE, _SMALLEST_SHARE = 1 / 3, 1 / 8
 """Of the median annotated object; chosen on the training images of the demo (benchmarks/demo_settings.py)."""
 _EDGE_FRAGMENT_SHARE = 1 / 8
-"""Between edges there are few fragments, and in a stack many cells that its border has cut: with a third the SBD of eight
-stacks of synthetic tissue was .59 (poorly stained) and .66, with an eighth .64 and .74."""
+"""Between edges there are few fragments, and in a stack many cells that its border has cut: with a third the SBD of
+eight stacks of synthetic tissue was .59 (poorly stained) and .66, with an eighth .64 and .74."""
 
 
 @dataclass(frozen=True, eq=False)
