@@ -16,6 +16,7 @@ import torch
 import zarr
 
 from napari_spoco.batch import (
+    IN_PIXELS,
     REPORT_NAME,
     SETTINGS_NAME,
     ImageDone,
@@ -149,6 +150,64 @@ def test_results_that_are_there_stay_unless_asked(tmp_path: Path, images: Path, 
     assert "only a part of its results is there (c_labels.tif)" in part.message
     assert run(config.model_copy(update={"overwrite": True}))["c.tiff"].n_objects == 2
     assert len(rows(out / "c_objects.csv")) == 2
+
+
+def test_a_second_run_keeps_the_counts_of_the_first(tmp_path: Path, images: Path, model: str) -> None:
+    """Also of images that are not in it, and of those that a stopped one has not come to."""
+    out = tmp_path / "results"
+    config = BatchConfig(model=model, inputs=(str(images),), out=str(out), segmentation=SETTINGS)
+    run(config)
+    first = rows(out / REPORT_NAME)
+    again = run(config)
+    assert (again["a.tif"].state, again["a.tif"].n_objects, again["c.tiff"].n_objects) == ("skipped", 1, 3)
+    second = rows(out / REPORT_NAME)
+    assert [row["state"] for row in second] == ["skipped", "failed", "skipped"]
+    for name in ("image", "n_objects", "outputs"):
+        assert [row[name] for row in second] == [row[name] for row in first]
+    assert second[0]["seconds"] == first[0]["seconds"]
+    run(config.model_copy(update={"inputs": (str(images / "c.tiff"),)}))
+    assert [(Path(row["image"]).name, row["n_objects"]) for row in rows(out / REPORT_NAME)] == [
+        ("c.tiff", "3"),
+        ("a.tif", "1"),
+        ("b.tif", ""),
+    ]
+
+
+@pytest.mark.parametrize("content", [b"name,size\nx,1\n", b"\xff\xfe", b""])
+def test_another_file_of_that_name_is_no_report(tmp_path: Path, images: Path, model: str, content: bytes) -> None:
+    out = tmp_path / "results"
+    out.mkdir()
+    (out / REPORT_NAME).write_bytes(content)
+    run(BatchConfig(model=model, inputs=(str(images / "a.tif"),), out=str(out), segmentation=SETTINGS))
+    assert [row["n_objects"] for row in rows(out / REPORT_NAME)] == ["1"]
+
+
+@pytest.mark.parametrize("size", [None, (0.25,), (0.25, 0.25)])
+def test_the_pixel_size_is_that_of_the_file_or_else_of_the_batch(
+    tmp_path: Path, images: Path, model: str, size: tuple[float, ...] | None
+) -> None:
+    tifffile.imwrite(images / "plain.tif", tifffile.imread(images / "a.tif"))
+    inputs = (str(images / "a.tif"), str(images / "plain.tif"))
+    out = tmp_path / "results"
+    done = run(BatchConfig(model=model, inputs=inputs, out=str(out), segmentation=SETTINGS, voxel_size=size))
+    assert "area_um2" in rows(out / "a_objects.csv")[0]
+    assert read_image(out / "a_labels.tif").scale == pytest.approx((0.5, 0.5))
+    assert done["a.tif"].notices == ()
+    assert done["plain.tif"].notices == ((IN_PIXELS,) if size is None else ())
+    row = rows(out / "plain_objects.csv")[0]
+    if size is None:
+        assert "area_px2" in row
+    else:
+        assert float(row["area_um2"]) == int(row["n_pixels"]) * 0.0625
+        assert read_image(out / "plain_labels.tif").scale == pytest.approx((0.25, 0.25))
+
+
+def test_a_pixel_size_of_other_axes_is_refused(tmp_path: Path, images: Path, model: str) -> None:
+    out = tmp_path / "results"
+    config = BatchConfig(model=model, inputs=(str(images),), out=str(out), voxel_size=(1.0, 0.2, 0.2))
+    with pytest.raises(ValueError, match="voxel_size: expected 1 or 2 numbers, got"):
+        next(run_batch(config))
+    assert not out.exists()
 
 
 def test_stop_ends_between_tiles_and_the_batch_goes_on_later(tmp_path: Path, images: Path, model: str) -> None:

@@ -6,28 +6,30 @@ image. Nothing heavy is imported before it is needed, so that a window may know 
 
 from __future__ import annotations
 
-import csv
 import glob
 import logging
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from napari_spoco.batch_images import find_images, holds_labels, is_pattern
+from napari_spoco.batch_report import REPORT_NAME, former_count, read_report, write_report
 from napari_spoco.config import BatchConfig
 from napari_spoco.config_files import read_config, write_yaml
 from napari_spoco.data.writers import atomic_path, check_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from napari_spoco.config import SegmentationConfig
+    from napari_spoco.data.images import SourceImage
     from napari_spoco.models.checkpoint import EmbeddingModel
 
-REPORT_NAME = "batch_report.csv"
 SETTINGS_NAME = "batch_settings.yaml"
+IN_PIXELS = "Its pixel size is not known, so sizes are in pixels."
+"""Of an image whose file does not tell, where the batch does not either."""
 _LABELS = "holds labels, it seems; add the file itself to segment it all the same"
 _ENDINGS = {
     "tiff": "_labels.tif",
@@ -64,7 +66,8 @@ class ImageStarted:
 class ImageDone:
     """What became of an image.
 
-    `message` is a sentence about what failed or why it was skipped; `notices` are about results one should look at.
+    `n_objects` of one that was skipped is what an earlier batch has reported. `message` is a sentence about what failed
+    or why it was skipped; `notices` are about results one should look at.
     """
 
     image: Path
@@ -137,8 +140,9 @@ def run_batch(
 ) -> Generator[ImageStarted | ImageDone, None, tuple[ImageDone, ...]]:
     """Segment all images.
 
-    After every image the report (`REPORT_NAME`) in the folder of the results is brought up to date; beside it lie the
-    settings (`SETTINGS_NAME`), with which the same batch can be run again.
+    After every image the report (`REPORT_NAME`) in the folder of the results is brought up to date, in which earlier
+    batches of that folder keep their rows; beside it lie the settings (`SETTINGS_NAME`), with which the same batch can
+    be run again.
 
     Parameters
     ----------
@@ -161,8 +165,8 @@ def run_batch(
     Raises
     ------
     OSError, ValueError
-        There is no such model or device, the folder cannot be written, or `plan_batch` finds nothing to do; nothing was
-        done then.
+        There is no such model or device, the pixel size has other axes than its images, the folder cannot be written,
+        or `plan_batch` finds nothing to do; nothing was done then.
     """
     from napari_spoco.models.checkpoint import load_model
     from napari_spoco.training.devices import choose_device
@@ -173,18 +177,22 @@ def run_batch(
     if config.channels is not None:
         model = model.with_channels(config.channels)
     check_method(model, config.segmentation)
+    if config.voxel_size is not None and len(config.voxel_size) not in (1, model.config.ndim):
+        raise ValueError(f"voxel_size: expected 1 or {model.config.ndim} numbers, got {config.voxel_size}")
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
     check_folder(out)
     with atomic_path(out / SETTINGS_NAME) as temporary:
         temporary.write_text(write_yaml(config), encoding="utf-8")
     done: list[ImageDone] = []
+    former = read_report(out / REPORT_NAME)
     for index, item in enumerate(items, start=1):
         if stop is not None and stop():
             break
         yield ImageStarted(item.image, index, len(items))
-        done.append(_run_item(model, item, config, stop, on_tile))
-        _write_report(out / REPORT_NAME, done)
+        one = _run_item(model, item, config, stop, on_tile)
+        done.append(replace(one, n_objects=former_count(former, one.image)) if one.state == "skipped" else one)
+        write_report(out / REPORT_NAME, done, former)
         yield done[-1]
         if done[-1].state == "stopped":
             break
@@ -212,7 +220,7 @@ def _run_item(
         return ImageDone(item.image, "failed", message=message)
     began = time.monotonic()
     try:
-        n_objects, notices = _segment_item(model, item, config.segmentation, stop, on_tile)
+        n_objects, notices = _segment_item(model, item, config, stop, on_tile)
     except PredictionStopped as error:
         return ImageDone(item.image, "stopped", message=str(error))
     except Exception as error:
@@ -224,18 +232,37 @@ def _run_item(
 def _segment_item(
     model: EmbeddingModel,
     item: BatchItem,
-    settings: SegmentationConfig,
+    config: BatchConfig,
     stop: Callable[[], bool] | None,
     on_tile: Callable[[int, int], None] | None,
 ) -> tuple[int, tuple[str, ...]]:
     from napari_spoco.data.images import read_image
     from napari_spoco.whole_image import score_found, segment_source, write_results
 
-    source = read_image(item.image, ndim=model.config.ndim)
-    segmented = segment_source(model, source, settings, stop=stop, on_tile=on_tile)
+    source = _with_size(read_image(item.image, ndim=model.config.ndim), config.voxel_size)
+    segmented = segment_source(model, source, config.segmentation, stop=stop, on_tile=on_tile)
     scores = score_found(segmented, model) if "objects" in item.outputs else None
     write_results(item.outputs, segmented.labels, source, scores)
-    return segmented.n_objects, segmented.notices
+    notices = (*segmented.notices, *([] if _knows_size(source) else [IN_PIXELS]))
+    return segmented.n_objects, notices
+
+
+def _with_size(source: SourceImage, voxel_size: Sequence[float] | None) -> SourceImage:
+    """Return an image with this voxel size in micrometers, a number for all axes or one each, if its file tells none."""
+    if voxel_size is None or _knows_size(source):
+        return source
+    n = len(source.scale)
+    sizes = tuple(voxel_size) * n if len(voxel_size) == 1 else tuple(voxel_size)
+    return replace(source, scale=sizes, units=("micrometer",) * n)
+
+
+def _knows_size(source: SourceImage) -> bool:
+    from napari_spoco.data.resampling import in_micrometers
+
+    try:
+        return in_micrometers(source.scale, source.units, len(source.scale)) is not None
+    except ValueError:
+        return False
 
 
 def _sentence(error: Exception) -> str:
@@ -244,16 +271,6 @@ def _sentence(error: Exception) -> str:
     if is_out_of_memory(error):
         return f"out of memory ({error})"
     return str(error) or type(error).__name__
-
-
-def _write_report(path: Path, done: Iterable[ImageDone]) -> None:
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["image", "state", "n_objects", "seconds", "outputs", "message"])
-        for one in done:
-            said = " ".join(filter(None, (one.message, *one.notices)))
-            outputs = ";".join(map(str, one.outputs))
-            writer.writerow([one.image, one.state, one.n_objects, f"{one.seconds:.1f}", outputs, said])
 
 
 def _find_images(text: str) -> Sequence[Path]:

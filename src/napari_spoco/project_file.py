@@ -78,6 +78,7 @@ class ProjectImage(Parameters):
     on show, its name if empty; `is_rgb` says that its channels are colours, and `channels` are their names, if they
     have some. `review` is that of the found objects.
     `looks` are colormap, darkest and brightest value of each channel, where channels are on show in place of the image.
+    `found_title` is how the layer of the found objects is called, if not as usual.
     `n_painted` and `n_found` are numbers of objects; `is_copy` says that the image is a part of another one, with a
     copy of what is painted there. Of its layers, `closed` are those that the user has taken out of the viewer, and
     `hidden` those that were there, but not seen, when it was written last.
@@ -90,6 +91,7 @@ class ProjectImage(Parameters):
     boxes: tuple[tuple[tuple[int, int], ...], ...] = ()
     meaning: AnnotationConfig = AnnotationConfig()
     result_file: str | None = None
+    found_title: str = ""
     review: ReviewDecisions = ReviewDecisions()
     title: str = ""
     is_rgb: bool = False
@@ -112,6 +114,11 @@ class ProjectImage(Parameters):
         """What there is of the image beside its pixels."""
         files: dict[PaintedLayer, str | None] = {"annotations": self.annotation_file, "objects": self.result_file}
         return tuple(kind for kind, file in files.items() if file is not None)
+
+    @property
+    def is_reviewed(self) -> bool:
+        """Whether a review of the found objects has been begun."""
+        return self.review != ReviewDecisions()
 
     @property
     def now_open(self) -> tuple[PaintedLayer, ...]:

@@ -34,7 +34,7 @@ class FakeProcess:
 
     def __init__(self, request: TrainingRequest) -> None:
         self.request = request
-        self.is_started = self.is_stopping = self.is_killed = False
+        self.is_started = self.is_stopping = self.is_killed = self.is_left = False
         self.updates: list[AnnotationUpdate] = []
         self.views: list[ViewUpdate] = []
         self._queue: queue.Queue[TrainingMessage] = queue.Queue()
@@ -45,7 +45,7 @@ class FakeProcess:
         self.is_started = True
 
     def messages(self) -> Iterator[TrainingMessage]:
-        while True:
+        while not self.is_left:
             try:
                 message = self._queue.get(timeout=0.02)
             except queue.Empty:
@@ -68,8 +68,12 @@ class FakeProcess:
     def request_stop(self) -> None:
         self.is_stopping = True
 
-    def kill(self) -> None:
+    def leave(self) -> None:
+        self.is_stopping = self.is_left = True
+
+    def kill(self, patience: float = 0.0) -> None:
         self.is_killed = True
+        self.patience = patience
 
     def say(self, message: TrainingMessage) -> None:
         self._queue.put(message)

@@ -43,7 +43,7 @@ def test_memory_is_told_before_the_training(ready, monkeypatch) -> None:
     monkeypatch.setattr(memory_view, "_free_memory", lambda: 10**9)
     ready.training.memory.refresh()
     assert line.text().endswith("but 1.0 GB are free: choose a smaller patch or batch (Advanced).")
-    assert notices.TONES["bad"] in line.styleSheet()
+    assert line.property("tone") == "bad"
 
 
 def test_no_memory_is_told_without_an_image(spoco) -> None:

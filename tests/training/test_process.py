@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import pickle
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from lightning_fabric import Fabric
 
 from napari_spoco.config import TrainingConfig
 from napari_spoco.models.checkpoint import load_model
+from napari_spoco.training.clock import RunClock
 from napari_spoco.training.process import TrainingProcess, TrainingRequest
 from napari_spoco.training.reports import (
     Preview,
@@ -20,6 +28,7 @@ from napari_spoco.training.reports import (
     TrainingNotice,
     TrainingStarted,
 )
+from napari_spoco.training.run_folder import RunFolder
 
 Discs = tuple[np.ndarray, np.ndarray]
 
@@ -95,6 +104,80 @@ def test_kill_before_the_start_and_after_the_end_is_harmless(
     process = TrainingProcess(request(discs, tiny_config, tmp_path / "run"))
     process.kill()
     assert not process.is_alive()
+
+
+def leave(process: TrainingProcess) -> None:
+    process.leave()
+
+
+def terminate(_process: TrainingProcess) -> None:
+    (child,) = multiprocessing.active_children()
+    os.kill(child.pid, signal.SIGTERM)
+
+
+def hang_up(_process: TrainingProcess) -> None:
+    (child,) = multiprocessing.active_children()
+    os.kill(child.pid, signal.SIGHUP)
+
+
+SIGNALS = pytest.mark.skipif(sys.platform == "win32", reason="such signals are of POSIX")
+
+
+@pytest.mark.parametrize("end", [leave, pytest.param(terminate, marks=SIGNALS), pytest.param(hang_up, marks=SIGNALS)])
+def test_a_training_that_is_left_saves_itself_and_ends(
+    discs: Discs, tiny_config: TrainingConfig, tmp_path: Path, end: Callable[[TrainingProcess], None]
+) -> None:
+    process = TrainingProcess(request(discs, tiny_config, tmp_path / "run", steps=100_000))
+    process.start()
+    last = None
+    for last in process.messages():
+        if isinstance(last, StepReport) and last.step == 2:
+            end(process)
+    assert isinstance(last, StepReport | TrainingFinished)
+    process.kill(patience=60)
+    assert not process.is_alive()
+    RunFolder(tmp_path / "run", keep=True).load_state()
+    assert load_model(tmp_path / "run" / "last.safetensors").card.history.steps >= 2
+
+
+VANISH = """
+import os, pickle, sys
+from napari_spoco.training.process import TrainingProcess
+from napari_spoco.training.reports import StepReport
+
+if __name__ == "__main__":
+    process = TrainingProcess(pickle.load(sys.stdin.buffer))
+    process.start()
+    for message in process.messages():
+        if isinstance(message, StepReport):
+            os._exit(7)
+"""
+
+
+def test_a_training_whose_window_has_vanished_saves_itself_and_ends(
+    discs: Discs, tiny_config: TrainingConfig, tmp_path: Path
+) -> None:
+    script = tmp_path / "vanish.py"
+    script.write_text(VANISH)
+    wanted = pickle.dumps(request(discs, tiny_config, tmp_path / "run", steps=100_000))
+    # The output is a pipe: it ends when nobody has it any more, the child of the one that vanishes included.
+    done = subprocess.run([sys.executable, str(script)], input=wanted, stdout=subprocess.PIPE, check=False)
+    assert done.returncode == 7
+    RunFolder(tmp_path / "run", keep=True).load_state()
+    assert load_model(tmp_path / "run" / "last.safetensors").card.history.steps >= 1
+
+
+@pytest.mark.parametrize(("autosave", "saved"), [(60.0, [10, 70, 130]), (4.0, [4, 8, 12])])
+def test_the_first_autosave_comes_early(monkeypatch: pytest.MonkeyPatch, autosave: float, saved: list[int]) -> None:
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    now = 0.0
+    clock = RunClock(TrainingConfig(autosave_seconds=autosave), Fabric(accelerator="cpu"), 0.0)
+    found = []
+    for second in range(saved[-1] + 1):
+        now = float(second)
+        if clock.is_time_to_save():
+            found.append(second)
+    assert found == saved
 
 
 @pytest.mark.parametrize("module", ["napari_spoco.training.process", "napari_spoco.training.reports"])

@@ -7,7 +7,7 @@ side jobs that may run beside it. The cycle of a job:
 2. What the job reports comes with its generation; a stale one is dropped.
 3. The job's end sets the state to rest and says a sentence.
 4. `stop` asks the training to save and end; a second `stop` kills it. `cancel` and `shutdown` raise the generation,
-   so that whatever the thread still says is stale.
+   so that whatever the thread still says is stale; a training that runs at a `shutdown` saves itself, and ends.
 """
 
 from __future__ import annotations
@@ -249,13 +249,13 @@ class SessionController(QObject):
         """Say why a wish cannot be followed; nothing changes."""
         self.noticed.emit(notices.failure(error))
 
-    def process_killer(self) -> Callable[[], None]:
-        """Return a function that ends the training process even when this object is gone."""
-        return partial(_kill_all, self._handles)
+    def process_leaver(self) -> Callable[[], None]:
+        """Return a function that lets the training process save and end even when this object is gone."""
+        return partial(_leave_all, self._handles)
 
     def shutdown(self) -> None:
-        """End everything at once, without a word: the window closes."""
-        _kill_all(self._handles)
+        """End everything without a word: the window closes. A training saves what it has learned by itself."""
+        _leave_all(self._handles)
         self._abandon()
 
     def _load(self, path: str, on_loaded: Callable[[model_job.LoadedModel], None]) -> None:
@@ -395,9 +395,9 @@ class SessionController(QObject):
         self.noticed.emit(Notice(text, tone, details))
 
 
-def _kill_all(handles: list[training_job.ProcessHandle]) -> None:
+def _leave_all(handles: list[training_job.ProcessHandle]) -> None:
     for handle in handles:
-        handle.kill()
+        handle.leave()
 
 
 def _ignore(_message: object) -> None:

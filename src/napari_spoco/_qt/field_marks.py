@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QAbstractSpinBox, QLabel, QWidget
 
-from napari_spoco._qt.notices import TONES
+from napari_spoco._qt.parts import mark
 
 if TYPE_CHECKING:
     from napari_spoco._qt.editors import Editor
 
 SIGN = "⚠"
-_BORDER = f'[refused="true"] {{ border: 2px solid {TONES["bad"]}; border-radius: 2px; }}'
 
 
 class FieldMark:
@@ -40,8 +39,7 @@ class FieldMark:
         for widget in (self._editor, self._label):
             widget.setToolTip(hint)
         for widget in self._framed:
-            widget.setProperty("refused", bool(reason))
-            widget.setStyleSheet(_BORDER if reason else "")
+            mark(widget, "refused", bool(reason))
             widget.setAccessibleDescription(reason)
 
 

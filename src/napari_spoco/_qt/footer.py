@@ -11,8 +11,8 @@ from qtpy.QtWidgets import QHBoxLayout, QPlainTextEdit, QPushButton, QToolButton
 from napari_spoco._qt.folder_button import FolderButton
 from napari_spoco._qt.job_bar import JobBar
 from napari_spoco._qt.job_steps import JobStep
-from napari_spoco._qt.notices import TONES, time_left
-from napari_spoco._qt.parts import folded, line, row, sentence
+from napari_spoco._qt.notices import time_left
+from napari_spoco._qt.parts import folded, line, row, sentence, show_tone
 from napari_spoco._qt.segment.tile_pace import TilePace
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Footer(QWidget):
         font.setItalic(True)
         self.hint.setFont(font)
         self.warning = sentence()
-        self.warning.setStyleSheet(f"color: {TONES['bad']}")
+        show_tone(self.warning, "bad")
         self.warning.hide()
         self._pace = TilePace()
         self.bar = JobBar()
@@ -88,8 +88,7 @@ class Footer(QWidget):
         """Show a sentence."""
         # Paths and dotted names may break anywhere; a label breaks lines at spaces only.
         self.message.setText(re.sub(r"([/\\._])(?=\S{12})", rf"\1{_BREAK}", notice.text))
-        colour = TONES[notice.tone]
-        self.message.setStyleSheet(f"color: {colour}" if colour else "")
+        show_tone(self.message, notice.tone)
         self.folder_button.show_folder(notice.folder)
         self.folder_button.setVisible(bool(notice.folder))
         self._bring_back = notice.bring_back

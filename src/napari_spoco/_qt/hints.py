@@ -112,7 +112,13 @@ _EXPORT: _Rows = (
     (lambda case: case.facts.has_image and not case.facts.has_voxel_size, _IN_PIXELS),
     (_always, "Press Save… for the labels; a name that ends in .csv gets a table of their sizes."),
 )
-_BATCH: _Rows = ((_always, "Add files, choose a model and a folder for the results, and press Run."),)
+_BATCH: _Rows = (
+    (
+        lambda case: case.facts.is_in_batch,
+        "The batch runs by itself; you may go on in the other tabs. Stop ends it after the current tile.",
+    ),
+    (_always, "Add files, choose a model and a folder for the results, and press Run."),
+)
 HINTS: dict[str, _Rows] = {
     "Annotate": _ANNOTATE,
     "Train": _TRAIN,

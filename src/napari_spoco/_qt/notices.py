@@ -13,16 +13,12 @@ from napari_spoco.models.registry import RUN_MODELS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from napari_spoco.config import TrainingConfig
     from napari_spoco.training.reports import ScoreReport, StepReport, TrainingFinished, TrainingStarted
 
 Tone = Literal["plain", "good", "bad"]
 
 EXPECTED = (ValueError, OSError)
 """What input and files can be blamed for: a sentence is enough. Anything else comes with its traceback."""
-
-TONES: dict[Tone, str] = {"plain": "", "good": "#3aa65a", "bad": "#e8604c"}
-"""Colours that both themes show; empty = that of other text."""
 _SCORE_HELP = (
     "Some of the painted objects are left out: the network is not shown them. The score is how far what it finds there "
     "agrees with what was painted (IoU): 1 is perfect, 0 is nothing. The last model is kept, unless an earlier "
@@ -173,10 +169,10 @@ def score_help(report: ScoreReport) -> str:
     )
 
 
-def settings_line(config: TrainingConfig) -> str:
+def settings_line(config: Parameters, title: str = "Settings") -> str:
     """Name the settings that differ from the defaults, as the form does: "Settings: Steps 400, Loss > Pull 2.0"."""
     changed = ", ".join(_changed(config, type(config)()))
-    return f"Settings: {changed or 'the defaults'}."
+    return f"{title}: {changed or 'the defaults'}."
 
 
 def _changed(config: Parameters, default: Parameters) -> Iterator[str]:

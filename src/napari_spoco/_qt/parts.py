@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractButton, QFrame, QHBoxLayout, QLabel, QLayout, QPushButton, QSizePolicy, QWidget
 from superqt import QCollapsible, QElidingLabel
 
-from napari_spoco._qt.session import Control
+if TYPE_CHECKING:
+    from napari_spoco._qt.notices import Tone
+    from napari_spoco._qt.session import Control
 
 
 def line() -> QFrame:
@@ -54,6 +58,19 @@ def sentence(text: str = "") -> QLabel:
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
     return label
+
+
+def show_tone(label: QWidget, tone: Tone) -> None:
+    """Let the colour of a label say how it is meant."""
+    mark(label, "tone", tone)
+
+
+def mark(widget: QWidget, name: str, value: object) -> None:
+    """Set a property that the sheet of the dock (`theme_colours.style_sheet`) looks at."""
+    if widget.property(name) != value:
+        widget.setProperty(name, value)
+        widget.style().unpolish(widget)  # Else the sheet would not look again.
+        widget.style().polish(widget)
 
 
 def folded(title: str, *widgets: QWidget) -> QCollapsible:

@@ -16,6 +16,7 @@ from napari.utils.colormaps import DirectLabelColormap
 from napari_spoco._qt.annotate.image_layers import WHOLE
 from napari_spoco._qt.layers import MAKER, PASSING, identity, insert_above, transforms
 from napari_spoco._qt.painting_watch import PaintingWatch
+from napari_spoco._qt.review.review_notes import is_reviewed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -98,7 +99,7 @@ class ResultLayers:
             self._show_alone(image, picture)
 
     def show_objects(self, image: Layer, labels: NDArray[np.uint32]) -> Layer:
-        """Show found objects over the image; the last result is replaced unless the user has edited it.
+        """Show found objects over the image; the last result is replaced unless the user has edited or reviewed it.
 
         Returns
         -------
@@ -108,7 +109,7 @@ class ResultLayers:
         self.hide_preview()
         layer = self._objects()
         is_ours = layer is not None and layer in self._viewer.layers and layer.metadata[MAKER] == identity(image)
-        if layer is not None and is_ours and not self._is_edited:
+        if layer is not None and is_ours and not self._is_edited and not is_reviewed(layer):
             layer.data = labels
         else:
             layer = Labels(labels, name=f"{image.name} objects", metadata={MAKER: identity(image)}, **transforms(image))

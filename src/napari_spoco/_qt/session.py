@@ -55,6 +55,7 @@ class SessionFacts:
     start: Start | None = None
     has_found: bool = False
     is_reviewing: bool = False
+    is_in_batch: bool = False
     has_voxel_size: bool = True
     unknown_size: str = ""
 

@@ -2,13 +2,30 @@
 
 Qt's spin boxes swallow what their range does not allow, and an empty field falls back to its last number. Here it can
 be typed, so that the form can say what is wrong with it, and an empty field means what its lowest position means.
+
+Numbers are written with a decimal point or a decimal comma, whatever the language of the computer: Qt would take the
+other one for a sign between thousands, and drop it without a word.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from qtpy.QtGui import QValidator
+
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_LIKE_ONE = re.compile(r"[-+.,\deE\s]*")
+"""What may become a number, or is a wrong one: it stands in the field, and is marked."""
+
+
+def read_number(text: str) -> float | None:
+    """Return the number that is written in a text, with a decimal point or one decimal comma; None if it is none."""
+    text = text.strip()
+    if text.count(",") == 1 and "." not in text:
+        text = text.replace(",", ".")
+    return float(text) if _NUMBER.fullmatch(text) else None
 
 
 class TypedNumber:
@@ -24,24 +41,31 @@ class TypedNumber:
         text = self.cleanText()
         if self._means_blank(text):
             return None
-        value, is_number = self.locale().toDouble(text)
-        if not is_number:
-            raise ValueError("expected a number" + (f", got “{text}”." if text else "."))
-        return int(value) if self.number is int else float(value)
+        value = self._read(text)
+        if value is None:
+            kind = "a whole number" if self.number is int and text else "a number"
+            raise ValueError(f"expected {kind}" + (f", got “{text}”." if text else "."))
+        return value
 
     def validate(self: Any, text: str, position: int) -> tuple[QValidator.State, str, int]:
-        """Let numbers be typed that are out of range."""
-        state, text, position = super().validate(text, position)
-        if not self._bare(text) and self.specialValueText():
-            state = QValidator.State.Acceptable
-        elif state == QValidator.State.Invalid and self._is_number(self._bare(text)):
-            state = QValidator.State.Intermediate
-        return state, text, position
+        """Let numbers be typed that are out of range, and what only looks like a number."""
+        bare = self._bare(text)
+        if self._means_blank(bare):
+            return QValidator.State.Acceptable, text, position
+        if not _LIKE_ONE.fullmatch(bare):
+            return super().validate(text, position)
+        value = self._read(bare)
+        is_allowed = value is not None and self.minimum() <= value <= self.maximum()
+        return (QValidator.State.Acceptable if is_allowed else QValidator.State.Intermediate), text, position
+
+    def fixup(self: Any, text: str) -> str:
+        """Return what was typed: Qt would drop a comma, and take what is left for a number."""
+        return text
 
     def valueFromText(self: Any, text: str) -> float:
         """Return the lowest position for an empty field that may be blank."""
-        blank = not self._bare(text) and self.specialValueText()
-        return self.minimum() if blank else super().valueFromText(text)
+        value = self._read(self._bare(text))
+        return self.minimum() if value is None else value
 
     def _means_blank(self: Any, text: str) -> bool:
         return bool(self.specialValueText()) and text in ("", self.specialValueText())
@@ -49,6 +73,8 @@ class TypedNumber:
     def _bare(self: Any, text: str) -> str:
         return text.removesuffix(self.suffix()).strip()
 
-    def _is_number(self: Any, text: str) -> bool:
-        read = self.locale().toLongLong if self.number is int else self.locale().toDouble
-        return bool(text == "-" or read(text)[1])
+    def _read(self: Any, text: str) -> float | None:
+        value = read_number(text)
+        if self.number is not int:
+            return value
+        return None if value is None or not value.is_integer() else int(value)

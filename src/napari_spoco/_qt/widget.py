@@ -49,6 +49,7 @@ from napari_spoco._qt.segment.segment_tab import SegmentTab
 from napari_spoco._qt.segment.segmenting import Segmenting
 from napari_spoco._qt.session import SessionFacts, SessionState, derive_controls
 from napari_spoco._qt.tabs import Tabs
+from napari_spoco._qt.theme_colours import style_sheet
 from napari_spoco._qt.train.train_tab import TrainTab
 from napari_spoco._qt.train.training import Training
 from napari_spoco.training.process import TrainingProcess
@@ -117,7 +118,7 @@ class SpocoWidget(QWidget):
         self.new_annotations = NewAnnotations(napari_viewer, self.annotate, parent=self)
         self.reviewing = Reviewing(napari_viewer, self.session, self.review, parent=self)
         self.batching = Batching(
-            self.batch, self.segment, lambda: self.session.model_path, self._models_folder, parent=self
+            napari_viewer, self.batch, self.segment, lambda: self.session.model_path, self._models_folder, parent=self
         )
         self.comparing = Comparing(napari_viewer, self.segment.comparison, self._model_in_use, parent=self)
         forms = ProjectForms(self.train, self.segment, self.session, parent=self)
@@ -177,7 +178,8 @@ class SpocoWidget(QWidget):
             self.voxel_sizes.changed.connect(follow)
         self.train.settings.changed.connect(self._on_settings_changed)
         self.training.images.changed.connect(self._show_state)
-        for turned in (self.tabs.currentChanged, self.review.start_requested, self.review.end_requested):
+        turns = (self.tabs.currentChanged, self.review.start_requested, self.review.end_requested, self.batching.turned)
+        for turned in turns:
             turned.connect(self._show_hint)
         self.training.stepped.connect(self.footer.show_step)
         self.session.embedding_reported.connect(self.footer.show_embedding)
@@ -202,7 +204,7 @@ class SpocoWidget(QWidget):
         self.preparation.withdrawn.connect(self.footer.withdraw)
         self.preparation.device_found.connect(self.training.memory.know_device)
         self._viewer.events.theme.connect(self._on_theme_changed)
-        self.destroyed.connect(partial(_call, self.session.process_killer()))
+        self.destroyed.connect(partial(_call, self.session.process_leaver()))
         self.destroyed.connect(partial(_call, self.projects.finish_left))
         if (application := QApplication.instance()) is not None:
             application.aboutToQuit.connect(self.release)
@@ -273,6 +275,7 @@ class SpocoWidget(QWidget):
     def _on_theme_changed(self, _event: Any = None) -> None:
         if isalive(self):
             theme = get_theme(self._viewer.theme)
+            self.setStyleSheet(style_sheet(theme))
             for plot in (self.train.plot, self.embeddings.scatter):
                 plot.set_colours(text=theme.text.as_hex(), background=theme.background.as_hex())
 
@@ -290,6 +293,7 @@ class SpocoWidget(QWidget):
             start=self.session.start_wish,
             has_found=image is not None and newest_objects(self._viewer, image) is not None,
             is_reviewing=self.reviewing.layer is not None,
+            is_in_batch=self.batching.is_running,
             has_voxel_size=image is not None and voxel_size(image) is not None,
             unknown_size=find_unknown_size(path, image, is_offered=bool(self.voxel_sizes.offered)),
         )

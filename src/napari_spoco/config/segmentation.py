@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from napari_spoco.config.parameters import Channels, Parameters, setting
 
@@ -279,6 +281,14 @@ class BatchConfig(Parameters):
         "Channels",
         "Channels of the images to segment, counted from 0, where they are others than those that the model was "
         "trained on.",
+        min_length=1,
+    )
+    voxel_size: tuple[Annotated[float, Field(gt=0)], ...] | None = setting(
+        None,
+        "Pixel size",
+        "Size of a pixel in µm, one number or (Z)YX, of images whose files do not tell theirs. Without it, sizes of "
+        "their objects are in pixels.",
+        unit="µm",
         min_length=1,
     )
     overwrite: bool = setting(

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from napari_spoco.config import TrainingConfig
 
 
+_FIRST_SAVE_SECONDS = 10.0
+"""Until the first autosave, at most: whatever happens to the computer, a training is not lost as a whole."""
+
+
 class RunClock:
     """Starts when it is made.
 
@@ -30,6 +34,7 @@ class RunClock:
         self._config, self._fabric = config, fabric
         self._saved = time.monotonic()
         self._began = self._saved - elapsed
+        self._pause = min(config.autosave_seconds, _FIRST_SAVE_SECONDS)
 
     @property
     def elapsed(self) -> float:
@@ -54,9 +59,9 @@ class RunClock:
     def is_time_to_save(self) -> bool:
         """Say whether the run is to be saved, now and not again for a while."""
         now = time.monotonic()
-        if now - self._saved < self._config.autosave_seconds:
+        if now - self._saved < self._pause:
             return False
-        self._saved = now
+        self._saved, self._pause = now, self._config.autosave_seconds
         return True
 
     def _progress(self, n_steps: int, seconds: float) -> float:

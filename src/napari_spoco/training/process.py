@@ -81,6 +81,7 @@ class TrainingProcess:
         self._receiver, self._sender = context.Pipe(duplex=False)
         self._update_receiver, self._update_sender = context.Pipe(duplex=False)
         self._stop = context.Event()
+        self._is_left = False
         self._process = context.Process(
             target=_run_child,
             args=(request, self._sender, self._update_receiver, self._stop),
@@ -96,12 +97,12 @@ class TrainingProcess:
         self._update_receiver.close()
 
     def messages(self) -> Iterator[TrainingMessage]:
-        """Yield what the child says until it ends; a child that dies silently yields `TrainingFailed`.
+        """Yield what the child says until it ends, or is left; a child that dies silently yields `TrainingFailed`.
 
-        The last message comes when the child is gone, with all that it held.
+        The last message comes when the child is gone, with all that it held. Who reads no further closes the pipe.
         """
         try:
-            while True:
+            while not self._is_left:
                 if not self._receiver.poll(_POLL_SECONDS):
                     continue
                 message: TrainingMessage = self._receiver.recv()
@@ -117,7 +118,7 @@ class TrainingProcess:
                 f"exit code {self._process.exitcode}",
             )
         finally:
-            self._process.join(_END_SECONDS)
+            self._receiver.close()
 
     def update_annotations(self, update: AnnotationUpdate) -> bool:
         """Send what has been painted; it is trained on from the next step. Returns whether the child still listens.
@@ -135,9 +136,15 @@ class TrainingProcess:
         """Ask the child to finish its step, save the run and end."""
         self._stop.set()
 
-    def kill(self) -> None:
-        """End the child at once; what the last autosave kept can be resumed."""
+    def leave(self) -> None:
+        """Ask as `request_stop`, and hear no more of it: `messages` end. Then it takes no longer than saving does."""
+        self._is_left = True
+        self._stop.set()
+
+    def kill(self, patience: float = 0.0) -> None:
+        """End the child, unless it has ended by itself after so many seconds; what was saved last can be resumed."""
         if self._process.pid is not None:
+            self._process.join(patience)
             self._process.kill()
             self._process.join(_END_SECONDS)
 
@@ -153,18 +160,45 @@ class TrainingProcess:
         return True
 
 
+class _Window:
+    """The parent as the child knows it: it is told, it may ask for the end, and it may be gone, which asks for it, too.
+
+    A signal sets a plain attribute: its handler may interrupt the very call that holds the lock of an event.
+    """
+
+    def __init__(self, sender: Connection, stop: Event) -> None:
+        self._sender, self._stop = sender, stop
+        self._is_signalled = self.is_gone = False
+
+    def tell(self, message: TrainingMessage) -> None:
+        """Send a message, if there is anybody to hear it."""
+        try:
+            self._sender.send(message)
+        except (BrokenPipeError, ConnectionResetError):
+            self.is_gone = True
+
+    def on_signal(self, *_: object) -> None:
+        """The system asks for the end."""
+        self._is_signalled = True
+
+    def wants_end(self) -> bool:
+        """Say whether the training is to be saved, and to end."""
+        return self._is_signalled or self.is_gone or self._stop.is_set()
+
+
 def _run_child(request: TrainingRequest, sender: Connection, updates: Connection, stop: Event) -> None:
     """Train in the child, which does not return; the imports are here because only the child may load torch."""
+    window = _Window(sender, stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal of napari is napari's to handle.
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), window.on_signal)
     try:
         _lower_priority()
-        for message in _train(request, updates, stop):
-            sender.send(message)
-    except (BrokenPipeError, ConnectionResetError):
-        pass  # napari is gone; so are we.
+        for message in _train(request, updates, window):
+            window.tell(message)
     except BaseException as error:  # noqa: BLE001 - whatever ends the training must reach the window
-        sender.send(TrainingFailed(_sentence(error), traceback.format_exc()))
+        window.tell(TrainingFailed(_sentence(error), traceback.format_exc()))
     sender.close()
     if sys.stderr is not None:  # A napari that was not started in a terminal has none.
         sys.stderr.flush()
@@ -172,7 +206,7 @@ def _run_child(request: TrainingRequest, sender: Connection, updates: Connection
     os._exit(0)
 
 
-def _train(request: TrainingRequest, updates: Connection, stop: Event) -> Iterator[TrainingMessage]:
+def _train(request: TrainingRequest, updates: Connection, window: _Window) -> Iterator[TrainingMessage]:
     yield TrainingNotice("Starting the training: loading PyTorch …")
     from napari_spoco.data.annotations import AnnotationStore
     from napari_spoco.models.checkpoint import load_model
@@ -204,7 +238,9 @@ def _train(request: TrainingRequest, updates: Connection, stop: Event) -> Iterat
     )
     listening = (updates, stores, trainer.look_at)
     threading.Thread(target=_take_updates, args=listening, name="spoco-updates", daemon=True).start()
-    yield from trainer.run(stop.is_set)
+    yield from trainer.run(window.wants_end)
+    if window.is_gone:  # All that can be resumed is saved; nobody waits for more.
+        return
     yield TrainingNotice("Finishing: the model is measured and saved …")
     result = trainer.result()
     yield TrainingFinished(str(result.path), len(result.reports), result.stopped, result.best_step)

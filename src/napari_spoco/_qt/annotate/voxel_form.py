@@ -8,7 +8,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QAbstractSpinBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_spoco._qt.editors import ignore_wheel
-from napari_spoco._qt.notices import TONES
+from napari_spoco._qt.parts import show_tone
 from napari_spoco._qt.parts import sentence
 from napari_spoco._qt.spin_boxes import FloatEditor
 
@@ -79,7 +79,7 @@ class VoxelForm(QWidget):
         is_offer = shown.size is None and any(shown.offered)
         self.button.setText("Use" if is_offer else "Set")
         self.about.setText(describe(shown))
-        self.about.setStyleSheet(f"color: {TONES['bad']}" if is_offer else "")
+        show_tone(self.about, "bad" if is_offer else "plain")
 
     def _on_confirmed(self) -> None:
         if self._shown is None:

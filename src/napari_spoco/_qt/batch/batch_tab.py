@@ -30,6 +30,7 @@ _TITLE_WIDTH = 60
 _LIST_HEIGHT = 72
 _INPUT = Qt.ItemDataRole.UserRole
 """Of an entry of the list: the file, folder or pattern."""
+_SETTINGS_HELP = "Method, Certainty and all others are those of the tab Segment; change them there."
 _RUN_HELP = "Segment every image with the settings of the Segment tab, and write the results."
 _STOP_HELP = "End after the current tile. Results that are there stay; Run goes on with the images that have none."
 _SAVE_HELP = "Keep this batch in a file, which `napari-spoco batch` runs too."
@@ -78,6 +79,7 @@ class BatchTab(Tab):
     save_requested = Signal()
     other_model_requested = Signal()
     edited = Signal()
+    added = Signal()
 
     def __init__(self) -> None:
         super().__init__("Batch")
@@ -92,8 +94,11 @@ class BatchTab(Tab):
         self.model_button = QPushButton("Other…")
         self.out, self.out_button = make_editor(_FIELDS["out"]), QPushButton("Choose…")
         self.formats = FormatsEditor()
-        names, blanks = ("channels", "overwrite", "device"), {"channels": "as the model was trained"}
+        names = ("channels", "voxel_size", "overwrite", "device")
+        blanks = {"channels": "as the model was trained", "voxel_size": "as the files say, else pixels"}
         self.form = ModelForm(BatchConfig, names, choices={"device": _DEVICES}, blanks=blanks)
+        self.about_settings = sentence()
+        self.about_settings.setToolTip(_SETTINGS_HELP)
         self.run_button, self.stop_button = QPushButton(), QPushButton()
         self.save_button, self.load_button = QPushButton(), QPushButton()
         self.table, self.report = BatchTable(), sentence()
@@ -125,6 +130,17 @@ class BatchTab(Tab):
         """Choose a model by its path."""
         self.model.set_value(path)
         self.edited.emit()
+
+    def offer_size(self, size: tuple[float, ...] | None) -> None:
+        """Enter a pixel size, in micrometers, where none is entered."""
+        field = self.form.editor("voxel_size")
+        if size is not None and not field.text().strip():
+            field.set_value(tuple(float(f"{step:.6g}") for step in size))
+
+    def show_settings(self, text: str) -> None:
+        """Say how objects will be found."""
+        self.about_settings.setText(text)
+        self.about_settings.setVisible(bool(text))
 
     def show_controls(self, *, has_model_in_use: bool, is_running: bool) -> None:
         """Show what may be pressed and changed."""
@@ -168,6 +184,7 @@ class BatchTab(Tab):
         self.column.addLayout(row(self.out, self.out_button, title=titles["out"], title_width=_TITLE_WIDTH))
         self._add_below(titles["formats"], self.formats)
         self.column.addWidget(self.form)
+        self.column.addWidget(self.about_settings)
         self.column.addLayout(buttons(self.run_button, self.stop_button))
         self.column.addWidget(self.table)
         self.column.addWidget(self.report)
@@ -214,6 +231,7 @@ class BatchTab(Tab):
     def _add(self, chosen: Iterable[str]) -> None:
         known = self._inputs()
         self._list(path for path in chosen if path not in known)
+        self.added.emit()
         self.edited.emit()
 
 

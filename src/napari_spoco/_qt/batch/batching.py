@@ -15,20 +15,24 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_spoco._qt import paths
+from napari_spoco._qt import layers, paths
 from napari_spoco._qt.batch import batch_job
 from napari_spoco._qt.batch.batch_job import BatchPlanned, TileDone
-from napari_spoco._qt.notices import Notice
+from napari_spoco._qt.image_axes import voxel_size
+from napari_spoco._qt.notices import Notice, settings_line
 from napari_spoco._qt.train.run_folders import model_in
 from napari_spoco._qt.worker import Job
-from napari_spoco.batch import REPORT_NAME, ImageDone, ImageStarted, read_batch_config
+from napari_spoco.batch import IN_PIXELS, REPORT_NAME, ImageDone, ImageStarted, read_batch_config
 from napari_spoco.config_files import write_yaml
 from napari_spoco.data.writers import atomic_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import napari.viewer
+
     from napari_spoco._qt.batch.batch_tab import BatchTab
+    from napari_spoco._qt.notices import Tone
     from napari_spoco._qt.segment.segment_tab import SegmentTab
     from napari_spoco.config import BatchConfig
 
@@ -40,6 +44,8 @@ class Batching(QObject):
 
     Parameters
     ----------
+    viewer
+        Has images, whose pixel size is offered.
     tab, segment
         The tab that asks for a batch, and the one with the settings of the segmentation.
     model_in_use
@@ -50,9 +56,11 @@ class Batching(QObject):
 
     noticed = Signal(object)  # Notice
     failed = Signal(object)  # Exception
+    turned = Signal()  # begun or ended
 
     def __init__(
         self,
+        viewer: napari.viewer.Viewer,
         tab: BatchTab,
         segment: SegmentTab,
         model_in_use: Callable[[], str | None],
@@ -60,13 +68,15 @@ class Batching(QObject):
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._tab, self._segment, self._model_in_use = tab, segment, model_in_use
-        self._models_folder = models_folder
+        self._viewer, self._tab, self._segment = viewer, tab, segment
+        self._model_in_use, self._models_folder = model_in_use, models_folder
         self._generation = 0
         self._job: Job | None = None
-        self._image = Path()
+        self._image, self._out = Path(), ""
         self._done: list[ImageDone] = []
         tab.edited.connect(self.follow)
+        tab.added.connect(self._on_added)
+        segment.changed.connect(self._show_settings)
         tab.run_requested.connect(self._on_run_requested)
         tab.stop_requested.connect(self._on_stop_requested)
         tab.save_requested.connect(self._on_save_requested)
@@ -82,6 +92,7 @@ class Batching(QObject):
     def follow(self) -> None:
         """Show what may be pressed now; there may be another model in use."""
         self._tab.show_controls(has_model_in_use=self._model_in_use() is not None, is_running=self.is_running)
+        self._show_settings()
 
     def end(self) -> None:
         """End the batch after its current tile, without a word: the window closes."""
@@ -96,7 +107,7 @@ class Batching(QObject):
             self.failed.emit(error)
             return
         self._generation += 1
-        self._done = []
+        self._done, self._out = [], config.out
         self._tab.table.states.begin((), _WAITING)
         self._tab.report.setText("Loading the model …")
         self._job = job = Job(self._generation, batch_job.run, config, parent=self)
@@ -105,7 +116,9 @@ class Batching(QObject):
         job.cancelled.connect(self._on_job_ended)
         job.failed.connect(self._on_job_failed)
         job.start()
+        self.noticed.emit(Notice(""))  # What was said before is no news any more.
         self.follow()
+        self.turned.emit()
 
     def _on_stop_requested(self) -> None:
         if self._job is not None:
@@ -165,9 +178,7 @@ class Batching(QObject):
             text = summarize(self._done, n_images=self._tab.table.states.rowCount())
             self._tab.report.setText(text)
             self._forget()
-            failures = [done for done in self._done if done.state == "failed"]
-            first = [f"The first: {done.message} ({done.image})" for done in failures[:1]]
-            self.noticed.emit(Notice(" ".join((text, *first)), "bad" if failures else "good"))
+            self.noticed.emit(conclude(self._done, text, self._out))
 
     def _on_job_failed(self, generation: int, error: Exception) -> None:
         if generation == self._generation:
@@ -180,6 +191,17 @@ class Batching(QObject):
             self._job.deleteLater()
         self._job = None
         self.follow()
+        self.turned.emit()
+
+    def _on_added(self) -> None:
+        self._tab.offer_size(common_size(self._viewer))
+
+    def _show_settings(self) -> None:
+        try:
+            text = settings_line(self._segment.config(), "Settings of the tab Segment")
+        except ValueError:  # The tab Segment marks it.
+            text = ""
+        self._tab.show_settings(text)
 
     def _config(self) -> BatchConfig:
         if self._segment.foreground.layer() is not None:
@@ -187,11 +209,17 @@ class Batching(QObject):
         return self._tab.config(self._model_in_use(), self._segment.config())
 
 
+def common_size(viewer: napari.viewer.Viewer) -> tuple[float, ...] | None:
+    """Return the pixel size of the open images in micrometers, if those that have one have the same."""
+    sizes = {voxel_size(image) for image in layers.image_layers(viewer)} - {None}
+    return sizes.pop() if len(sizes) == 1 else None
+
+
 def describe(done: ImageDone) -> str:
     """Say what became of an image."""
     state = done.state
-    if state == "done":
-        state = f"done, {done.n_objects} object{'' if done.n_objects == 1 else 's'}"
+    if done.n_objects is not None:
+        state = f"{state}, {done.n_objects} object{'' if done.n_objects == 1 else 's'}"
     return ": ".join(filter(None, (state, done.message, " ".join(done.notices))))
 
 
@@ -203,3 +231,15 @@ def summarize(done: Sequence[ImageDone], *, n_images: int) -> str:
         parts.append(f"{n_images - len(done)} not begun")
     where = f"; {REPORT_NAME} lies with the results" if done else ""
     return f"{', '.join(parts)}{where}."
+
+
+def conclude(done: Sequence[ImageDone], summary: str, folder: str) -> Notice:
+    """Say how a batch has ended, what went wrong first, and which sizes are in pixels; offers the folder."""
+    failures = [one for one in done if one.state == "failed"]
+    n_in_pixels = sum(IN_PIXELS in one.notices for one in done)
+    parts = [summary, *(f"The first: {one.message} ({one.image})" for one in failures[:1])]
+    if n_in_pixels:
+        parts.append(f"Sizes of {n_in_pixels} are in pixels: enter the pixel size, tick Overwrite, and press Run again.")
+    is_new = any(one.state == "done" for one in done)
+    tone: Tone = "bad" if failures or n_in_pixels else "good" if is_new else "plain"
+    return Notice(" ".join(parts), tone, folder=folder if done else "")

@@ -1,11 +1,13 @@
 """The mouse over the viewer, while the plugin has asked for it: where it points, and what its button and wheel say.
 
-napari tells the viewer of the mouse before it tells the layers; a click that is taken here paints nothing. The wheel
-zooms as ever; napari has no use for it with Shift.
+napari tells the viewer of the mouse first, and the selected layer after it, whatever the viewer made of it. Until the
+button is let go that layer therefore moves the image: neither a brush nor another tool in hand takes part in the press.
+The wheel zooms as ever; napari has no use for it with Shift.
 """
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
@@ -22,6 +24,7 @@ _MILLISECONDS = 15
 """Positions that come faster replace each other."""
 _SLACK = 4
 """Pixels of the screen that a hand may tremble during a click."""
+_NO_TOOL = "pan_zoom"
 
 
 class Pointing(QObject):
@@ -75,15 +78,15 @@ class Pointing(QObject):
             self._timer.start()
 
     def _on_mouse_pressed(self, _viewer: Any, event: Any) -> Iterator[None]:
-        """Take a click with the left button; where the mouse is dragged, it moves the image as ever."""
+        """Take a click with the left button; where the mouse is dragged, it moves the image."""
         pixel = None if self._layer is None else pixel_under(self._layer, event.position)
         if event.button != 1 or pixel is None:
             return
-        event.handled = True
         x, y = event.pos
-        yield
-        while event.type == "mouse_move":
+        with _tool_laid_by(self._viewer.layers.selection.active):
             yield
+            while event.type == "mouse_move":
+                yield
         if max(abs(event.pos[0] - x), abs(event.pos[1] - y)) <= _SLACK:
             self.clicked.emit(pixel)
 
@@ -100,3 +103,17 @@ class Pointing(QObject):
             self.left.emit()
         else:
             self.hovered.emit(pixel)
+
+
+@contextmanager
+def _tool_laid_by(layer: Layer | None) -> Iterator[None]:
+    """Let the mouse move the image, where a layer has a tool in hand, and give it back."""
+    tool = _NO_TOOL if layer is None else str(layer.mode)
+    if layer is None or tool == _NO_TOOL:
+        yield
+        return
+    layer.mode = _NO_TOOL
+    try:
+        yield
+    finally:
+        layer.mode = tool

@@ -36,7 +36,7 @@ PAINTED: tuple[PaintedLayer, ...] = ("annotations", "objects")
 
 @dataclass(frozen=True)
 class KeptLayers:
-    """An image with its annotations and boxes, and the objects that were found in it, as far as there are any.
+    """An image with its annotations and boxes, or with objects that were found in it; both where a project had both.
 
     `parts` are the layers that are on show in place of the image.
     """
@@ -50,7 +50,7 @@ class KeptLayers:
     @property
     def key(self) -> str:
         """What it is known by, as long as the layers live."""
-        return layers.identity(self.annotations or self.image)
+        return layers.identity(self.annotations or self.result or self.image)
 
     @property
     def kinds(self) -> dict[ShownLayer, Layer | None]:
@@ -81,6 +81,8 @@ class KeptLayers:
             holder=layers.pixels_of(image),
             is_rgb=image.rgb,
             channels=given_names(image),
+            kind="annotations" if self.result is None else "objects",
+            found_title="" if self.result is None else self.result.name,
             is_copy=self.annotations is not None and taken_box(self.annotations) is not None,
             looks=looks_of(image, self.parts),
             placement=placement_of(image),
@@ -104,21 +106,15 @@ class KeptLayers:
 
 
 def find_kept(viewer: napari.viewer.Viewer, pairs: list[AnnotatedImage]) -> list[KeptLayers]:
-    """Return what there is to keep: images with annotations, and images in which objects were found."""
-    results = _results(viewer)
-    kept: list[KeptLayers] = []
-    annotated: set[str] = set()
-    for pair in pairs:
-        key = layers.identity(pair.image)
-        if layers.spatial_shape(pair.annotations) == layers.spatial_shape(pair.image):
-            result = None if key in annotated else results.get(key)
-            parts = tuple(parts_of(viewer, pair.image))
-            kept.append(KeptLayers(pair.image, pair.annotations, pair.boxes, result, parts))
-            annotated.add(key)
+    """Return what there is to keep: all annotations, and all objects that were found, each with its image."""
+    kept = [
+        KeptLayers(pair.image, pair.annotations, pair.boxes, parts=tuple(parts_of(viewer, pair.image)))
+        for pair in pairs
+        if layers.spatial_shape(pair.annotations) == layers.spatial_shape(pair.image)
+    ]
     for image in layers.image_layers(viewer):
-        key = layers.identity(image)
-        if key in results and key not in annotated:
-            kept.append(KeptLayers(image, result=results[key], parts=tuple(parts_of(viewer, image))))
+        parts = tuple(parts_of(viewer, image))
+        kept += [KeptLayers(image, result=result, parts=parts) for result in _results(viewer, image)]
     return [item for item in kept if is_readable(item.image)]
 
 
@@ -149,7 +145,8 @@ def show_opened(
             _show_orphan(viewer, item)
             continue
         shown[entry.name] = kept = yield from _show_labels(viewer, image, item)
-        writer.adopt(entry.name, kept.key, layers.identity(image), layers.pixels_of(image))
+        keys = [layers.identity(layer) for layer in kept.painted]
+        writer.adopt(entry.name, keys, layers.identity(image), layers.pixels_of(image))
     return shown
 
 
@@ -200,7 +197,9 @@ def _show_labels(viewer: napari.viewer.Viewer, image: Layer, item: OpenedImage) 
     result = annotations = boxes = None
     if item.result is not None:
         metadata = {layers.MAKER: layers.identity(image)}
-        result = viewer.add_layer(Labels(item.result, name=f"{image.name} objects", metadata=metadata, **place))
+        name = item.entry.found_title or f"{image.name} objects"
+        result = Labels(item.result, name=name, metadata=metadata, **place)
+        viewer.layers.insert(_place_below_painted(viewer, image), result)
         note(result, item.entry.review, EditHistory(item.steps))
         yield
     metadata = {layers.LINK: layers.identity(image)}
@@ -244,14 +243,17 @@ def _placed(entry: ProjectImage) -> dict[str, Any]:
     return place | {name: np.array(place[name]) for name in ("rotate", "affine")}
 
 
-def _results(viewer: napari.viewer.Viewer) -> dict[str, Layer]:
-    """Return the topmost layer of found objects by the identity of its image."""
-    found: dict[str, Layer] = {}
-    for layer in layers.labels_layers(viewer):
-        maker = layer.metadata.get(layers.MAKER)
-        if maker is not None and layers.linked_image(layer) is None:
-            found.setdefault(maker, layer)
-    return found
+def _results(viewer: napari.viewer.Viewer, image: Layer) -> list[Layer]:
+    """Return the layers of objects that were found in an image, those in front last."""
+    made = [layer for layer in layers.labels_layers(viewer) if layers.linked_image(layer) is None]
+    return [layer for layer in reversed(made) if layer.metadata.get(layers.MAKER) == layers.identity(image)]
+
+
+def _place_below_painted(viewer: napari.viewer.Viewer, image: Layer) -> int:
+    """Return the place in the list of layers that is below the annotations of an image, or on top of all."""
+    key = layers.identity(image)
+    painted = [place for place, layer in enumerate(viewer.layers) if layers.linked_image(layer) == key]
+    return min(painted, default=len(viewer.layers))
 
 
 def _pixels(layer: Layer | None, changed: set[str]) -> Any:

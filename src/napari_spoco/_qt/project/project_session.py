@@ -18,15 +18,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class KeptImage:
-    """An image with what belongs to it.
+    """An image with what was painted for it, or found in it.
 
-    `key` is what the pair is known by as long as its layers live, and `image_key` the image. `pixels`, (*spatial) or
-    (C, *spatial), `annotations` and `result`, (*spatial), are the layers' own, or None where they have not changed;
+    `key` is what these annotations, or objects, as `kind` says, are known by as long as their layer lives, and
+    `image_key` the image. `pixels`, (*spatial) or (C, *spatial), `annotations` and `result`, (*spatial), are the
+    layers' own, or None where they have not changed;
     `review` is what is decided about the result, None where nothing was, and `note` what is noted at its layer, which
     goes on; `holder` is the object that is replaced when the image is. `file` is where the image was read from, if
     anywhere. `opened` are its layers in the viewer, none where they are leaving it, and `hidden` those not seen there.
-    `is_copy` says that its annotations are copied from those of another image. `channels` are the names of the
-    channels, if they have some, and `looks` how these look that are on show in place of the image.
+    `found_title` is the name of the layer of objects. `is_copy` says that its annotations are copied from those of
+    another image. `channels` are the names of the channels, if they have some, and `looks` how these look that are on
+    show in place of the image.
     """
 
     key: str
@@ -45,6 +47,8 @@ class KeptImage:
     opened: tuple[PaintedLayer, ...] = ()
     hidden: tuple[ShownLayer, ...] = ()
     channels: tuple[str, ...] = ()
+    kind: PaintedLayer = "annotations"
+    found_title: str = ""
     is_copy: bool = False
     looks: tuple[ChannelLook, ...] = ()
 

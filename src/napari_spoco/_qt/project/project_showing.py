@@ -15,7 +15,7 @@ from napari_spoco._qt.project.project_folders import count
 from napari_spoco._qt.project.project_layers import bring_to_front, show_opened
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Generator
+    from collections.abc import Container, Generator, Mapping
 
     import napari.viewer
 
@@ -115,7 +115,7 @@ class ProjectShowing(QObject):
             name = opened.chosen if opened.chosen in shown else next(iter(shown), None)
             hidden = {item.entry.name: item.entry.hidden for item in opened.images}
             if name is not None:
-                self._bring_to_front(shown[name], hidden[name])
+                self._bring_to_front(shown[name], {kept: hidden[name] for name, kept in shown.items()})
         self._writer = None
         self.opened.emit(opened)
         self._follow()
@@ -128,15 +128,18 @@ class ProjectShowing(QObject):
         with self._watch.paused():
             shown = yield from show_opened(self._viewer, (closed.image,), writer)
             for kept in shown.values():
-                self._bring_to_front(kept, ())
+                self._bring_to_front(kept, {kept: ()})
         self._follow()
         self._say(f"“{closed.text}” is back.", closed.problems)
 
-    def _bring_to_front(self, kept: KeptLayers, hidden: Container[str]) -> None:
+    def _bring_to_front(self, kept: KeptLayers, hidden: Mapping[KeptLayers, Container[str]]) -> None:
+        """Show the image of some layers, with all that belongs to it but for what the user had hidden."""
         self._images.choose(kept.image)
         if kept.annotations is not None:
             self._annotate.annotations.choose(kept.annotations)
-        bring_to_front(self._viewer, kept, hidden)
+        others = (other for other in hidden if other is not kept and other.image is kept.image)
+        for other in (*others, kept):
+            bring_to_front(self._viewer, other, hidden[other])
 
     def _follow(self) -> None:
         """Take notice of new layers; what was painted into them meanwhile is found by comparison."""

@@ -10,7 +10,6 @@ import hashlib
 import math
 import shutil
 import threading
-import weakref
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_spoco._qt.project.entry_names import EntryNames
 from napari_spoco._qt.project.project_session import Saved
 from napari_spoco.data.images import read_image
 from napari_spoco.data.writers import atomic_path
@@ -27,13 +27,13 @@ from napari_spoco.project_images import free_name
 from napari_spoco.project_lock import ProjectLock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
     from napari_spoco._qt.project.project_session import KeptImage, KeptSession
     from napari_spoco.config import AnnotationConfig
-    from napari_spoco.project_file import PaintedLayer
+    from napari_spoco.project_file import PaintedLayer, ShownLayer
 
 TRAINING, SEGMENTATION, TRAIN_ON = "training.json", "segmentation.json", "train_on.json"
 """Settings in a project's folder."""
@@ -62,9 +62,7 @@ class ProjectWriter:
     def __init__(self, folder: Path, *, is_untitled: bool = False) -> None:
         self.folder, self.is_untitled = folder, is_untitled
         self._turn = threading.Lock()
-        self._names: dict[str, str] = {}  # by the identity of annotations
-        self._mains: dict[str, str] = {}  # names by the identity of an image, of the last one of its entries
-        self._holders: dict[str, Callable[[], Any]] = {}  # by name
+        self._names = EntryNames()
         self._digests: dict[tuple[str, str], bytes] = {}
         self._settings: dict[str, str] = {}
         self._project: Project | None = None
@@ -98,19 +96,17 @@ class ProjectWriter:
         if result is not None:
             self._digests[name, "result"] = _digest(result)
 
-    def adopt(self, name: str, key: str, image_key: str, holder: Any) -> None:
+    def adopt(self, name: str, keys: Iterable[str], image_key: str, holder: Any) -> None:
         """Note that layers show what the project has under a name."""
-        self._mains[image_key], self._holders[name] = name, _reference(holder)
-        if key != image_key:
-            self._names[key] = name
+        self._names.note(name, keys, image_key, holder)
 
     def name_of(self, key: str, image_key: str | None) -> str | None:
-        """Return what the project has of layers: of annotations by their key, or else of the image by its own."""
-        return self._names.get(key) or self._mains.get(image_key or "")
+        """Return what the project has of layers: of annotations or objects by their key, or else of the image."""
+        return self._names.find(key, image_key)
 
     def image_keys(self) -> dict[str, str]:
         """Return the identities of the layers of images that are known, by what `ProjectImage.source` has for them."""
-        return {self._begin().image(name).source: key for key, name in self._mains.items()}
+        return {self._begin().image(name).source: key for name, key in self._names.images().items()}
 
     def write(self, session: KeptSession) -> Saved:
         """Write what has changed; problems with one image do not keep the others from being written.
@@ -156,8 +152,7 @@ class ProjectWriter:
         self._write_settings(SEGMENTATION, session.segmentation)
         self._write_settings(TRAIN_ON, session.train_on)
         self._note_open(project, session)
-        key = session.chosen or ""
-        chosen = self._names.get(key) or self._mains.get(key) or project.work.chosen
+        chosen = self._names.find(session.chosen or "", session.chosen) or project.work.chosen
         project.set_work(ProjectWork(session.model, session.run, chosen, session.start, session.is_training))
         end = datetime.now()
         return Saved(end, tuple(problems), (end - begin).total_seconds())
@@ -179,10 +174,13 @@ class ProjectWriter:
         """Write what has changed of an image, and return what could not be."""
         problems: list[str] = []
         try:
-            name = self._known(project, image)
+            name = self._names.find(image.key) or self._names.free(project, image, session.images)
             if name is None or self._is_replaced(project, name, image):
-                name, problems = self._add(project, image, is_replaced=name is not None)
+                name, problems = self._add(project, image)
+            self.adopt(name, (image.key,), image.image_key, image.holder)
             shown = {"title": image.title, "channels": image.channels, "looks": image.looks}
+            if image.found_title:
+                shown["found_title"] = image.found_title
             if image.is_copy:  # A layer that was restored has forgotten it.
                 shown["is_copy"] = True
             project.change_image(name, placement=image.placement, **shown)
@@ -220,38 +218,29 @@ class ProjectWriter:
             write()
             self._digests[name, kind] = digest
 
-    def _known(self, project: Project, image: KeptImage) -> str | None:
-        """Return the name under which the project has an image; None where it is to have a new one."""
-        main = self._mains.get(image.image_key)
-        if image.key in self._names or main is None:
-            return self._names.get(image.key)
-        # What was found in an image may be there before anything is painted, and after annotations were deleted.
-        is_free = main not in self._names.values() and project.image(main).annotation_file is None
-        if is_free and image.key != image.image_key:
-            self._names[image.key] = main
-        return main if is_free or image.key == image.image_key else None
-
     def _is_replaced(self, project: Project, name: str, image: KeptImage) -> bool:
         """Say whether there is another image in the layer: one of the same shape."""
         # What is painted belongs to the image of its own shape, though another one may be in the layer now.
-        return self._holders[name]() is not image.holder and _shape(image) == project.image(name).shape
+        return not self._names.is_of(name, image) and _shape(image) == project.image(name).shape
 
     def _note_open(self, project: Project, session: KeptSession) -> None:
         """Note which layers were open; as long as none is, what was open before counts: a window may be closing."""
         opened: dict[str, set[PaintedLayer]] = {}
+        hidden: dict[str, set[ShownLayer]] = {}
         for image in session.images:
-            if image.opened and (name := self._known(project, image)) is not None:
+            if image.opened and (name := self._names.find(image.key)) is not None:
                 opened.setdefault(name, set()).update(image.opened)
-                project.change_image(name, hidden=image.hidden)
+                hidden.setdefault(name, set()).update(image.hidden)
         for entry in project.images if opened else ():
             closed = tuple(kind for kind in entry.painted if kind not in opened.get(entry.name, ()))
-            project.change_image(entry.name, closed=closed)
+            unseen = tuple(sorted(hidden.get(entry.name, entry.hidden)))
+            project.change_image(entry.name, closed=closed, hidden=unseen)
 
-    def _add(self, project: Project, image: KeptImage, *, is_replaced: bool) -> tuple[str, list[str]]:
+    def _add(self, project: Project, image: KeptImage) -> tuple[str, list[str]]:
         name = free_name(image.title, (known.name for known in project.images))
-        main = None if is_replaced else self._mains.get(image.image_key)
+        same = next(iter(self._names.of_image(image)), None)
         problems: list[str] = []
-        file = _file_of(image) if main is None else project.image(main).file
+        file = _file_of(image) if same is None else project.image(same).file
         if file is None and _n_bytes(image.pixels) <= COPY_LIMIT:
             try:
                 file = _copy(project, image, name)
@@ -264,7 +253,6 @@ class ProjectWriter:
             )
         if name not in {known.name for known in project.images}:
             project.add_entry(ProjectImage(name=name, file=file or "", shape=_shape(image), is_rgb=image.is_rgb))
-        self.adopt(name, image.key, image.image_key, image.holder)
         return name, problems
 
 
@@ -315,9 +303,3 @@ def _digest(array: NDArray[Any], *beside: object) -> bytes:
     return digest.digest()
 
 
-def _reference(holder: Any) -> Callable[[], Any]:
-    """Return a function that returns the object as long as it lives: whole images must not be kept for this."""
-    try:
-        return weakref.ref(holder)
-    except TypeError:
-        return lambda: holder

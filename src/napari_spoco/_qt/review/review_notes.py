@@ -47,6 +47,14 @@ def noted(layer: Layer) -> ReviewNote | None:
     return known if pixels() is layer.data else None
 
 
+def is_reviewed(layer: Layer) -> bool:
+    """Say whether something is decided or corrected of what the layer shows."""
+    known = noted(layer)
+    if known is None:
+        return False
+    return bool(known.decisions.accepted or known.decisions.rejected or known.history.steps.every)
+
+
 def decisions_of(queue: ReviewQueue, current: int | None, embeddings: ReviewEmbeddings | None) -> ReviewDecisions:
     """Return what is to be noted of a queue, the object that is looked at, and what the objects are measured by."""
     accepted, rejected = (tuple(sorted(ids)) for ids in (queue.accepted, queue.rejected))

@@ -1,7 +1,7 @@
 """The curves of a training: the loss thick, its terms thin, the score of left-out objects on an axis of its own.
 
 One step sees a few patches, so its loss jumps: the curves are means over the last steps, the dots are single steps.
-All colours can be told apart on both themes.
+All colours are made to be seen on the theme.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_spoco._qt.parts import sentence
 from napari_spoco._qt.plot_colours import colour_axes
+from napari_spoco._qt.theme_colours import GREYED_CONTRAST, legible
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,7 +76,8 @@ class LossPlot(QWidget):
         item.ctrlMenu.setParent(self, item.ctrlMenu.windowFlags())
         item.setDownsampling(auto=True, mode="mean")
         item.setClipToView(True)
-        self._curves = {name: self._plot.plot(pen=pg.mkPen(colour, width=1)) for name, colour in _TERM_COLOURS.items()}
+        self._curves = {name: self._plot.plot() for name in _TERM_COLOURS}
+        self._colours = _TERM_COLOURS | {"score": _SCORE_COLOUR}
         self._dots = self._plot.plot(pen=None, symbol="o", symbolSize=2, symbolPen=None)
         self._curves["total"] = self._plot.plot()
         self._score_box, self._score_curve = _add_score_axis(item)
@@ -130,10 +132,18 @@ class LossPlot(QWidget):
         self._draw_soon()
 
     def set_colours(self, *, text: str, background: str) -> None:
-        """Draw axes and the sum in the theme's text colour, on its background."""
-        colour_axes(self._plot, text=text, background=background)
+        """Draw axes and the sum in the theme's text colour, on its background, and the others to be seen on it."""
+        score = legible(_SCORE_COLOUR, background)
+        terms = {name: legible(colour, background, least=GREYED_CONTRAST) for name, colour in _TERM_COLOURS.items()}
+        self._colours = terms | {"score": score}
+        colour_axes(self._plot, text=text, background=background, right=score)
+        for name, colour in terms.items():
+            self._curves[name].setPen(pg.mkPen(colour, width=1))
         self._curves["total"].setPen(pg.mkPen(text, width=2))
         self._dots.setSymbolBrush(pg.mkBrush(text))
+        self._score_curve.setPen(pg.mkPen(score, width=2))
+        self._score_curve.setSymbolBrush(pg.mkBrush(score))
+        self._redraw()
 
     def _draw_soon(self) -> None:
         if not self._timer.isActive():
@@ -149,7 +159,8 @@ class LossPlot(QWidget):
         self._plot.setLimits(yMin=None if "adversarial" in used else 0)
         self._score_curve.setData(self._scored_steps, self._scores)
         self._plot.showAxis("right", show=bool(self._scores))
-        self._legend.setText(_legend([name for name in used if name != "total"], has_score=bool(self._scores)))
+        shown = [name for name in used if name != "total"] + ["score"] * bool(self._scores)
+        self._legend.setText(_legend({name: self._colours[name] for name in shown}))
 
 
 def _add_score_axis(item: pg.PlotItem) -> tuple[pg.ViewBox, pg.PlotDataItem]:
@@ -158,21 +169,20 @@ def _add_score_axis(item: pg.PlotItem) -> tuple[pg.ViewBox, pg.PlotDataItem]:
     item.scene().addItem(box)
     axis = item.getAxis("right")
     axis.linkToView(box)
-    axis.setPen(pg.mkPen(_SCORE_COLOUR, width=1))
-    axis.setTextPen(pg.mkPen(_SCORE_COLOUR))
     box.setXLink(item)
     box.setYRange(0, 1, padding=0.03)
-    curve = pg.PlotDataItem(
-        pen=pg.mkPen(_SCORE_COLOUR, width=2), symbol="o", symbolSize=6, symbolPen=None, symbolBrush=_SCORE_COLOUR
-    )
+    curve = pg.PlotDataItem(symbol="o", symbolSize=6, symbolPen=None)
     box.addItem(curve)
     item.vb.sigResized.connect(lambda view: box.setGeometry(view.sceneBoundingRect()))
     return box, curve
 
 
-def _legend(names: list[str], *, has_score: bool) -> str:
-    parts = [f"{_mark(_TERM_COLOURS[name], '■')}&nbsp;{_MEANINGS[name][0].replace(' ', '&nbsp;')}" for name in names]
-    score = f"<br>{_mark(_SCORE_COLOUR, '●')}&nbsp;score on left-out objects, axis on the right" if has_score else ""
+def _legend(colours: dict[str, str]) -> str:
+    """Explain the colours of the terms, and of the score if it has one."""
+    terms = {name: colour for name, colour in colours.items() if name != "score"}
+    parts = [f"{_mark(colour, '■')}&nbsp;{_MEANINGS[name][0].replace(' ', '&nbsp;')}" for name, colour in terms.items()]
+    has_score = "score" in colours
+    score = f"<br>{_mark(colours['score'], '●')}&nbsp;score on left-out objects, axis on the right" if has_score else ""
     return "Mistakes per step (loss), less is better: the sum, and&nbsp; " + "&nbsp; ".join(parts) + score
 
 

@@ -8,8 +8,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton
 
 from napari_spoco._qt import notices
-from napari_spoco._qt.notices import TONES
-from napari_spoco._qt.parts import buttons, sentence, show_control
+from napari_spoco._qt.parts import buttons, sentence, show_control, show_tone
 from napari_spoco._qt.session import Start
 from napari_spoco._qt.tabs import Tab
 from napari_spoco._qt.train.log_drawer import LogDrawer
@@ -77,7 +76,7 @@ class TrainTab(Tab):
         self.memory.setVisible(notice is not None)
         if notice is not None:
             self.memory.setText(notice.text)
-            self.memory.setStyleSheet(f"color: {TONES[notice.tone]}" if TONES[notice.tone] else "")
+            show_tone(self.memory, notice.tone)
 
     def begin(self, first_step: int) -> None:
         """Begin the curve, or go on with it from that step."""

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from napari_spoco.training.process import AnnotationUpdate, Box, ViewUpdate
     from napari_spoco.training.reports import TrainingMessage
 
+_PATIENCE = 10.0
+"""Seconds that a training has to save itself when the window closes."""
+
 
 class Process(Protocol):
     """What the window needs of a training process; `TrainingProcess` is one."""
@@ -52,8 +55,11 @@ class Process(Protocol):
     def request_stop(self) -> None:
         """Ask the child to save and end."""
 
-    def kill(self) -> None:
-        """End the child at once."""
+    def leave(self) -> None:
+        """Ask the child to save and end, and hear no more of it."""
+
+    def kill(self, patience: float = 0.0) -> None:
+        """End the child, unless it has ended by itself after so many seconds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +103,7 @@ class ProcessHandle:
         self._lock = threading.Lock()
         self._process: Process | None = None
         self._painted: Sequence[PaintedCopy] = ()
-        self._stop = self._kill = False
+        self._stop = self._kill = self._is_left = False
 
     @property
     def is_killed(self) -> bool:
@@ -107,7 +113,7 @@ class ProcessHandle:
     def start(self, process: Process, painted: Sequence[PaintedCopy]) -> bool:
         """Start the process, which gets `painted`, unless it was killed beforehand; return whether it was started."""
         with self._lock:
-            if self._kill:
+            if self._kill or self._is_left:
                 return False
             self._process, self._painted = process, painted
             if self._stop:
@@ -150,12 +156,24 @@ class ProcessHandle:
         self._kill = True
         self.close()
 
+    def leave(self) -> None:
+        """Let the process save and end by itself, heard by nobody: the window closes. Returns at once.
+
+        The thread that waits for that is no daemon, so that the interpreter waits, too.
+        """
+        with self._lock:
+            was_left, self._is_left = self._is_left, True
+            process = self._process
+        if process is not None and not was_left:
+            process.leave()
+            threading.Thread(target=self.close, name="spoco-training-end").start()
+
     def close(self) -> None:
-        """See to it that no process runs any more."""
+        """See to it that no process runs any more; one that was left has a little time."""
         with self._lock:
             process = self._process
         if process is not None:
-            process.kill()
+            process.kill(_PATIENCE if self._is_left and not self._kill else 0.0)
 
 
 def run_training(
@@ -184,11 +202,11 @@ def run_training(
         return
     try:
         for message in process.messages():
-            if not has_run_images(inputs.folder) and Path(inputs.folder).is_dir():
-                write_run_images(inputs.folder, [source.about for source in chosen])
+            _note_images(inputs.folder, chosen)
             yield message
     finally:
         handle.close()
+        _note_images(inputs.folder, chosen)
         if not inputs.resume:
             discard_unless_kept(inputs.folder)
 
@@ -203,6 +221,12 @@ def send_view(_context: JobContext, view: ViewUpdate, handle: ProcessHandle) -> 
     """Say what is on show; see `ProcessHandle.send_view`."""
     yield
     handle.send_view(view)
+
+
+def _note_images(folder: str, chosen: Sequence[AnnotatedSource]) -> None:
+    """Keep with the run on what it is made, as soon as it has a folder."""
+    if not has_run_images(folder) and Path(folder).is_dir():
+        write_run_images(folder, [source.about for source in chosen])
 
 
 def _with_objects(inputs: TrainingInputs, labels: Sequence[NDArray[np.integer]]) -> Sequence[int]:
