@@ -9,7 +9,12 @@ run. Ctrl-C ends the run after its step, and `--resume` goes on as if it had nev
 
 CELLS is the TIFF with the labels of the real ovule (MIT; `resources/sample_cells.h5` of pytorch-3dunet) at
 0.235 x 0.15 x 0.15 micrometers; `--minutes` counts from the start of the run. The averaged weights become the shipped
-model, and the log beside this script that of the run, only with `--ship`.
+model, and the log beside this script that of the run, only with `--ship`. That of the shipped model is of three runs,
+one after the other, each on new stacks and from the last one's model:
+
+    python pretraining/ovules_small.py CELLS --out FIRST --minutes 88
+    python pretraining/ovules_small.py CELLS --out SECOND --minutes 97 --seed 1 --start-from FIRST/last.safetensors
+    python pretraining/ovules_small.py CELLS --out LAST --minutes 38 --seed 2 --start-from SECOND/last.safetensors --ship
 """
 
 from __future__ import annotations
