@@ -14,7 +14,7 @@ one after the other, each on new stacks and from the last one's model:
 
     python pretraining/ovules_small.py CELLS --out FIRST --minutes 88
     python pretraining/ovules_small.py CELLS --out SECOND --minutes 97 --seed 1 --start-from FIRST/last.safetensors
-    python pretraining/ovules_small.py CELLS --out LAST --minutes 38 --seed 2 --start-from SECOND/last.safetensors --ship
+    python pretraining/ovules_small.py CELLS --out END --minutes 38 --seed 2 --start-from SECOND/last.safetensors --ship
 """
 
 from __future__ import annotations

@@ -36,6 +36,7 @@ FLOORS = {
     "whole_image": 5,
     "batch": 6,
     "batch_images": 5,
+    "batch_report": 5,
     "demo": 6,
     "cli": 7,
     "_qt": 7,

@@ -17,7 +17,6 @@ import zarr
 
 from napari_spoco.batch import (
     IN_PIXELS,
-    REPORT_NAME,
     SETTINGS_NAME,
     ImageDone,
     ImageStarted,
@@ -26,6 +25,7 @@ from napari_spoco.batch import (
     run_batch,
 )
 from napari_spoco.batch_images import holds_labels
+from napari_spoco.batch_report import REPORT_NAME
 from napari_spoco.config import BatchConfig, NetworkConfig, SegmentationConfig
 from napari_spoco.config_files import read_config, write_yaml
 from napari_spoco.data.images import read_image, read_labels

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from napari_spoco.batch_images import find_images, holds_labels, is_pattern
-from napari_spoco.batch_report import REPORT_NAME, former_count, read_report, write_report
+from napari_spoco.batch_report import REPORT_NAME, former_count, make_row, read_report, write_report
 from napari_spoco.config import BatchConfig
 from napari_spoco.config_files import read_config, write_yaml
 from napari_spoco.data.writers import atomic_path, check_folder
@@ -23,7 +23,6 @@ from napari_spoco.data.writers import atomic_path, check_folder
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
 
-    from napari_spoco.config import SegmentationConfig
     from napari_spoco.data.images import SourceImage
     from napari_spoco.models.checkpoint import EmbeddingModel
 
@@ -192,11 +191,16 @@ def run_batch(
         yield ImageStarted(item.image, index, len(items))
         one = _run_item(model, item, config, stop, on_tile)
         done.append(replace(one, n_objects=former_count(former, one.image)) if one.state == "skipped" else one)
-        write_report(out / REPORT_NAME, done, former)
+        write_report(out / REPORT_NAME, map(_row, done), former)
         yield done[-1]
         if done[-1].state == "stopped":
             break
     return tuple(done)
+
+
+def _row(done: ImageDone) -> dict[str, str]:
+    said = (done.message, *done.notices)
+    return make_row(done.image, done.state, done.n_objects, done.seconds, done.outputs, said)
 
 
 def _run_item(
@@ -248,7 +252,7 @@ def _segment_item(
 
 
 def _with_size(source: SourceImage, voxel_size: Sequence[float] | None) -> SourceImage:
-    """Return an image with this voxel size in micrometers, a number for all axes or one each, if its file tells none."""
+    """Return an image with this voxel size in micrometers, one for all axes or one each, if its file tells none."""
     if voxel_size is None or _knows_size(source):
         return source
     n = len(source.scale)

@@ -100,7 +100,7 @@ class ProjectImage(Parameters):
     placement: Placement | None = None
     n_painted: int = 0
     n_found: int = 0
-    closed: tuple[PaintedLayer, ...] = ()
+    closed: tuple[ShownLayer, ...] = ()
     hidden: tuple[ShownLayer, ...] = ()
     is_copy: bool = False
 
@@ -127,8 +127,8 @@ class ProjectImage(Parameters):
 
     @property
     def is_open(self) -> bool:
-        """Whether it was open at all; an image into which nothing was painted counts as open."""
-        return bool(self.now_open) or not self.painted
+        """Whether it was open at all."""
+        return bool(self.now_open) or not (self.painted or "image" in self.closed)
 
     @property
     def slices(self) -> tuple[Box, ...]:

@@ -14,10 +14,12 @@ from napari_spoco._qt import paths
 from napari_spoco._qt.batch.batch_job import BatchPlanned, TileDone, run
 from napari_spoco._qt.batch.batch_tab import BatchTab
 from napari_spoco._qt.batch.batching import Batching, describe, summarize
+from napari_spoco._qt.notices import Notice
 from napari_spoco._qt.segment.segment_tab import SegmentTab
 from napari_spoco._qt.session import SessionState
 from napari_spoco._qt.worker import JobContext
-from napari_spoco.batch import REPORT_NAME, ImageDone, ImageStarted, read_batch_config
+from napari_spoco.batch import ImageDone, ImageStarted, read_batch_config
+from napari_spoco.batch_report import REPORT_NAME
 from napari_spoco.config import BatchConfig, NetworkConfig, SegmentationConfig
 from napari_spoco.config_files import write_yaml
 from napari_spoco.segmentation import prediction
@@ -55,8 +57,10 @@ class Window:
         self.model_in_use: str | None = None
         self.tab, self.segment = BatchTab(), SegmentTab(viewer)
         self.qtbot = qtbot
-        self.batching = Batching(self.tab, self.segment, lambda: self.model_in_use, folder, parent=self.tab)
+        self.batching = Batching(viewer, self.tab, self.segment, lambda: self.model_in_use, folder, parent=self.tab)
         self.said: list[str] = []
+        self.notices: list[Notice] = []
+        self.batching.noticed.connect(self.notices.append)
         self.batching.noticed.connect(lambda notice: self.said.append(notice.text))
         self.batching.failed.connect(lambda error: self.said.append(str(error)))
 
@@ -108,10 +112,13 @@ def test_a_batch_is_chosen_run_and_reported(window, model, images, tmp_path, mon
     assert tab.stop_button.isEnabled()
     until(lambda: not window.batching.is_running)
     first, second, third = tab.table.states.texts
-    assert (first, third) == ("done, 1 object", "done, 3 objects")
+    in_pixels = "Its pixel size is not known, so sizes are in pixels."
+    assert (first, third) == (f"done, 1 object: {in_pixels}", f"done, 3 objects: {in_pixels}")
     assert second.startswith("failed: b.tif: expected a readable TIFF file")
     assert tab.report.text() == "2 done, 1 failed; batch_report.csv lies with the results."
     assert window.said[-1].startswith(f"{tab.report.text()} The first: b.tif: expected")
+    assert "Sizes of 2 are in pixels: enter the pixel size" in window.said[-1]
+    assert (window.notices[-1].tone, window.notices[-1].folder) == ("bad", str(out))
     written = {path.name for path in out.iterdir()}
     assert {REPORT_NAME, "a_labels.tif", "a_objects.csv", "c_labels.tif"} <= written
     assert tab.inputs.item(0).text() == f"3 TIFF files in {images}"
@@ -121,7 +128,75 @@ def test_a_batch_is_chosen_run_and_reported(window, model, images, tmp_path, mon
     assert tab.inputs.item(0).text() == str(images / "a.tif")
     window.press(tab.run_button)
     until(lambda: not window.batching.is_running)
-    assert tab.table.states.texts == ("skipped: its results are there already",)
+    assert tab.table.states.texts == ("skipped, 1 object: its results are there already",)
+    assert (window.notices[-1].text, window.notices[-1].tone) == (
+        "1 skipped; batch_report.csv lies with the results.",
+        "plain",
+    )
+
+
+def test_the_pixel_size_of_the_open_images_is_offered(
+    window, model, images, viewer, tmp_path, monkeypatch, until
+) -> None:
+    tab, field = window.tab, window.tab.form.editor("voxel_size")
+    monkeypatch.setattr(paths, "ask_images", lambda *_: [str(images / "a.tif")])
+    window.press(tab.files_button)
+    assert field.text() == ""
+    assert field.placeholderText() == "as the files say, else pixels"
+    viewer.add_image(np.zeros((9, 9)), name="none")
+    for name in ("z01", "z02"):
+        viewer.add_image(np.zeros((9, 9)), name=name, scale=(4.6, 4.6), units=("nm", "nm"))
+    window.press(tab.files_button)
+    assert field.text() == "0.0046, 0.0046"
+    field.setText("0.5")
+    window.press(tab.files_button)
+    assert field.text() == "0.5"
+    window.choose(
+        BatchConfig(model=model, inputs=(str(images / "a.tif"),), out=str(tmp_path / "results"), voxel_size=(0.5,))
+    )
+    window.press(tab.run_button)
+    until(lambda: not window.batching.is_running)
+    assert window.notices[-1].tone == "good"
+    assert "area_um2" in (tmp_path / "results" / "a_objects.csv").read_text()
+    field.clear()
+    viewer.add_image(np.zeros((9, 9)), name="other", scale=(0.1, 0.1), units=("um", "um"))
+    window.press(tab.files_button)
+    assert field.text() == ""  # Which one it would be is not known.
+
+
+def test_the_settings_that_are_used_are_told(window) -> None:
+    """As soon as they are changed in the tab Segment, and in the words of its form."""
+    about = window.tab.about_settings
+    assert about.text() == "Settings of the tab Segment: the defaults."
+    window.segment.threshold.set_values(SegmentationConfig(class_threshold=0.77))
+    window.segment.threshold.changed.emit()
+    assert about.text() == "Settings of the tab Segment: Certainty 0.77."
+    assert "tab Segment" in about.toolTip()
+
+
+def test_the_foot_follows_the_batch(trained, batch, monkeypatch, qtbot, until) -> None:
+    """While it runs nothing asks for files, nor is anything of before told; at its end its folder is offered."""
+    going = []
+
+    def predict(_model, _image, *, stop, **_kwargs):
+        while not stop():
+            going.append(True)
+        raise prediction.PredictionStopped("stopped")
+
+    monkeypatch.setattr("napari_spoco.whole_image.predict_outputs", predict)
+    trained.tabs.reveal(trained.batch.run_button)
+    trained.batch.show_config(batch)
+    trained.footer.show_notice(Notice("Saved in z03.csv.", "good"))
+    assert trained.footer.hint.text().startswith("Add files")
+    qtbot.mouseClick(trained.batch.run_button, Qt.MouseButton.LeftButton)
+    until(lambda: going)
+    assert trained.footer.hint.text().startswith("The batch runs by itself")
+    assert trained.footer.text == ""
+    qtbot.mouseClick(trained.batch.stop_button, Qt.MouseButton.LeftButton)
+    until(lambda: not trained.batching.is_running)
+    assert trained.footer.hint.text().startswith("Add files")
+    assert not trained.footer.folder_button.isHidden()
+    assert trained.footer.folder_button.folder == batch.out
 
 
 def test_stop_ends_it_after_the_tile(window, batch, monkeypatch, until) -> None:

@@ -1,4 +1,4 @@
-"""The colours of the layer under review: neighbours differ, and everything is as it was afterwards."""
+"""The colours of the layer under review: neighbours differ, and keep their colours afterwards."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def box_of(layer, label: int) -> tuple[slice, ...]:
     return tuple(slice(int(axis.min()), int(axis.max()) + 1) for axis in np.nonzero(layer.data == label))
 
 
-def test_neighbours_differ_until_the_end(layer, until: Callable) -> None:
-    before, colour = layer.colormap, layer.get_color(APART).tolist()
+def test_neighbours_differ_also_after_the_end(layer, until: Callable) -> None:
+    colour = layer.get_color(APART).tolist()
     assert distance(layer, LEFT, RIGHT) == 0
     painted = layer.data.copy()
     colours = Colouring(layer)
@@ -45,8 +45,8 @@ def test_neighbours_differ_until_the_end(layer, until: Callable) -> None:
     assert layer.get_color(APART).tolist() == colour
     layer.show_selected_label, layer.selected_label = True, RIGHT
     colours.end()
-    assert layer.colormap is before
-    assert (before.use_selection, before.selection) == (True, RIGHT)
+    assert distance(layer, LEFT, RIGHT) > 30
+    assert (layer.colormap.use_selection, layer.colormap.selection) == (True, RIGHT)
     np.testing.assert_array_equal(layer.data, painted)
 
 

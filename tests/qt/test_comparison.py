@@ -14,6 +14,7 @@ from napari_spoco._qt.segment.mistake_layer import COLOURS
 from napari_spoco._qt.segment.segmentation_job import measure_features
 from napari_spoco._qt.sources import Geometry
 from napari_spoco._qt.worker import JobContext
+from napari_spoco.config import SegmentationConfig
 
 CONTEXT = JobContext(lambda _: None, lambda: False)
 
@@ -172,8 +173,9 @@ def two_models(spoco, viewer, monkeypatch):
     """Return what stands for a press of Segment with a model of some name, and the image."""
     image = viewer.add_image(np.zeros((32, 64), np.float32), name="cells", scale=(0.5, 0.5)).__wrapped__
 
-    def segment(name: str, found: np.ndarray):
-        monkeypatch.setattr(spoco.comparing, "_find_model", lambda: ModelInUse(f"/models/{name}.safetensors", name))
+    def segment(name: str, found: np.ndarray, **settings):
+        used = ModelInUse(f"/models/{name}.safetensors", name, SegmentationConfig(**settings))
+        monkeypatch.setattr(spoco.comparing, "_find_model", lambda: used)
         objects = spoco._results.show_objects(image, found.astype(np.uint32))
         spoco.segmenting.segmented.emit(objects)
         return objects
@@ -210,6 +212,48 @@ def test_of_one_model_the_last_result_is_enough(spoco, viewer, two_models) -> No
     two_models("first", make_found())
     assert len(viewer.layers) == 2
     assert spoco.segment.comparison.truth.layer() is None
+
+
+def test_of_other_settings_the_result_is_kept_and_named_by_them(spoco, viewer, two_models) -> None:
+    """One by another model stays beside it; the latest is chosen, unless a truth is."""
+    two_models("first", make_truth())
+    two_models("second", make_truth() * 2)
+    two_models("second", make_found(), method="watershed", class_threshold=0.77)
+    chosen = spoco.segment.comparison.truth
+    assert chosen.currentText() == "cells objects with Method auto, Certainty auto"
+    two_models("second", make_truth(), method="pixel_classes", class_threshold=0.77)
+    names = ["cells", "cells objects by first", "cells objects with Method watershed", "cells objects"]
+    assert sorted(layer.name for layer in viewer.layers) == sorted(names)
+    assert chosen.currentText() == "cells objects with Method watershed"
+    np.testing.assert_array_equal(viewer.layers["cells objects with Method watershed"].data, make_found())
+
+
+def test_a_result_that_stands_in_a_layer_of_its_own_is_offered(spoco, viewer, two_models) -> None:
+    """Because another image was segmented in between, or the user has edited it; whatever the pixel size is by now."""
+    first = two_models("first", make_truth())
+    other = viewer.add_image(np.zeros((32, 64), np.float32), name="other").__wrapped__
+    spoco.segmenting.segmented.emit(spoco._results.show_objects(other, make_found().astype(np.uint32)))
+    first.data_setitem((np.array([0]), np.array([0])), 8)
+    viewer.layers["cells"].scale = (0.1, 0.1)
+    second = two_models("second", make_found())
+    form = spoco.segment.comparison
+    assert second is not first
+    assert (form.objects.layer(), form.truth.layer()) == (second, first)
+    assert form.button.isEnabled()
+
+
+def test_objects_are_compared_within_their_image(spoco, viewer, two_models) -> None:
+    form = spoco.segment.comparison
+    viewer.add_labels(make_truth(), name="truth")
+    objects = two_models("first", make_truth())
+    other = viewer.add_image(np.zeros((32, 64), np.float32), name="other").__wrapped__
+    theirs = spoco._results.show_objects(other, make_found().astype(np.uint32))
+    form.objects.choose(objects)
+    assert [form.truth.itemText(row) for row in range(form.truth.count())] == ["truth, or another result", "truth"]
+    form.objects.choose(theirs)
+    assert "cells objects" not in [form.truth.itemText(row) for row in range(form.truth.count())]
+    form.objects.choose("")
+    assert form.truth.count() == 1 + 3
 
 
 def test_one_earlier_result_is_kept(spoco, viewer, two_models) -> None:

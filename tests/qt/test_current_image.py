@@ -249,6 +249,8 @@ def test_accepted_objects_are_of_the_image_they_were_found_in(slides, viewer) ->
 
     class Accepted:
         labels = np.ones((64, 64), int)
+        boxes = {1: (slice(0, 64),) * 2}  # noqa: RUF012
+        ids = (1,)
 
     slides.new_annotations.add_accepted(reviewed, Accepted())
     assert chosen(slides) == ("A", "A objects accepted")

@@ -10,7 +10,9 @@ import types
 import napari
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication
 
 from napari_spoco._qt import layers, paths
 from napari_spoco._qt.embeddings.picking_job import Picked
@@ -69,6 +71,7 @@ def click(viewer, pixel, *, moved: int = 0) -> object:
         position=viewer.layers["two"].data_to_world(pixel), button=1, pos=(5, 5), type="mouse_press", handled=False
     )
     ours = [callback for callback in viewer.mouse_drag_callbacks if callback.__name__ == "_on_mouse_pressed"]
+    assert len(ours) <= 1
     pressed = [callback(viewer, event) for callback in ours]
     for generator in pressed:
         next(generator, None)
@@ -79,6 +82,22 @@ def click(viewer, pixel, *, moved: int = 0) -> object:
     for generator in pressed:
         assert next(generator, None) is None
     return event
+
+
+def click_canvas(viewer, pixel) -> None:
+    """Click at a pixel of the image on the canvas, with the mouse."""
+    canvas = next(widget for widget in QApplication.allWidgets() if type(widget).__name__.startswith("CanvasBackend"))
+    camera, size = viewer.scene.camera, np.array([canvas.height(), canvas.width()])
+    place = np.array(viewer.layers["two"].data_to_world(pixel))[-2:] - np.array(camera.center)[-2:]
+    y, x = np.rint(place * camera.zoom + size / 2).astype(int).tolist()
+    QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, QPoint(x, y))
+
+
+def pick(widget, until) -> None:
+    """Ask for picking, as one does in the tab."""
+    widget.tabs.reveal(widget.embeddings.pick)
+    widget.embeddings.pick.click()
+    until(lambda: widget.views.picking.is_following)
 
 
 def at(widget, *pixel: int) -> tuple[int, ...]:
@@ -209,15 +228,14 @@ def test_what_fails_is_said_once(widget, viewer, until, monkeypatch, qtbot) -> N
 
 
 def test_an_object_under_the_mouse_lights_up_and_is_annotated(widget, viewer, until) -> None:
-    widget.embeddings.pick.click()
-    until(lambda: widget.views.picking.is_following)
+    pick(widget, until)
     picked = at(widget, 12, 20)
     if len(picked) == 3:
         viewer.dims.set_current_step(0, picked[0])
     move_mouse(widget, viewer, picked)
     until(lambda: "two pick" in names(viewer))
     light = viewer.layers["two pick"]
-    assert light.data.sum() == 16 * 20
+    assert np.count_nonzero(light.data) == 16 * 20
     pixels = light.data
     move_mouse(widget, viewer, at(widget, 13, 21))
     assert viewer.layers["two pick"].data is pixels
@@ -248,8 +266,7 @@ def rim(widget, viewer, until):
     inner = (..., slice(10, 22), slice(12, 28))
     image[inner][image[inner] > 0] = 3
     viewer.layers["two"].data = image
-    widget.embeddings.pick.click()
-    until(lambda: widget.views.picking.is_following)
+    pick(widget, until)
     middle = at(widget, 14, 20)
     if len(middle) == 3:
         viewer.dims.set_current_step(0, middle[0])
@@ -268,14 +285,14 @@ def turn_wheel(viewer, way: int, *modifiers: str, times: int = 1) -> None:
 def test_the_reach_of_a_pick_is_set_and_the_light_follows_at_once(rim, viewer, until, qtbot) -> None:
     reach, light = rim.embeddings.reach, viewer.layers["two pick"]
     assert reach.value() == 100
-    assert light.data.sum() == 12 * 16  # The rim is 3 away, which is more than 1.28.
+    assert np.count_nonzero(light.data) == 12 * 16  # The rim is 3 away, which is more than 1.28.
     assert "100 %" in reach.toolTip()
     rim.tabs.reveal(reach)
     reach.setFocus()
     reach.selectAll()
     qtbot.keyClicks(reach, "300")
     qtbot.keyClick(reach, Qt.Key.Key_Return)
-    assert light.data.sum() == 16 * 20
+    assert np.count_nonzero(light.data) == 16 * 20
     qtbot.keyClick(reach, Qt.Key.Key_Down)
     assert reach.value() == 290
     click(viewer, at(rim, 14, 20))
@@ -290,9 +307,9 @@ def test_shift_and_the_wheel_set_the_reach(rim, viewer) -> None:
     assert rim.embeddings.reach.value() == 100  # Without Shift it zooms.
     turn_wheel(viewer, 1, "Shift", times=20)
     assert rim.embeddings.reach.value() == 300
-    assert light.data.sum() == 16 * 20
+    assert np.count_nonzero(light.data) == 16 * 20
     turn_wheel(viewer, -1, "Shift", times=20)
-    assert light.data.sum() == 12 * 16
+    assert np.count_nonzero(light.data) == 12 * 16
     move_mouse(rim, viewer, at(rim, -500, -500))
     rim.views.picking.pointing._on_timeout()
     turn_wheel(viewer, 1, "Shift", times=20)
@@ -303,26 +320,195 @@ def test_shift_and_the_wheel_set_the_reach(rim, viewer) -> None:
 
 
 def test_a_drag_is_no_click(widget, viewer, until, qtbot) -> None:
-    widget.embeddings.pick.click()
-    until(lambda: widget.views.picking.is_following)
+    pick(widget, until)
     click(viewer, at(widget, 12, 20), moved=50)
     qtbot.wait(50)
     assert "two annotations" not in names(viewer)
 
 
 def test_a_click_says_what_is_background(widget, viewer, until) -> None:
-    widget.segment.background_button.click()
-    click(viewer, (3, 0, 0)[-viewer.layers["two"].ndim :])
-    until(lambda: widget.segment.background_button.text().startswith("Background: like pixel ("))
-    assert not widget.views.background_click.is_following
+    button = widget.segment.background_button
+    widget.tabs.reveal(button)
     widget.segment.foreground.choose("embedding")
+    button.click()
+    assert button.text() == "Now click on background in the image"
+    outside = (3, 0, 0)[-viewer.layers["two"].ndim :]
+    click(viewer, outside)
+    assert button.text() == "Background: like the clicked place"
+    assert button.isChecked()
+    assert str(outside) in button.toolTip()
+    assert "is background now" in widget.footer.text
+    assert "higher Foreground radius" in widget.footer.text
+    assert not widget.views.background.is_waiting
     widget.segment.radius.editor("foreground_radius").set_value(5.0)
     widget.segment.segment_button.click()
     until(lambda: not widget.session.state.is_busy)
     found = viewer.layers["two objects"].data
     np.testing.assert_array_equal(found > 0, viewer.layers["two"].data > 0)
+    button.click()
+    assert widget.views.background.pixel(viewer.layers["two"]) is None
+    assert button.text() == "Click on background"
+
+
+def test_the_preview_stays_and_follows_a_click_on_the_background(widget, viewer, until) -> None:
+    widget.tabs.reveal(widget.segment.preview)
+    widget.segment.advanced.editor("background").set_value("mode")
+    widget.segment.segment_button.click()
+    until(lambda: "two objects" in names(viewer) and not widget.session.state.is_busy)
+    widget.segment.preview.click()
+    until(lambda: "two preview" in names(viewer))
+    preview, objects = viewer.layers["two preview"], viewer.layers["two objects"]
+    middle = tuple(n // 2 for n in preview.data.shape[:-2])
+    place = at(widget, 12, 20)
+    if len(place) == 3:
+        viewer.dims.set_current_step(0, place[0])
+    until(lambda: preview.visible and preview.data[(*middle, 12, 20)])
+    assert not preview.data[(*middle, 0, 0)]
+    seen = []
+    preview.events.visible.connect(lambda: seen.append(preview.visible))
     widget.segment.background_button.click()
-    assert widget.views.background_pixel(viewer.layers["two"]) is None
+    click(viewer, place)
+    until(lambda: not preview.data[(*middle, 12, 20)])
+    assert preview.data[(*middle, 0, 0)]
+    assert not seen
+    assert not objects.visible
+    assert not widget.session.state.is_busy
+    widget.segment.background_button.click()
+    until(lambda: preview.data[(*middle, 12, 20)])
+
+
+def test_a_click_that_would_be_ignored_cannot_be_made(widget, viewer, until) -> None:
+    button = widget.segment.background_button
+    widget.tabs.reveal(button)
+    assert not button.isEnabled()  # The fixture has set Background to none.
+    assert "choose “mode” there" in button.toolTip()
+    widget.segment.advanced.editor("background").set_value("mode")
+    widget.segment.changed.emit()
+    assert button.isEnabled()
+    widget.segment.foreground.choose("intensity")
+    assert not button.isEnabled()
+    assert "where the image is bright" in button.toolTip()
+    widget.segment.foreground.choose("embedding")
+    button.click()
+    click(viewer, (3, 0, 0)[-viewer.layers["two"].ndim :])
+    widget.segment.foreground.choose("intensity")
+    assert button.text() == "The clicked background is not looked at"
+    assert button.isEnabled()  # It can be taken back.
+    button.click()
+    assert not button.isEnabled()
+
+
+def test_a_click_on_the_background_is_waited_for_in_its_tab_and_image_alone(widget, viewer) -> None:
+    button = widget.segment.background_button
+    widget.segment.foreground.choose("embedding")
+    for leave in (
+        lambda: widget.tabs.reveal(widget.annotate),
+        lambda: viewer.add_image(make_image(viewer.layers["two"].ndim), name="other"),
+        button.click,
+    ):
+        widget.tabs.reveal(button)
+        widget.annotate.image.choose(viewer.layers["two"])
+        button.click()
+        assert widget.views.background.is_waiting
+        leave()
+        assert not widget.views.background.is_waiting
+        assert not button.isChecked()
+
+
+def test_a_pick_with_the_brush_in_hand_paints_nothing_else_and_is_undone_as_a_whole(widget, viewer, until) -> None:
+    widget.annotate.new_button.click()
+    annotations = viewer.layers["two annotations"]
+    annotations.selected_label = 6
+    annotations.mode = "paint"
+    viewer.show()
+    viewer.reset_view()
+    pick(widget, until)
+    place = at(widget, 12, 20)
+    if len(place) == 3:
+        viewer.dims.set_current_step(0, place[0])
+    click_canvas(viewer, place)
+    until(lambda: "Annotated as object 1" in widget.footer.text)
+    assert {*np.unique(annotations.data)} == {0, 1}
+    assert str(annotations.mode) == "paint"
+    annotations.undo()
+    assert not annotations.data.any()
+    widget.tabs.reveal(widget.segment.background_button)
+    widget.segment.foreground.choose("embedding")
+    widget.segment.background_button.click()
+    click_canvas(viewer, at(widget, 3, 3))
+    assert widget.views.background.pixel(viewer.layers["two"]) == at(widget, 3, 3)
+    assert not annotations.data.any()
+    click_canvas(viewer, at(widget, 3, 3))
+    assert {*np.unique(annotations.data)} == {0, 6}  # The brush is there again.
+
+
+def test_what_is_lit_lies_on_top_and_goes_with_the_tab(widget, viewer, until) -> None:
+    pick(widget, until)
+    place = at(widget, 12, 20)
+    if len(place) == 3:
+        viewer.dims.set_current_step(0, place[0])
+    move_mouse(widget, viewer, place)
+    until(lambda: "two pick" in names(viewer))
+    light = viewer.layers["two pick"]
+    assert names(viewer)[-1] == "two pick"
+    edge = light.data[0] if light.ndim == 3 else light.data
+    colours = {value: light.get_color(value) for value in (1, 2, 3)}
+    assert colours[3][:3].max() == 0
+    assert colours[2][:3].min() < colours[2][:3].max() == 1
+    assert {*np.unique(edge[edge > 0])} >= {2, 3}
+    widget.segment.segment_button.click()
+    until(lambda: "two objects" in names(viewer) and not widget.session.state.is_busy)
+    move_mouse(widget, viewer, at(widget, 48, 48))
+    until(lambda: names(viewer)[-1] == "two pick")
+    widget.tabs.reveal(widget.annotate)
+    assert "two pick" not in names(viewer)
+    assert widget.embeddings.pick.isChecked()
+    assert not viewer.mouse_move_callbacks
+    widget.tabs.reveal(widget.embeddings)
+    move_mouse(widget, viewer, place)
+    until(lambda: "two pick" in names(viewer))
+
+
+def test_the_foot_says_how_to_pick(widget, until) -> None:
+    widget.tabs.reveal(widget.embeddings.pick)
+    assert "Shift and the mouse wheel" not in widget.footer.hint.text()
+    pick(widget, until)
+    until(lambda: "Shift and the mouse wheel" in widget.footer.hint.text())
+    widget.embeddings.pick.click()
+    assert "Shift and the mouse wheel" not in widget.footer.hint.text()
+
+
+def test_picking_waits_for_a_training_and_says_so(widget, viewer, processes, until) -> None:
+    widget.annotate.new_button.click()
+    ahead = (3,) * (viewer.layers["two"].ndim - 2)
+    for label, (rows, columns) in OBJECTS.items():
+        viewer.layers["two annotations"].data_setitem(
+            tuple(np.array(i).ravel() for i in np.meshgrid(*ahead, np.r_[rows], np.r_[columns])), label
+        )
+    widget.annotate.count()
+    widget.tabs.reveal(widget.embeddings)
+    widget.train.train_button.click()
+    until(lambda: processes.made and processes.last.is_started)
+    assert not widget.embeddings.pick.isEnabled()
+    assert "have to wait for the end of the training" in widget.embeddings.pick.toolTip()
+    assert "picking in an image that has not been embedded" in widget.footer.hint.text()
+
+
+def test_dots_that_are_not_of_the_image_and_the_model_go(widget, viewer, until) -> None:
+    widget.tabs.reveal(widget.embeddings)
+    widget.embeddings.embed_button.click()
+    until(lambda: not widget.embeddings.scatter.isHidden() and not widget.session.state.is_busy)
+    assert widget.embeddings.dots_source.text() == f"Dots: two, by {widget.session.model_name}"
+    other = viewer.add_image(make_image(viewer.layers["two"].ndim), name="other")
+    widget.annotate.image.choose(other)
+    assert widget.embeddings.scatter.isHidden()
+    assert widget.embeddings.dots_source.isHidden()
+    widget.embeddings.embed_button.click()
+    until(lambda: not widget.embeddings.scatter.isHidden() and not widget.session.state.is_busy)
+    assert "Dots: other" in widget.embeddings.dots_source.text()
+    widget.session._model_path = None
+    widget.session.state_changed.emit()
+    assert widget.embeddings.scatter.isHidden()
 
 
 def test_the_scatter_plot_shows_annotated_pixels_in_their_colour(widget, viewer, until) -> None:
@@ -343,11 +529,12 @@ def test_pointing_takes_the_left_button_inside_the_layer_only(viewer) -> None:
     seen = []
     pointing.clicked.connect(seen.append)
     pointing.begin(viewer.layers["two"])
-    assert click(viewer, (3, 4)).handled
-    assert not click(viewer, (-30, 4)).handled
+    click(viewer, (3, 4))
+    click(viewer, (-30, 4))
     assert seen == [(3, 4)]
     pointing.end()
-    assert not click(viewer, (3, 4)).handled
+    click(viewer, (3, 4))
+    assert seen == [(3, 4)]
 
 
 def test_a_picked_object_knows_its_pixels() -> None:

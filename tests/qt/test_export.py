@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 from napari_spoco._qt import paths
 from napari_spoco._qt.export_tab import ExportTab
 from napari_spoco._qt.files_job import LabelsToWrite, save_package, write_labels_layer
+from napari_spoco._qt.layers import MAKER, identity
 from napari_spoco._qt.worker import JobContext
 from napari_spoco.config import BatchConfig, NetworkConfig
 from napari_spoco.data.images import read_image, read_labels
@@ -124,6 +125,11 @@ def test_every_format_of_a_batch_can_be_exported() -> None:
         ("ome_zarr", "a.zarr", "a.zarr"),
         ("ome_zarr", "a.b", "a.b.ome.zarr"),
         ("objects", "a.csv", "a.csv"),
+        ("objects", "a.tif", "a.tif"),
+        ("tiff", "a.csv", "a.csv"),
+        ("tiff", "a.ome.tif", "a.ome.tif"),
+        ("tiff", "a.ome.zarr", "a.ome.zarr"),
+        ("ome_tiff", "a.csv", "a.csv"),
         ("objects", "", ""),
     ],
 )
@@ -145,17 +151,17 @@ def test_the_tab_hands_over_the_layer_and_its_image(viewer, qtbot) -> None:
     viewer.add_image(np.zeros((3, 8, 10, 3), np.uint8), rgb=True, name="colours")
     tab = ExportTab(viewer)
     qtbot.addWidget(tab)
-    assert tab.labels_to_write() is None
+    assert tab.labels_to_write(is_table=False) is None
     labels = viewer.add_labels(stack(), name="found", scale=SCALE, translate=(1, 2, 3), units="um")
     tab.labels.choose(labels)
-    handed = tab.labels_to_write()
+    handed = tab.labels_to_write(is_table=False)
     assert handed.pixels is labels.data
     assert handed.image is None
     assert tuple(handed.attributes["translate"]) == (1, 2, 3)
     tab.format.set_value("objects")
     tab.format.edited.emit()
     assert "Intensities are those of “colours”." in tab.about_format.text()
-    assert tab.labels_to_write().image.shape == (3, 3, 8, 10)
+    assert tab.labels_to_write(is_table=True).image.shape == (3, 3, 8, 10)
     tab.release()
 
 
@@ -179,6 +185,33 @@ def test_the_dock_writes_what_is_chosen(trained, viewer, tmp_path, monkeypatch, 
     qtbot.mouseClick(tab.model_button, Qt.MouseButton.LeftButton)
     until(lambda: not trained.session.is_saving)
     assert (tmp_path / "copy.safetensors").read_bytes() == b"model"
+
+
+def test_a_name_decides_and_the_folder_is_kept(trained, viewer, tmp_path, monkeypatch, until, qtbot) -> None:
+    """The dialog begins where the image lies, then where something was saved last; no name has a number in brackets."""
+    folder, other = tmp_path / "planes", tmp_path / "other"
+    for one in (folder, other):
+        one.mkdir()
+    tifffile.imwrite(folder / "z03.tif", np.arange(80, dtype=np.uint8).reshape(8, 10))
+    (image,) = viewer.open(folder / "z03.tif", plugin="napari")
+    labels = viewer.add_labels(stack()[1], name="z03 a/b objects [1]", metadata={MAKER: identity(image)})
+    answers, asked = [str(other / "mito.csv"), ""], []
+
+    def answer(_parent, _title, name, _kinds):
+        asked.append(name)
+        return answers.pop(0), ""
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", answer)
+    tab = trained.export
+    trained.tabs.reveal(tab.save_button)
+    tab.labels.choose(labels)
+    assert tab.format.value() == "tiff"
+    qtbot.mouseClick(tab.save_button, Qt.MouseButton.LeftButton)
+    until(lambda: not trained.session.is_saving)
+    with (other / "mito.csv").open(newline="", encoding="utf-8") as file:
+        assert "intensity_mean_0" in next(csv.reader(file))
+    qtbot.mouseClick(tab.save_button, Qt.MouseButton.LeftButton)
+    assert asked == [str(place / "z03 a-b objects.tif") for place in (folder, other)]
 
 
 def test_file_save_writes_what_the_ending_asks_for(viewer, tmp_path) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 from pydantic import model_validator
-from qtpy.QtCore import QPoint, QPointF, Qt
-from qtpy.QtGui import QWheelEvent
-from qtpy.QtWidgets import QApplication, QComboBox, QLabel
+from qtpy.QtCore import QEvent, QLocale, QPoint, QPointF, Qt
+from qtpy.QtGui import QHelpEvent, QWheelEvent
+from qtpy.QtWidgets import QApplication, QComboBox, QLabel, QToolTip
 from superqt import QCollapsible
 
 from napari_spoco._qt.editors import ChoiceEditor, make_editor
@@ -286,6 +286,39 @@ def test_numbers_that_are_not_whole_are_separated_by_commas(qtbot) -> None:
 # Marks
 
 
+@pytest.mark.parametrize("language", ["en_US", "de_DE"])
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("max_minutes", "0,5", 0.5),
+        ("max_minutes", "0.5", 0.5),
+        ("learning_rate", "0,0046", 0.0046),
+        ("max_steps", "20,0", 20),
+    ],
+)
+def test_a_decimal_comma_is_a_decimal_point(qtbot, language, name, text, value) -> None:
+    before = QLocale()
+    QLocale.setDefault(QLocale(language))
+    made = ModelForm(TrainingConfig, [name])
+    QLocale.setDefault(before)
+    qtbot.addWidget(made)
+    type_into(qtbot, made.editor(name), text, is_entered=True)
+    assert made.refused == {}
+    assert made.editor(name).value() == value
+
+
+@pytest.mark.parametrize("text", ["1,000,5", "1.000,5", "1,5.0"])
+@pytest.mark.parametrize("name", ["max_minutes", "max_steps"])
+def test_other_commas_are_marked(qtbot, name, text) -> None:
+    made = ModelForm(TrainingConfig, [name])
+    qtbot.addWidget(made)
+    before = made.editor(name).value()
+    type_into(qtbot, made.editor(name), text)
+    assert f"number, got “{text}”." in made.refused[name]
+    qtbot.keyClick(made.editor(name), Qt.Key.Key_Return)
+    assert made.editor(name).value() == before
+
+
 def type_into(qtbot, editor, text: str, *, is_entered: bool = False) -> None:
     """Type in place of what is there, and press Enter or not."""
     field = getattr(editor, "spin", editor)
@@ -393,3 +426,39 @@ def test_a_folded_group_shows_that_there_is_a_wrong_field_in_it(form, qtbot) -> 
     assert set(made.refused) == {"pair.lower", "pair.upper"}
     type_into(qtbot, made.group("pair").editor("upper"), "2")
     assert heading.text() == "Pair"
+
+
+def test_a_slider_shows_what_its_blank_means(form, qtbot) -> None:
+    """The number of the model in use stands in the field; it is no value of the user's."""
+    made = form(SegmentationConfig, ["class_threshold"])
+    editor = made.editor("class_threshold")
+    assert (editor.spin.text(), editor.slider.value()) == ("auto", 0)
+    editor.show_meant(0.62)
+    assert editor.spin.text() == "auto: 0.62"
+    meant = editor.slider.value()
+    assert made.values() == {"class_threshold": None}
+    type_into(qtbot, editor, "0.7", is_entered=True)
+    assert editor.slider.value() > meant > 0
+    made.set_values(SegmentationConfig())
+    assert (editor.spin.text(), editor.slider.value()) == ("auto: 0.62", meant)
+    assert made.refused == {}
+    editor.show_meant(None)
+    assert (editor.spin.text(), editor.slider.value()) == ("auto", 0)
+
+
+def test_a_long_choice_keeps_its_end(qtbot) -> None:
+    """Names of runs end in their time; the tooltip has what is left out."""
+    choice = ChoiceEditor((("a", "in use: z01-and-1-more 2026-11-26 15.12.40"), ("b", "short")))
+    qtbot.addWidget(choice)
+    choice.setToolTip("Help.")
+    choice.resize(170, 26)
+    choice.show()
+    assert choice.shown_text.endswith("15.12.40")
+    assert "…" in choice.shown_text
+    point = choice.rect().center()
+    QApplication.sendEvent(choice, QHelpEvent(QEvent.Type.ToolTip, point, choice.mapToGlobal(point)))
+    assert QToolTip.text() == "in use: z01-and-1-more 2026-11-26 15.12.40\n\nHelp."
+    QToolTip.hideText()
+    choice.set_value("b")
+    assert choice.shown_text == "short"
+    assert not choice.grab().isNull()

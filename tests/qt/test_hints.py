@@ -49,6 +49,7 @@ UNSUITED = replace(BOTH, mismatch="It is for others {of them}.")
         ("Embeddings", NOTHING, 0, "Open an image"),
         ("Embeddings", IMAGE, 0, "Take a shipped model (tab Segment)"),
         ("Embeddings", MODEL, 0, "Press Show embeddings"),
+        ("Embeddings", replace(MODEL, is_picking=True), 0, "Shift and the mouse wheel"),
         ("Embeddings", UNSUITED, 0, "It is for others"),
         ("Segment", NOTHING, 0, "Open an image"),
         ("Segment", IMAGE, 0, "Take a shipped model, or load one"),
@@ -76,6 +77,7 @@ def test_the_next_step_at_rest(tab: str, facts: SessionFacts, n_objects: int, ex
     [
         (SessionState.TRAINING, "Annotate", "You may go on painting: the training takes it in."),
         (SessionState.TRAINING, "Train", "Stop keeps what was learned"),
+        (SessionState.TRAINING, "Embeddings", "picking in an image that has not been embedded, wait for the end"),
         (SessionState.TRAINING, "Segment", "Segment waits for the end of the training"),
         (SessionState.STOPPING, "Train", "The last step is being finished"),
         (SessionState.LOADING, "Segment", "the model is being loaded"),
@@ -93,6 +95,10 @@ def test_what_to_do_while_a_job_runs(state: SessionState, tab: str, expected: st
 def test_a_review_goes_on_while_a_training_runs() -> None:
     facts = replace(FOUND, is_reviewing=True)
     assert "Accept what is right" in next_step(SessionState.TRAINING, facts, 5, "Review")
+
+
+def test_picking_goes_on_while_a_training_runs() -> None:
+    assert "click, and it becomes" in next_step(SessionState.TRAINING, replace(MODEL, is_picking=True), 5, "Embeddings")
 
 
 def test_there_is_always_something_to_say() -> None:

@@ -11,6 +11,8 @@ from napari.components import ViewerModel
 from napari_spoco._qt.annotate.annotate_tab import AnnotateTab
 from napari_spoco._qt.annotate.new_annotations import NewAnnotations
 from napari_spoco._qt.embeddings.picking_job import Picked
+from napari_spoco._qt.layers import LINK, MAKER, identity
+from napari_spoco._qt.review.review_job import AcceptedObjects
 
 PICKED = Picked(np.ones((2, 3), bool), (4, 5))
 
@@ -70,9 +72,41 @@ def test_a_picked_object_belongs_to_the_chosen_image_whatever_its_shape(made) ->
 def test_accepted_objects_lie_where_those_do_that_were_reviewed(made) -> None:
     made.viewer.add_image(np.zeros((20, 30)))
     reviewed = made.viewer.add_labels(np.eye(20, 30, dtype=np.uint32), name="found", scale=(2, 3), translate=(1, 0))
-    made.new.add_accepted(reviewed, SimpleNamespace(labels=reviewed.data))
+    made.new.add_accepted(reviewed, AcceptedObjects(reviewed.data, {1: (slice(0, 20), slice(0, 30))}))
     layer = made.tab.annotations.layer()
     assert layer.name == "found accepted"
     assert layer.data.dtype == np.int32
     np.testing.assert_array_equal(layer.data, reviewed.data)
     np.testing.assert_array_equal(layer.data_to_world((3, 4)), reviewed.data_to_world((3, 4)))
+    assert made.said == ["1 accepted object is now the annotations, in “found accepted”."]
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_accepted_objects_are_added_to_what_is_painted(made, ndim) -> None:
+    """A stroke and an object are painted; one of three accepted objects is on the latter."""
+    shape = (3, 20, 30)[-ndim:]
+    image = made.viewer.add_image(np.zeros(shape), name="cells")
+    painted = np.zeros(shape, np.int32)
+    painted[..., :2, :2], painted[..., 18:, :] = 6, 100
+    annotations = made.viewer.add_labels(painted.copy(), name="mine", metadata={LINK: identity(image)})
+    found = np.zeros(shape, np.uint32)
+    found[..., 1:4, 1:4], found[..., 6:9, 6:9], found[..., 10:12, 10:20] = 1, 2, 9
+    reviewed = made.viewer.add_labels(found, name="found", metadata={MAKER: identity(image)})
+    ahead = (slice(0, 3),) * (ndim - 2)
+    boxes = {1: np.s_[1:4, 1:4], 2: np.s_[6:9, 6:9], 9: np.s_[10:12, 10:20]}
+    accepted = AcceptedObjects(found, {one: (*ahead, *box) for one, box in boxes.items()})
+    made.new.add_accepted(reviewed, accepted)
+    assert made.tab.annotations.layer() is annotations
+    assert len(made.viewer.layers) == 3
+    expected = painted.copy()
+    expected[found == 2], expected[found == 9] = 101, 102
+    np.testing.assert_array_equal(annotations.data, expected)
+    assert made.said[-1] == (
+        "2 accepted objects are added to “mine”; undo there takes that back. 1 accepted object is painted on already, "
+        "and left as painted."
+    )
+    made.new.add_accepted(reviewed, accepted)  # Once more, out of impatience.
+    np.testing.assert_array_equal(annotations.data, expected)
+    assert "3 accepted objects are painted on already" in made.said[-1]
+    annotations.undo()
+    np.testing.assert_array_equal(annotations.data, painted)

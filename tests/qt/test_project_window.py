@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from qtpy.QtCore import QCoreApplication, QEvent
+from qtpy.QtCore import QCoreApplication, QEvent, Qt
 from superqt.utils import GeneratorWorker
 
 from napari_spoco._qt.project import projects
@@ -224,7 +224,7 @@ def test_corrections_are_undone_after_reopening(named, viewer, tmp_path, until, 
     assert sorted(np.unique(labels)) == list(range(9))
     assert again.reviewing.queue.accepted == {2, 5}
     assert not again.reviewing.queue.rejected
-    assert not again.review.action_buttons["undo"].isEnabled()
+    assert again.review.action_buttons["undo"].isEnabled()  # takes back what was accepted
     until(lambda: np.array_equal(project_of(tmp_path).result("cells"), labels))
     until(lambda: len(project_of(tmp_path).steps("cells").undone) == 2)
 
@@ -234,14 +234,17 @@ def test_what_was_painted_over_cannot_be_undone_after_reopening(named, viewer, t
     review_objects(named, viewer, until)
     viewer.layers["cells objects"].data_setitem((np.array([0]), np.array([49])), 9)  # Where object 7 was.
     leave(named, folder, until)
-    assert project_of(tmp_path).steps("cells").n_done == 2
+    assert project_of(tmp_path).steps("cells").n_done == 4  # Two of them accept.
 
     again = start()
     again.projects.bar.open_requested.emit(str(folder))
     until(lambda: "restored" in again.footer.text)
     begin_review(again, viewer, until)
     press(again, "undo", until)
-    assert (viewer.layers["cells objects"].data == 4).any()
+    labels = viewer.layers["cells objects"].data
+    assert (labels == 4).any()
+    assert not (labels == 7).any()
+    assert again.reviewing.queue.accepted == {2, 5}
     assert not again.review.action_buttons["undo"].isEnabled()
 
 
@@ -505,6 +508,55 @@ def test_an_offer_comes_back_when_it_cannot_be_followed(left, viewer, processes,
     (left / "project.toml").write_text(whole)
     bar.restore_button.click()
     until(lambda: "restored" in again.footer.text)
+
+
+def test_a_named_project_is_offered_at_the_next_start(named, viewer, tmp_path, until, start, qtbot) -> None:
+    folder, labels = tmp_path / "my project", viewer.layers["cells annotations"].data.copy()
+    leave(named, folder, until)
+    is_of_another_window(folder)
+    viewer.layers.clear()
+    again = start()
+    bar = again.projects.bar
+    until(lambda: bar.is_offering)
+    assert bar.about_offer.text().startswith("Restore the project “my project” of ")
+    assert ": 1 image, 3 painted objects and the settings?" in bar.about_offer.text()
+    qtbot.mouseClick(bar.restore_button, Qt.MouseButton.LeftButton)
+    until(lambda: "restored" in again.footer.text)
+    assert again.projects.folder == folder
+    assert not bar.is_offering
+    np.testing.assert_array_equal(viewer.layers["cells annotations"].data, labels)
+
+
+def decline(widget, qtbot) -> None:
+    qtbot.mouseClick(widget.projects.bar.dismiss_button, Qt.MouseButton.LeftButton)
+
+
+def close(widget, _qtbot) -> None:
+    widget.projects.bar.restore_button.click()
+    widget.projects.bar.close_requested.emit()
+
+
+@pytest.mark.parametrize("answer", [decline, close])
+def test_a_named_project_that_was_put_by_is_offered_when_it_was_open_again(
+    named, tmp_path, until, start, qtbot, answer
+) -> None:
+    folder = tmp_path / "my project"
+    leave(named, folder, until)
+    is_of_another_window(folder)
+    again = start()
+    until(lambda: again.projects.bar.is_offering)
+    answer(again, qtbot)
+    until(lambda: again.projects.folder is None and not is_news(tmp_path))
+    again.projects.bar.open_requested.emit(str(folder))
+    until(lambda: again.projects.folder == folder)
+    leave(again, folder, until)
+    is_of_another_window(folder)
+    assert is_news(tmp_path)
+
+
+def is_news(tmp_path) -> bool:
+    last = ProjectFolders(tmp_path).last_named()
+    return last is not None and last.is_news
 
 
 def open_again(named, viewer, tmp_path, until, start) -> SpocoWidget:

@@ -47,7 +47,8 @@ def writer(tmp_path: Path) -> ProjectWriter:
 
 def save(writer: ProjectWriter, result: object, note: ReviewNote | None) -> None:
     review = None if note is None else note.decisions
-    kept = KeptImage("a", "b", "cells", None, PIXELS, PIXELS, False, PLACEMENT, result=result, review=review, note=note)
+    parts = {"kind": "objects", "result": result, "review": review, "note": note}
+    kept = KeptImage("a", "b", "cells", None, PIXELS, PIXELS, False, PLACEMENT, **parts)
     assert writer.write(KeptSession((kept,), None, None, None, None, None, None)).problems == ()
 
 
@@ -94,13 +95,18 @@ def write(writer: ProjectWriter, *images: KeptImage) -> None:
 
 def test_one_image_is_one_entry_whatever_is_removed(writer: ProjectWriter) -> None:
     painted = make_labels().astype(np.int32)
-    write(writer, kept_image("annotations", ("annotations", "objects"), annotations=painted, result=make_labels()))
+    found = {"kind": "objects", "result": make_labels()}
+    write(
+        writer,
+        kept_image("annotations", ("annotations",), annotations=painted),
+        kept_image("objects", ("objects",), **found),
+    )
     entry = writer.project.image("cells")
     assert (entry.n_painted, entry.n_found, entry.closed) == (8, 8, ())
-    write(writer, kept_image("annotations"), kept_image("image", ("objects",), result=make_labels()))
+    write(writer, kept_image("annotations"), kept_image("objects", ("objects",), **found))
     (entry,) = writer.project.images
     assert (entry.closed, entry.now_open) == (("annotations",), ("objects",))
-    write(writer, kept_image("image"))  # The window closes: its layers leave it.
+    write(writer, kept_image("objects", **found))  # The window closes: its layers leave it.
     assert writer.project.image("cells").is_open
     write(writer, kept_image("others", ("annotations",), annotations=painted))
     assert [(one.is_open, one.source) for one in writer.project.images] == [(False, entry.source), (True, entry.source)]

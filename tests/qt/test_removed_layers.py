@@ -6,6 +6,7 @@ import threading
 
 import numpy as np
 import pytest
+from qtpy.QtCore import Qt
 from tests.qt.test_project_window import begin_review, find_objects, leave, untitled
 
 from napari_spoco._qt.project import project_job, projects
@@ -125,6 +126,29 @@ def test_objects_under_review_come_back_with_it(spoco, viewer, tmp_path, until) 
     assert spoco.reviewing.queue.accepted == {7}
 
 
+def test_a_review_of_another_image_goes_on(named, viewer, until, qtbot) -> None:
+    viewer.add_image(np.random.default_rng(1).random((64, 64)), name="others")
+    named.images.choose(viewer.layers["others"].__wrapped__)
+    find_objects(named, viewer, "others")
+    named.review.labels.choose(viewer.layers["others objects"].__wrapped__)
+    named.tabs.reveal(named.review.start_button)
+    named.review.start_button.click()
+    until(lambda: named.reviewing.queue is not None and not named.reviewing.is_busy)
+    viewer.layers.remove("cells annotations")
+    until(lambda: not named.footer.back_button.isHidden())
+    reviewed, active = named.reviewing.layer, viewer.layers.selection.active
+    qtbot.mouseClick(named.footer.back_button, Qt.MouseButton.LeftButton)
+    until(lambda: named.footer.text == "“cells annotations” is back, hidden: “others” is on show.")
+    assert named.annotate.image.layer().name == "others"
+    assert named.reviewing.layer is reviewed
+    assert viewer.layers.selection.active == active
+    assert not viewer.layers["cells annotations"].visible
+    assert viewer.layers["others"].visible
+    assert named.tabs.current_title == "Review"
+    named.annotate.image.choose(viewer.layers["cells"].__wrapped__)
+    assert named.annotate.annotations.layer().name == "cells annotations"
+
+
 def test_objects_that_nobody_has_looked_at_come_back(spoco, viewer, tmp_path, until) -> None:
     viewer.add_image(np.random.default_rng(0).random((64, 64)), name="cells")
     find_objects(spoco, viewer)
@@ -149,14 +173,29 @@ def test_all_that_was_removed_comes_back(named, viewer, until) -> None:
     assert len(viewer.layers) == 3
 
 
-def test_what_is_empty_or_replaced_is_not_spoken_of(spoco, viewer, until, qtbot) -> None:
+def test_every_result_comes_back(ready, viewer, tmp_path, until) -> None:
+    """Without a project of a name, and before anything was saved."""
+    find_objects(ready, viewer)
+    viewer.layers["cells objects"].paint((50, 50), 8)
+    find_objects(ready, viewer)
+    viewer.layers.remove("cells objects")
+    assert entries(ready) == ["cells objects"]
+    until(lambda: "Removed, but kept: “cells objects”" in ready.footer.text)
+    ready.footer.back_button.click()
+    until(lambda: ready.footer.text == "“cells objects” is back.")
+    assert (viewer.layers["cells objects"].data == 8).any()
+    viewer.layers.remove("cells objects [1]")
+    assert entries(ready) == ["cells objects [1]"]
+    choose(ready, "cells objects [1]")
+    until(lambda: ready.footer.text == "“cells objects [1]” is back.")
+    assert not (viewer.layers["cells objects [1]"].data == 8).any()
+    assert entries(ready) == []
+
+
+def test_what_is_empty_is_not_spoken_of(spoco, viewer, until, qtbot) -> None:
     viewer.add_image(np.random.default_rng(0).random((64, 64)), name="cells")
     spoco.annotate.new_button.click()
     viewer.layers.remove("cells annotations")
-    find_objects(spoco, viewer)
-    viewer.layers["cells objects"].paint((50, 50), 8)
-    find_objects(spoco, viewer)
-    viewer.layers.remove("cells objects [1]")  # What lies below takes its place, in the project, too.
     qtbot.wait(50)
     assert entries(spoco) == []
     assert "Removed" not in spoco.footer.text

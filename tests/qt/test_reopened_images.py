@@ -8,8 +8,11 @@ import numpy as np
 from qtpy.QtCore import Qt
 
 from napari_spoco._qt.annotate.image_layers import parts_of
+from napari_spoco._qt.image_axes import voxel_size
 from napari_spoco._qt.train.run_images import ImageWish
 from napari_spoco._qt.widget import SpocoWidget
+from napari_spoco.project import Project
+from napari_spoco.project_lock import is_locked
 
 
 def make_image(seed: int = 0) -> np.ndarray:
@@ -66,3 +69,40 @@ def test_channels_of_a_combined_image_look_as_before_after_reopening(named, view
     assert again.annotate.image.layer() == image
     again.projects.bar.close_requested.emit()
     until(lambda: not len(viewer.layers))
+
+
+def set_size(widget, qtbot, size: str) -> None:
+    form = widget.annotate.image_form.voxels
+    for axis in "YX":
+        form.fields[axis].selectAll()
+        qtbot.keyClicks(form.fields[axis], size)
+    qtbot.mouseClick(form.button, Qt.MouseButton.LeftButton)
+
+
+def names_kept(folder: Path) -> dict[str, bool]:
+    return {image.name: image.is_open for image in Project.open(folder).images}
+
+
+def test_images_in_use_come_back_without_anything_painted(named, viewer, tmp_path, until, start, qtbot) -> None:
+    folder = tmp_path / "my project"
+    for number in range(3):
+        viewer.add_image(make_image(number), name=f"z{number}")
+    viewer.add_image(make_image()[:20], name="never used")
+    named.annotate.image.choose(viewer.layers["z1"])
+    set_size(named, qtbot, "0,5")
+    until(lambda: names_kept(folder) == dict.fromkeys(("cells", "z0", "z1", "z2"), True))
+    viewer.layers.remove("z2")
+    until(lambda: names_kept(folder)["z2"] is False)
+    named.annotate.image.choose(viewer.layers["z0"])
+    named.annotate.new_button.click()  # It goes into the entry that the image has.
+    until(lambda: Project.open(folder).image("z0").annotation_file is not None)
+    named.annotate.image.choose(viewer.layers["z1"])
+    named.release()
+    until(lambda: not is_locked(folder))
+    viewer.layers.clear()
+    again = reopen(start, folder, until)
+    assert sorted(layer.name for layer in viewer.layers) == ["cells", "cells annotations", "z0", "z0 annotations", "z1"]
+    assert voxel_size(viewer.layers["z1"]) == (0.5, 0.5)
+    np.testing.assert_array_equal(viewer.layers["z1"].data, make_image(1))
+    assert again.annotate.image.layer().name == "z1"
+    assert len(names_kept(folder)) == 4

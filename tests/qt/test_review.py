@@ -136,8 +136,10 @@ def test_a_walk_by_keys(review, viewer, qtbot) -> None:
     review.until(lambda: len(review.reviewing.queue.accepted) == 2)
     assert review.reviewing.queue.accepted == {order[1], order[3]}
     np.testing.assert_array_equal(review.layer.data == 0, (before == 0) | (before == order[2]))
-    qtbot.keyClick(canvas(), Qt.Key.Key_U)
-    review.settle()
+    for _ in range(2):
+        qtbot.keyClick(canvas(), Qt.Key.Key_U)
+        review.settle()
+    assert review.reviewing.queue.accepted == {order[1]}
     np.testing.assert_array_equal(review.layer.data, before)
     assert review.reviewing.chosen == (order[2],)
 
@@ -166,6 +168,11 @@ def test_the_view_stays_unless_the_object_is_out_of_it(review, viewer) -> None:
     review.reviewing._review.go_to(FIRST)
     assert camera.center[-2:] == pytest.approx(middle)
     assert camera.zoom == 40
+    # In the whole image a small one is seen as well, and a click meets what it was meant for.
+    camera.center, camera.zoom = (0, *middle), min(viewer.canvas.size) / 30 / 5.5
+    before = view(viewer)
+    review.reviewing._review.go_to(FIRST)
+    assert view(viewer) == before
     # One that does not fit, and one that can hardly be seen, fill a third of the view.
     extent = (long.box[-1].stop - long.box[-1].start - 1) / 2
     for zoom in (1000, 0.1):
@@ -229,6 +236,34 @@ def test_what_was_rejected_is_rejected_again_when_it_is_redone(review) -> None:
     review.press("redo")
     assert review.reviewing.queue.rejected == {SPECK}
     assert SPECK not in review.reviewing.queue.measures
+
+
+def test_undo_takes_back_what_was_done_last_also_accept(review, viewer, qtbot) -> None:
+    """By keys, as A R A U U U Y Y Y."""
+    before = review.layer.data.copy()
+    order = [one.instance_id for one in review.reviewing.queue.scores]
+    for key in (Qt.Key.Key_A, Qt.Key.Key_R, Qt.Key.Key_A):
+        qtbot.keyClick(canvas(), key)
+        review.settle()
+    stages = [({order[0]}, {order[1]}), ({order[0]}, set()), (set(), set())]
+    after = ({order[0], order[2]}, {order[1]})
+    assert (review.reviewing.queue.accepted, review.reviewing.queue.rejected) == after
+    for stage, one in zip(stages, reversed(order[:3]), strict=True):
+        qtbot.keyClick(canvas(), Qt.Key.Key_U)
+        review.settle()
+        assert (review.reviewing.queue.accepted, review.reviewing.queue.rejected) == stage
+        assert review.reviewing.chosen == (one,)
+    np.testing.assert_array_equal(review.layer.data, before)
+    assert not review.tab.action_buttons["undo"].isEnabled()
+    for _ in range(3):
+        qtbot.keyClick(canvas(), Qt.Key.Key_Y)
+        review.settle()
+    assert (review.reviewing.queue.accepted, review.reviewing.queue.rejected) == after
+    review.mouse(*[tuple(map(int, np.argwhere(review.layer.data == order[0])[0][-2:]))])
+    review.press("accept")  # unlocks
+    assert order[0] not in review.reviewing.queue.accepted
+    review.press("undo")
+    assert order[0] in review.reviewing.queue.accepted
 
 
 @pytest.mark.parametrize("harness", [2], indirect=True)
@@ -295,7 +330,12 @@ def test_the_chosen_objects_are_outlined(review, viewer) -> None:
     np.testing.assert_array_equal(outlined(review), review.layer.data == FIRST)
     outline = viewer.layers["found chosen"]
     assert np.shares_memory(outline.data, review.layer.data)
-    assert outline.contour == 1
+    inside = viewer.layers["found chosen inside"]
+    assert np.shares_memory(inside.data, review.layer.data)
+    white, black = (np.asarray(line.get_color(FIRST)).tolist() for line in (outline, inside))
+    assert (white, black) == ([1, 1, 1, 1], [0, 0, 0, 1])
+    assert viewer.layers.index(inside) < viewer.layers.index(outline)
+    assert (outline.contour, inside.contour) == (1, 2)
     review.mouse((12, 30), shift=True)
     np.testing.assert_array_equal(outlined(review), np.isin(review.layer.data, (FIRST, SECOND)))
     review.press("grow")
@@ -303,6 +343,7 @@ def test_the_chosen_objects_are_outlined(review, viewer) -> None:
     review.mouse((12, 30))
     review.mouse((12, 30), shift=True)
     assert not outline.visible
+    assert not inside.visible
     review.mouse((12, 30))
     assert outline.visible
     assert viewer.layers.selection.active == review.layer
@@ -406,8 +447,24 @@ def test_objects_that_touch_differ_in_colour_also_when_one_is_new(harness, viewe
     new = int(layer.data.max())
     assert new > like
     harness.until(lambda: colour_distance(layer, LONG, new) > 30)
+    told_apart = layer.colormap
     harness.tab.start_button.click()
-    assert layer.colormap is before
+    assert layer.colormap is told_apart is not before
+    harness.start()  # Once more, from there.
+    assert layer.colormap is told_apart
+
+
+def test_the_outline_is_as_wide_on_the_screen_however_far_away(review, viewer) -> None:
+    review.layer.data[..., 30:63, 2:60] = LONG
+    review.reviewing._on_clicked(LONG, False)
+    outline, inside = viewer.layers["found chosen"], viewer.layers["found chosen inside"]
+    viewer.scene.camera.zoom = 40
+    assert (outline.contour, inside.contour) == (1, 2)
+    viewer.scene.camera.zoom = 2  # A pixel of the layer is one of the screen.
+    assert (outline.contour, inside.contour) == (2, 4)
+    review.tab.start_button.click()
+    viewer.scene.camera.zoom = 20
+    assert outline.contour == 2
 
 
 def colour_distance(layer, first: int, second: int) -> float:

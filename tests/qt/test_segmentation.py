@@ -189,7 +189,7 @@ def test_what_does_not_suit_is_refused_with_a_sentence(load, viewer, segment, ne
     ("network", "sentence"),
     [
         pytest.param({"in_channels": 3}, "tiny takes 3 channels, and “cells” has 1: take", id="channels"),
-        pytest.param({"ndim": 3}, "tiny is for 3D images, and “cells” is 2D: take nuclei-small", id="dimensions"),
+        pytest.param({"ndim": 3}, "tiny is for 3D images, and “cells” is 2D: take another model", id="dimensions"),
     ],
 )
 def test_a_model_for_other_images_cannot_be_used(load, network, sentence) -> None:

@@ -85,6 +85,13 @@ def test_a_model_that_does_not_suit_the_image_is_not_used_on_it() -> None:
     assert derive_controls(SessionState.IDLE, replace(UNSUITED, start=Start.NEW)).train.enabled
 
 
+@pytest.mark.parametrize("state", SessionState)
+def test_picking_in_an_image_that_is_not_embedded_waits_for_a_training(state: SessionState) -> None:
+    pick = derive_controls(state, replace(ALL, is_embedded=False)).pick
+    assert pick.enabled == (state not in (SessionState.TRAINING, SessionState.STOPPING))
+    assert ("end of the training" in pick.hint) == (not pick.enabled)
+
+
 @pytest.mark.parametrize("state", [state for state in SessionState if state.is_busy])
 def test_who_has_to_wait_is_told_for_what(state: SessionState) -> None:
     hint = derive_controls(state, ALL).load_model.hint

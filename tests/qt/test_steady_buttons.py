@@ -44,7 +44,7 @@ def test_segment_stays_where_it_is(ready, viewer) -> None:
             for pixel in (None, (12, 345)):
                 tab.about_model.setText(model)
                 tab.offer_classes(has_classes)
-                tab.show_background(pixel)
+                tab.show_background(pixel, is_waiting=False, ignored="")
                 places.add(height_of(tab, tab.segment_button))
     viewer.layers["cells"].name = f"{LONG}, as a name {LONG}"
     places.add(height_of(tab, tab.segment_button))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from qtpy.QtCore import QPoint, QRect, Qt
-from qtpy.QtWidgets import QAbstractButton, QComboBox, QDockWidget, QLabel, QLineEdit
+from qtpy.QtWidgets import QAbstractButton, QComboBox, QDockWidget, QLabel, QLineEdit, QWidget
 
 TITLES = ["Annotate", "Train", "Embeddings", "Segment", "Review", "Export", "Batch"]
 
@@ -53,3 +53,24 @@ def test_nothing_is_cut_off_at_340(ready, qtbot, index) -> None:
         for one in tab.findChildren(kind):
             if one.isVisibleTo(tab):
                 assert tab.rect().contains(QRect(one.mapTo(tab, QPoint(0, 0)), one.size())), one
+
+
+@pytest.mark.parametrize("width", [340, 420])
+def test_a_tab_scrolls_only_where_there_is_more_than_room(ready, qtbot, width) -> None:
+    """Sentences may be long in few lines: the height of a tab is that of its rows, at the width that they have."""
+    resize(ready, qtbot, width)
+    for index in range(ready.tabs.count()):
+        ready.tabs.setCurrentIndex(index)
+        scroll = ready.tabs.widget(index)
+        tab = scroll.widget()
+        qtbot.waitUntil(lambda tab=tab: tab.isVisible())
+        rows = [child.geometry().bottom() for child in tab.findChildren(QWidget) if child.parent() is tab]
+        assert tab.height() <= max(scroll.viewport().height(), max(rows) + 30)
+
+
+def test_the_table_of_a_batch_takes_the_room(ready, qtbot) -> None:
+    resize(ready, qtbot, 420)
+    ready.tabs.reveal(ready.batch.table)
+    before = ready.batch.table.height()
+    ready.window().resize(1500, 1100)
+    qtbot.waitUntil(lambda: ready.batch.table.height() > before + 100)

@@ -8,7 +8,7 @@ import pytest
 from napari_spoco._qt import paths
 from napari_spoco._qt.embeddings import embedding_job, view_part
 from napari_spoco._qt.embeddings.embedding_job import Embedder, EmbeddingInputs
-from napari_spoco._qt.embeddings.view_part import cut_inputs, part_around
+from napari_spoco._qt.embeddings.view_part import ViewPart, cut_inputs, part_around
 from napari_spoco._qt.segment import view_preview
 from napari_spoco._qt.sources import Geometry, ImageSource
 from napari_spoco.config import NetworkConfig, SegmentationConfig
@@ -26,6 +26,10 @@ def all_is_large(monkeypatch) -> None:
 
 def box(*ends: tuple[int, int]) -> tuple[slice, ...]:
     return tuple(slice(*pair) for pair in ends)
+
+
+def part_of(*ends: tuple[int, int]) -> ViewPart:
+    return ViewPart(*3 * (box(*ends),))
 
 
 def test_the_part_is_what_is_on_show_with_a_margin(all_is_large) -> None:
@@ -141,11 +145,11 @@ def test_what_is_known_is_cut() -> None:
     inputs = EmbeddingInputs(
         image, "", None, mask=odd, annotations=np.arange(72).reshape(8, 9), background_pixel=(2, 3)
     )
-    cut = cut_inputs(inputs, box((1, 4), (2, 6)), (8, 9))
+    cut = cut_inputs(inputs, part_of((1, 4), (2, 6)), (8, 9))
     np.testing.assert_array_equal(cut.annotations, inputs.annotations[1:4, 2:6])
     assert cut.mask is odd
     assert cut.background_pixel == (1, 1)
-    assert cut_inputs(inputs, box((3, 4), (2, 6)), (8, 9)).background_pixel is None
+    assert cut_inputs(inputs, part_of((3, 4), (2, 6)), (8, 9)).background_pixel is None
 
 
 @pytest.fixture

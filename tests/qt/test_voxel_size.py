@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import tifffile
 from napari.layers import Labels, Shapes
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, Qt
 from tests.qt.conftest import make_image, paint
 
 from napari_spoco._qt.annotate.voxel_form import ShownVoxelSize, describe
 from napari_spoco._qt.annotate.voxel_job import run_reading
 from napari_spoco._qt.annotate.voxel_scaling import layers_on, set_voxel_size
 from napari_spoco._qt.image_axes import voxel_size
+from napari_spoco._qt.layers import MAKER
 from napari_spoco._qt.model_fit import find_unknown_size
 from napari_spoco._qt.worker import JobContext
 from napari_spoco.models.registry import shipped_path
@@ -121,6 +122,66 @@ def test_the_return_key_sets_it(spoco, viewer, qtbot) -> None:
     type_sizes(spoco, qtbot, "0.5", "0.5")
     qtbot.keyClick(form(spoco).fields["X"], Qt.Key.Key_Return)
     assert voxel_size(layer) == pytest.approx((0.5, 0.5))
+
+
+def test_a_decimal_comma_is_one(spoco, viewer, qtbot) -> None:
+    layer = viewer.add_image(make_image(), name="cells")
+    type_sizes(spoco, qtbot, "0,0046", "0,0046")
+    qtbot.mouseClick(form(spoco).button, Qt.MouseButton.LeftButton)
+    assert voxel_size(layer) == pytest.approx((0.0046, 0.0046))
+    assert "0.0046 \u00d7 0.0046 µm a pixel" in spoco.footer.text
+
+
+@pytest.mark.parametrize("press", ["button", "key"])
+def test_what_is_no_number_is_marked_and_refused(spoco, viewer, qtbot, press) -> None:
+    layer = viewer.add_image(make_image(), name="cells")
+    type_sizes(spoco, qtbot, "1.000,5", "2")
+    field = form(spoco).fields["Y"]
+    assert field.property("refused")
+    if press == "key":
+        qtbot.keyClick(field, Qt.Key.Key_Return)
+    else:
+        qtbot.mouseClick(form(spoco).button, Qt.MouseButton.LeftButton)
+    assert spoco.footer.text == "pixel size: Y: expected a number, got “1.000,5”."
+    assert voxel_size(layer) is None
+    assert not field.property("refused")
+    type_sizes(spoco, qtbot, "1.5", "2")
+    qtbot.mouseClick(form(spoco).button, Qt.MouseButton.LeftButton)
+    assert voxel_size(layer) == (1.5, 2)
+
+
+def test_one_press_is_for_all_images_alike(spoco, viewer, qtbot) -> None:
+    alike = [viewer.add_image(make_image(), name=f"z{number}") for number in range(3)]
+    other = viewer.add_image(make_image((32, 48)), name="other")
+    known = viewer.add_image(make_image(), name="known", scale=(2, 2), units=("um", "um"))
+    viewer.add_labels(make_image(), name="z0 objects", metadata={MAKER: str(alike[0].unique_id)})
+    spoco.annotate.image.choose(alike[1])
+    assert form(spoco).for_all.text() == "also for 2 other open images like this one"
+    assert "z2, z0" in form(spoco).for_all.toolTip()
+    viewer.scene.camera.center, viewer.scene.camera.zoom = (0, 20.0, 50.0), 6.0
+    type_sizes(spoco, qtbot, "0.5", "0.5")
+    qtbot.mouseClick(form(spoco).button, Qt.MouseButton.LeftButton)
+    assert [voxel_size(image) for image in alike] == [(0.5, 0.5)] * 3
+    assert (voxel_size(other), voxel_size(known)) == (None, (2, 2))
+    np.testing.assert_allclose(viewer.layers["z0 objects"].scale, 0.5)
+    np.testing.assert_allclose(viewer.scene.camera.center[1:], (10, 25))
+    assert viewer.scene.camera.zoom == pytest.approx(12)
+    assert spoco.footer.text == "“z1”, “z2” and “z0” have 0.5 \u00d7 0.5 µm a pixel now."
+    type_sizes(spoco, qtbot, "0.25", "0.25")
+    qtbot.mouseClick(form(spoco).for_all, Qt.MouseButton.LeftButton, pos=QPoint(8, form(spoco).for_all.height() // 2))
+    qtbot.mouseClick(form(spoco).button, Qt.MouseButton.LeftButton)
+    assert [voxel_size(image) for image in alike] == [(0.5, 0.5), (0.25, 0.25), (0.5, 0.5)]
+    assert not form(spoco).for_all.isVisibleTo(form(spoco))
+
+
+def test_images_alike_come_and_go(spoco, viewer) -> None:
+    viewer.add_image(make_image(), name="z0")
+    assert not form(spoco).for_all.isVisibleTo(form(spoco))
+    other = viewer.add_image(make_image(), name="z1")
+    spoco.annotate.image.choose(viewer.layers["z0"])
+    assert form(spoco).for_all.text() == "also for 1 other open image like this one"
+    viewer.layers.remove(other)
+    assert not form(spoco).for_all.isVisibleTo(form(spoco))
 
 
 def test_half_a_size_is_refused(spoco, viewer, qtbot) -> None:

@@ -161,3 +161,15 @@ def test_steps_of_other_labels_are_forgotten(course: tuple[Steps, list[np.ndarra
     for other in (states[4] + 7, states[4][:3]):
         assert steps.fitting(other).every == ()
     assert Steps().fitting(states[0]).every == ()
+
+
+def test_decisions_do_not_tell_where_labels_stand(labels: np.ndarray) -> None:
+    history = EditHistory()
+    history.decide(labels, (), (1,))
+    history.decide(labels, (1,), (1, 2))
+    for old in (2, 3):
+        history.make(labels, delete(labels, [old]))
+    labels[1, :3] = 9  # Painted over where 2 had been.
+    kept = history.steps.fitting(labels)
+    assert (kept.n_done, len(kept.every)) == (1, 1)
+    assert kept.every[0].ids == (3,)

@@ -33,8 +33,12 @@ def history(labels: np.ndarray) -> EditHistory:
     return history
 
 
-def contents(steps: Steps) -> tuple[int, list[tuple[str, tuple[int, ...], tuple[int, ...]]]]:
-    return steps.n_done, [(one.change.digest, one.rejected_before, one.rejected_after) for one in steps.every]
+def contents(steps: Steps) -> tuple[int, list[tuple[object, ...]]]:
+    return steps.n_done, [(one.change.digest, one.is_decision, *decided(one)) for one in steps.every]
+
+
+def decided(step: Step) -> tuple[tuple[int, ...], ...]:
+    return step.rejected_before, step.rejected_after, step.accepted_before, step.accepted_after
 
 
 def test_steps_come_back(tmp_path: Path, labels: np.ndarray, history: EditHistory) -> None:
@@ -52,6 +56,17 @@ def test_steps_come_back(tmp_path: Path, labels: np.ndarray, history: EditHistor
     again.undo(labels)
     again.undo(labels)
     assert sorted(np.unique(labels)) == [0, 1, 3, 70_000]
+
+
+def test_decisions_come_back_among_the_corrections(tmp_path: Path, labels: np.ndarray, history: EditHistory) -> None:
+    history.decide(labels, (), (70_000, 1))
+    history.decide(labels, (1,), ())
+    write_steps(tmp_path, history.steps)
+    read = read_steps(tmp_path)
+    assert contents(read) == contents(history.steps)
+    assert [decided(step)[2:] for step in read.done[-2:]] == [((), (1, 70_000)), ((1,), ())]
+    assert contents(read.fitting(labels)) == contents(read)
+    assert len([*tmp_path.glob("*.npz")]) == 3  # One for all that change no labels.
 
 
 def test_nothing_is_made_of_nothing(tmp_path: Path) -> None:
@@ -120,7 +135,7 @@ def test_what_lies_beyond_a_broken_step_is_left_out(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('{"format_version": 99}', "expected format_version 1, got 99; update napari-spoco"),
+        ('{"format_version": 99}', "expected format_version 2, got 99; update napari-spoco"),
         ("nonsense", "expected JSON"),
         ('{"n_done": -1}', "n_done"),
         ('{"steps": [{"change": "../../other"}]}', "steps.0.change"),

@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_spoco._qt.eliding_choice import ElidingChoice
 from napari_spoco._qt.spin_boxes import FloatEditor, IntEditor
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class BoolEditor(QCheckBox):
         self.edited.emit()
 
 
-class ChoiceEditor(QComboBox):
+class ChoiceEditor(ElidingChoice):
     """Combo box over (value, text) pairs."""
 
     edited = Signal()
@@ -149,6 +150,7 @@ class SliderEditor(QWidget):
         super().__init__()
         self.spin, self.slider = spin, QSlider(Qt.Orientation.Horizontal)
         self._lower, self._span = lower, upper - lower
+        self._blank, self._meant = spin.specialValueText(), None
         self.slider.setRange(0, _SLIDER_STEPS)
         self.slider.setMinimumWidth(60)
         layout = QHBoxLayout(self)
@@ -171,6 +173,12 @@ class SliderEditor(QWidget):
         self.spin.set_value(value)
         self._follow()
 
+    def show_meant(self, value: float | None) -> None:
+        """Show which number None stands for, if that is known, in words and by the slider."""
+        self._meant = value
+        self.spin.setSpecialValueText(self._blank if value is None else f"{self._blank}: {value:.2g}")
+        self._follow()
+
     def setToolTip(self, text: str) -> None:
         """Explain both parts."""
         for part in (self.spin, self.slider):
@@ -179,7 +187,7 @@ class SliderEditor(QWidget):
 
     def _follow(self) -> None:
         """Move the slider to the number."""
-        value = self.spin.value()
+        value = self._meant if self.spin.value() is None else self.spin.value()
         share = 0.0 if value is None else min(max((value - self._lower) / self._span, 0.0), 1.0)
         blocked = self.slider.blockSignals(True)
         self.slider.setValue(round(_SLIDER_STEPS * share ** (1 / _SLIDER_POWER)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.compat import isalive
@@ -9,7 +10,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton
 
 from napari_spoco._qt import layers
-from napari_spoco._qt.annotate.image_layers import newest_objects, owner
+from napari_spoco._qt.annotate.image_layers import newest_objects, owner, parts_of
 from napari_spoco._qt.editors import ChoiceEditor, ignore_wheel
 from napari_spoco._qt.files_job import LabelsToWrite
 from napari_spoco._qt.layer_choice import LayerChoice
@@ -61,14 +62,22 @@ class ExportTab(Tab):
         viewer.layers.selection.events.active.connect(self._on_active_changed)
         self._describe()
 
-    def labels_to_write(self) -> LabelsToWrite | None:
+    def labels_to_write(self, *, is_table: bool) -> LabelsToWrite | None:
         """Return the chosen labels, not copied, and for a table the image they lie on; None where none is chosen."""
         layer = self.labels.layer()
         if layer is None:
             return None
-        image = self._image_of(layer) if self.format.value() == "objects" else None
+        image = self._image_of(layer) if is_table else None
         pixels = None if image is None else layers.read_image(image).data
         return LabelsToWrite(layers.labels_pixels(layer), layers.transforms(layer), pixels)
+
+    def image_folder(self) -> Path | None:
+        """Return where the file lies of the image that the chosen labels are of; None where there is none."""
+        layer = self.labels.layer()
+        image = None if layer is None else owner(self._viewer, layer) or self._image_of(layer)
+        files = [] if image is None else [one.source.path for one in (image, *parts_of(self._viewer, image))]
+        folders = (Path(file).parent for file in files if file)
+        return next((folder for folder in folders if folder.is_dir()), None)
 
     def show_controls(self, controls: Controls) -> None:
         """Show what may be pressed."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject
@@ -11,16 +13,21 @@ from napari_spoco._qt.train.run_folders import model_name
 from napari_spoco.models.registry import shipped_path
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from napari_spoco._qt.controller import SessionController
     from napari_spoco._qt.export_tab import ExportTab
     from napari_spoco._qt.segment.segment_tab import SegmentTab
     from napari_spoco._qt.train.start_choice import StartChoice
 
 
+_COUNTED = re.compile(r" \[\d+\]$")
+"""How napari tells layers of one name apart."""
+_NOT_IN_NAMES = re.compile(r'[\\/:*?"<>|]+')
+
+
 class Files(QObject):
     """Asks for paths, and hands them to the session.
+
+    A dialog begins where something was saved last, or else where the image lies.
 
     Parameters
     ----------
@@ -44,6 +51,7 @@ class Files(QObject):
         super().__init__(parent)
         self._segment, self._export = segment, export
         self._session, self._models_folder = session, models_folder
+        self._last_folder: Path | None = None
         start.shipped_requested.connect(self._on_shipped_requested)
         segment.shipped_requested.connect(self._on_shipped_requested)
         segment.load_requested.connect(self._on_load_requested)
@@ -60,16 +68,33 @@ class Files(QObject):
             self._session.load_model(path)
 
     def _on_save_model_requested(self) -> None:
-        if path := paths.ask_model_to_save(self._export, model_name(self._session.model_path or "model")):
+        if path := self._noted(paths.ask_model_to_save(self._export, self._proposed(self._model_name()))):
             self._session.save_model(path)
 
     def _on_save_package_requested(self) -> None:
-        if path := paths.ask_package_to_save(self._export, model_name(self._session.model_path or "model")):
+        if path := self._noted(paths.ask_package_to_save(self._export, self._proposed(self._model_name()))):
             self._session.save_package(path)
 
     def _on_save_labels_requested(self) -> None:
-        layer, labels = self._export.labels.layer(), self._export.labels_to_write()
-        if layer is None or labels is None:
+        layer, kind = self._export.labels.layer(), str(self._export.format.value())
+        if layer is None:
             return
-        if path := paths.ask_labels_to_save(self._export, layer.name, str(self._export.format.value())):
+        path = self._noted(paths.ask_labels_to_save(self._export, self._proposed(_COUNTED.sub("", layer.name)), kind))
+        labels = self._export.labels_to_write(is_table=path.lower().endswith(paths.LABEL_FILES["objects"].suffixes))
+        if path and labels is not None:
             self._session.save_labels(labels, path)
+
+    def _model_name(self) -> str:
+        return model_name(self._session.model_path or "model")
+
+    def _proposed(self, name: str) -> str:
+        """Return a name for a file, in the folder where the dialog is to begin."""
+        folder = self._last_folder or self._export.image_folder()
+        name = _NOT_IN_NAMES.sub("-", name)
+        return name if folder is None else str(folder / name)
+
+    def _noted(self, path: str) -> str:
+        """Return what was chosen, after a note of its folder."""
+        if path:
+            self._last_folder = Path(path).parent
+        return path

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QHBoxLayout, QPlainTextEdit, QPushButton, QToolButton
 from napari_spoco._qt.folder_button import FolderButton
 from napari_spoco._qt.job_bar import JobBar
 from napari_spoco._qt.job_steps import JobStep
-from napari_spoco._qt.notices import time_left
+from napari_spoco._qt.notices import Notice, time_left
 from napari_spoco._qt.parts import folded, line, row, sentence, show_tone
 from napari_spoco._qt.segment.tile_pace import TilePace
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_spoco._qt.embeddings.prediction_job import PredictionProgress
-    from napari_spoco._qt.notices import Notice
     from napari_spoco.training.reports import StepReport
 
 _BREAK = "\u200b"
@@ -101,6 +100,11 @@ class Footer(QWidget):
         if self.text == notice.text:
             self.message.clear()
             self._folded.hide()
+
+    def pass_by(self) -> None:
+        """Take the sentence away, since something else begins; what it offers to bring back stays on offer."""
+        if self._bring_back is None:
+            self.show_notice(Notice(""))
 
     def show_busy(self) -> None:
         """Show that a job is on its way."""

@@ -50,6 +50,10 @@ _ANNOTATE: _Rows = (
     (_has_no_image, _OPEN),
     (lambda case: case.is_misfit, _MISMATCH),
     (
+        lambda case: case.n == 0 and bool(case.facts.unlike),
+        "Press New object, and paint what a new model is to learn.",
+    ),
+    (
         lambda case: case.n == 0 and case.facts.has_found,
         "Objects are found: go on to Review and Export. Or press New object to paint what the model is to learn.",
     ),
@@ -76,18 +80,33 @@ _TRAIN: _Rows = (
     (lambda case: not case.can_use_model, "Paint more objects (tab Annotate), or press {start}."),
     (_always, "Press {start} to teach the model what is painted, or go on to Segment."),
 )
+_PICK = (
+    "Point at an object, and it lights up; click, and it becomes an annotation. Shift and the mouse wheel: more or "
+    "less of it."
+)
+_NO_SHIPPED = (
+    "This image is bright, which no shipped model knows: paint a few objects (tab Annotate) and train a new model (tab "
+    "Train)."
+)
 _EMBEDDINGS: _Rows = (
     (_has_no_image, _OPEN),
     (lambda case: bool(case.facts.mismatch), _MISMATCH),
+    (lambda case: not case.facts.has_model and case.facts.is_bright, _NO_SHIPPED),
     (lambda case: not case.facts.has_model, "Take a shipped model (tab Segment), or train one (tab Train)."),
+    (lambda case: case.facts.is_picking, _PICK),
     (_always, "Press Show embeddings, or tick Pick objects with the mouse. Segment does not need either."),
 )
 _SEGMENT: _Rows = (
     (_has_no_image, _OPEN),
     (lambda case: bool(case.facts.mismatch), _MISMATCH),
+    (lambda case: not case.facts.has_model and case.facts.is_bright, _NO_SHIPPED),
     (
         lambda case: not case.facts.has_model,
         "Take a shipped model, or load one; or paint a few objects (tab Annotate) and train one (tab Train).",
+    ),
+    (
+        lambda case: case.facts.has_found and bool(case.facts.unlike),
+        "If these are not your objects, paint a few of them (tab Annotate), and train a new model (tab Train).",
     ),
     (
         lambda case: case.facts.has_found,
@@ -136,6 +155,8 @@ BUSY_HINTS: dict[SessionState, dict[str, str]] = {
     SessionState.TRAINING: {
         "": _TRAINS,
         "Train": f"{_TRAINS} Stop keeps what was learned so far.",
+        "Embeddings": "Show embeddings, and picking in an image that has not been embedded, wait for the end of the "
+        "training; Stop (tab Train) ends it.",
         "Segment": "Segment waits for the end of the training; Stop (tab Train) ends it. Preview works meanwhile.",
     },
     SessionState.STOPPING: {"": "The last step is being finished and the model saved. Stop now gives the rest up."},
@@ -144,8 +165,8 @@ BUSY_HINTS: dict[SessionState, dict[str, str]] = {
     SessionState.SEGMENTING: {"": _SEGMENTS, "Segment": _SEGMENTS.replace(" (tab Segment)", "")},
 }
 """By what is being done, and by tab; "" is for those that are not named."""
-_OF_THEIR_OWN = ("Review", "Export", "Batch")
-"""Tabs in which a job does not keep anybody from going on."""
+_OF_THEIR_OWN = ("Review", "Export", "Batch", "Embeddings")
+"""Tabs in which a job does not keep anybody from going on, who has begun."""
 _WITH_MODEL = ("Embeddings", "Segment")
 
 
@@ -162,8 +183,8 @@ def next_step(state: SessionState, facts: SessionFacts, n_objects: int, tab: str
 def warn(facts: SessionFacts, tab: str) -> str:
     """Say what is likely to go wrong if one goes on in a tab; empty where nothing is."""
     is_used = tab in _WITH_MODEL or (tab == "Train" and derive_start(facts) is not Start.NEW)
-    return facts.unknown_size if is_used else ""
+    return (facts.unlike or facts.unknown_size) if is_used else ""
 
 
 def _is_open(facts: SessionFacts, tab: str) -> bool:
-    return {"Review": facts.is_reviewing, "Export": facts.has_labels}.get(tab, True)
+    return {"Review": facts.is_reviewing, "Export": facts.has_labels, "Embeddings": facts.is_picking}.get(tab, True)

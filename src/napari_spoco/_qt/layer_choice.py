@@ -10,6 +10,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QWidget
 
 from napari_spoco._qt.editors import ignore_wheel
+from napari_spoco._qt.eliding_choice import ElidingChoice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
 
-class LayerChoice(QComboBox):
+class LayerChoice(ElidingChoice):
     """Choose one of the layers that `find` returns.
 
     Parameters
@@ -54,7 +55,7 @@ class LayerChoice(QComboBox):
         for event in (events.inserted, events.removed, events.reordered, events.renamed):
             event.connect(self._on_layers_changed)
         self.activated.connect(self._on_activated)
-        self._refresh()
+        self.refresh()
 
     def layer(self) -> Layer | None:
         """Return the chosen layer."""
@@ -71,26 +72,13 @@ class LayerChoice(QComboBox):
         if isinstance(wanted, str):
             index = next(i for i, (key, _) in enumerate(self._fixed) if key == wanted)
         else:
-            self._refresh()
+            self.refresh()
             index = len(self._fixed) + [layer() for layer in self._layers].index(wanted)
         if index != self.currentIndex():
             self.setCurrentIndex(index)
             self.chosen.emit()
 
-    def disconnect_viewer(self) -> None:
-        """Follow the viewer no longer."""
-        events = self._viewer.layers.events
-        for event in (events.inserted, events.removed, events.reordered, events.renamed):
-            event.disconnect(self._on_layers_changed)
-
-    def _on_layers_changed(self, _event: Any = None) -> None:
-        if isalive(self):
-            self._refresh()
-
-    def _on_activated(self, _index: int) -> None:
-        self.chosen.emit()
-
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
         """List the layers anew; the choice stays, unless its layer is gone."""
         before, key = self.layer(), self.key()
         layers = self._find(self._viewer)
@@ -106,3 +94,16 @@ class LayerChoice(QComboBox):
             self.setCurrentIndex([fixed for fixed, _ in self._fixed].index(key))
         if self.layer() is not before:
             self.chosen.emit()
+
+    def disconnect_viewer(self) -> None:
+        """Follow the viewer no longer."""
+        events = self._viewer.layers.events
+        for event in (events.inserted, events.removed, events.reordered, events.renamed):
+            event.disconnect(self._on_layers_changed)
+
+    def _on_layers_changed(self, _event: Any = None) -> None:
+        if isalive(self):
+            self.refresh()
+
+    def _on_activated(self, _index: int) -> None:
+        self.chosen.emit()

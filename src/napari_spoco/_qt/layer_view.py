@@ -23,7 +23,7 @@ _SHARE = 1 / 3
 """Of the canvas, that what is brought into view fills."""
 _LEAST_EXTENT = 8
 """Pixels, however small it is."""
-_MOST, _LEAST = 0.9, 1 / 15
+_MOST, _LEAST = 0.9, 1 / 60
 """Of the canvas, that what is kept in view may fill, and has to."""
 
 
@@ -103,7 +103,7 @@ def keep_in_view(viewer: napari.viewer.Viewer, layer: Layer, box: Box, pixel: Se
     """Bring a box of a layer's pixels into view as far as it is not there, so that whoever works there is not moved.
 
     The plane on show stays if the box reaches into it; otherwise it becomes that of `pixel`. The camera stays if all of
-    the box is in view and fills at least a fifteenth of it. Otherwise the box comes into the middle: at the same zoom,
+    the box is in view and fills at least a sixtieth of it. Otherwise the box comes into the middle: at the same zoom,
     or, if it is smaller than that or does not fit (`_MOST`), so that it fills a third of the view.
     """
     displayed, hidden = displayed_axes(viewer, layer)

@@ -173,6 +173,29 @@ def add_object(annotations: Layer, mask: NDArray[np.bool_], start: Sequence[int]
     return label
 
 
+def add_objects(annotations: Layer, labels: NDArray[np.integer], boxes: Mapping[int, Box]) -> int:
+    """Paint objects of an array of the same shape, each of which lies in its box, with the next free ids.
+
+    Those on which something is painted already are left out. The user can undo it, at once.
+
+    Returns
+    -------
+    int
+        How many were painted.
+    """
+    painted = np.asarray(annotations.data)
+    free = int(painted.max()) + 1
+    places: list[tuple[NDArray[np.intp], ...]] = []
+    for instance_id, box in boxes.items():
+        mask = labels[box] == instance_id
+        if not painted[box][mask].any():
+            places.append(tuple(index + part.start for index, part in zip(np.nonzero(mask), box, strict=True)))
+    if places:
+        ids = np.repeat(np.arange(free, free + len(places)), [len(place[0]) for place in places])
+        annotations.data_setitem(tuple(map(np.concatenate, zip(*places, strict=True))), ids)
+    return len(places)
+
+
 def label_colours(labels: Layer, ids: NDArray[np.integer]) -> list[tuple[int, ...] | None]:
     """Return the colour of each id, (red, green, blue, opacity) of 255; None for 0."""
     colours = {

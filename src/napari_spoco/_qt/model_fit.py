@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_spoco._qt.image_axes import axes_of, n_channels, spatial_axes, voxel_size
+from napari_spoco._qt.image_look import is_bright
 from napari_spoco._qt.model_headers import header_of
 from napari_spoco._qt.train.run_folders import model_name
 from napari_spoco.data.channels import count_channels, take_channels
-from napari_spoco.models.registry import describe_shipped, shipped_models
+from napari_spoco.models.registry import describe_shipped, shipped_models, shipped_path
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -36,13 +37,14 @@ def find_mismatch(model_path: str | None, image: Layer | None, channels: tuple[i
     n_taken = _count_taken(n, channels or header.channels)
     model = model_name(model_path)
     if ndim != wanted.ndim:
-        return f"{model} is for {wanted.ndim}D images, and “{image.name}” is {ndim}D: take {_advice(ndim, n_taken)}."
+        advice = _advice(image, ndim, n_taken)
+        return f"{model} is for {wanted.ndim}D images, and “{image.name}” is {ndim}D: take {advice}."
     if n_taken != wanted.in_channels:
         chosen = f"{n_taken} of “{image.name}” are chosen" if channels else f"“{image.name}” has {n}"
         takes = f"{model} takes {count_channels(wanted.in_channels)}, and {chosen}"
         if n > wanted.in_channels:
             return f"{takes}: choose {wanted.in_channels} of its channels under Annotate, or take a new model."
-        return f"{takes}: take {_advice(ndim, n_taken)}."
+        return f"{takes}: take {_advice(image, ndim, n_taken)}."
     return ""
 
 
@@ -71,6 +73,17 @@ def find_unknown_size(model_path: str | None, image: Layer | None, *, is_offered
     return f"{trained}; the {what} size of this image is not known, so it is taken as it is. {todo}."
 
 
+def find_unlike(model_path: str | None, image: Layer | None) -> str:
+    """Say that a shipped model has learned from images that look quite otherwise; empty where that is not known."""
+    shipped = [name for name in shipped_models() if model_path == str(shipped_path(name))]
+    if image is None or not shipped or not is_bright(image):
+        return ""
+    return (
+        f"{shipped[0]} has learned from bright objects on dark ground, and “{image.name}” is bright: it will hardly "
+        "find what you look for. Train a new model."
+    )
+
+
 def suitable_models(ndim: int, n_taken: int) -> tuple[str, ...]:
     """Return the shipped models for images of so many spatial axes, of which so many channels are taken."""
     if n_taken != 1:  # No shipped model knows others.
@@ -78,8 +91,8 @@ def suitable_models(ndim: int, n_taken: int) -> tuple[str, ...]:
     return tuple(name for name in shipped_models() if describe_shipped(name).startswith(f"{ndim}D"))
 
 
-def _advice(ndim: int, n_taken: int) -> str:
-    known = suitable_models(ndim, n_taken)
+def _advice(image: Layer, ndim: int, n_taken: int) -> str:
+    known = () if is_bright(image) else suitable_models(ndim, n_taken)
     return f"{' or '.join(known)}, or a new model" if known else "another model, or a new one"
 
 

@@ -171,20 +171,21 @@ def score_help(report: ScoreReport) -> str:
 
 def settings_line(config: Parameters, title: str = "Settings") -> str:
     """Name the settings that differ from the defaults, as the form does: "Settings: Steps 400, Loss > Pull 2.0"."""
-    changed = ", ".join(_changed(config, type(config)()))
+    changed = ", ".join(changed_settings(config, type(config)()))
     return f"{title}: {changed or 'the defaults'}."
 
 
-def _changed(config: Parameters, default: Parameters) -> Iterator[str]:
+def changed_settings(config: Parameters, default: Parameters) -> Iterator[str]:
+    """Name the settings that differ from others, each with its value, as the form does."""
     for name, field in type(config).model_fields.items():
         value, before = getattr(config, name), getattr(default, name)
         title = field.title or name.capitalize()
         if value == before:
             continue
         if isinstance(value, Parameters):
-            yield from (f"{title} > {text}" for text in _changed(value, before))
+            yield from (f"{title} > {text}" for text in changed_settings(value, before))
         else:
-            yield f"{title} {value}"
+            yield f"{title} {'auto' if value is None else str(value).replace('_', ' ')}"
 
 
 def device_line(message: TrainingStarted) -> str:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from qtpy.QtCore import QStandardPaths
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from napari_spoco._qt.train.run_folders import STATE_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MODEL_SUFFIX = ".safetensors"
 _MODEL_FILTER = f"Model (*{MODEL_SUFFIX})"
@@ -88,20 +91,25 @@ def ask_package_to_save(parent: QWidget, name: str) -> str:
 
 
 def ask_labels_to_save(parent: QWidget, name: str, kind: str = "tiff") -> str:
-    """Ask where to write labels as a kind of `LABEL_FILES`; empty where the user thinks better of it."""
+    """Ask where to write labels as a kind of `LABEL_FILES`; empty where the user thinks better of it.
+
+    A name that ends as another kind does asks for that kind: "a.csv" stays as it is.
+    """
     title, _, suffixes = LABEL_FILES[kind]
-    patterns = " ".join(f"*{suffix}" for suffix in suffixes)
-    return _ask_to_save(parent, "Save labels", f"{name}{suffixes[0]}", f"{title.split(' (')[0]} ({patterns})", suffixes)
+    kinds = f"{title.split(' (')[0]} ({' '.join(f'*{suffix}' for suffix in suffixes)})"
+    # "a.tif" becomes "a.ome.tif" where that is the kind.
+    others = [one for file in LABEL_FILES.values() for one in file.suffixes if not suffixes[0].endswith(one)]
+    return _ask_to_save(parent, "Save labels", f"{name}{suffixes[0]}", kinds, suffixes, others)
 
 
-def ask_images(parent: QWidget) -> list[str]:
-    """Ask for image files; none where the user thinks better of it."""
-    return QFileDialog.getOpenFileNames(parent, "Images", "", _IMAGES_FILTER)[0]
+def ask_images(parent: QWidget, folder: str = "") -> list[str]:
+    """Ask for image files, in a folder at first; none where the user thinks better of it."""
+    return QFileDialog.getOpenFileNames(parent, "Images", folder, _IMAGES_FILTER)[0]
 
 
-def ask_folder(parent: QWidget, title: str) -> str:
-    """Ask for a folder; empty where the user thinks better of it."""
-    return QFileDialog.getExistingDirectory(parent, title)
+def ask_folder(parent: QWidget, title: str, folder: str = "") -> str:
+    """Ask for a folder, in another one at first; empty where the user thinks better of it."""
+    return QFileDialog.getExistingDirectory(parent, title, folder)
 
 
 def ask_batch_to_load(parent: QWidget) -> str:
@@ -114,10 +122,15 @@ def ask_batch_to_save(parent: QWidget) -> str:
     return _ask_to_save(parent, "Save batch", "batch.yaml", "YAML (*.yaml *.yml)", (".yaml", ".yml"))
 
 
-def _ask_to_save(parent: QWidget, title: str, name: str, kinds: str, suffixes: tuple[str, ...]) -> str:
-    """Ask for a name that ends as it should; about a file that only the added ending meets, the dialog never asked."""
+def _ask_to_save(
+    parent: QWidget, title: str, name: str, kinds: str, suffixes: tuple[str, ...], others: Sequence[str] = ()
+) -> str:
+    """Ask for a name that ends as it should; about a file that only the added ending meets, the dialog never asked.
+
+    `others` are endings that may stand, too.
+    """
     asked = QFileDialog.getSaveFileName(parent, title, name, kinds)[0]
-    path = _with_suffix(asked, suffixes)
+    path = asked if asked.lower().endswith(tuple(others)) else _with_suffix(asked, suffixes)
     return path if path == asked or not Path(path).exists() or _may_replace(parent, path) else ""
 
 

@@ -6,12 +6,14 @@ of an image is on show at a time, and none comes up over what somebody paints on
 
 from __future__ import annotations
 
+import math
 import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image, Labels
 from napari.utils.colormaps import DirectLabelColormap
+from scipy.ndimage import binary_erosion, find_objects, generate_binary_structure
 
 from napari_spoco._qt.annotate.image_layers import WHOLE
 from napari_spoco._qt.layers import MAKER, PASSING, identity, insert_above, transforms
@@ -25,8 +27,10 @@ if TYPE_CHECKING:
     from napari.layers import Layer
     from numpy.typing import NDArray
 
-_PICK_COLOUR = "#ffe14d"
-"""Of the object under the pointer: seen on dark and on bright images, and on the colours of the embeddings."""
+_PICK_COLOURS = {None: "transparent", 1: "#ffe14d59", 2: "#ffe14d", 3: "black"}
+"""Of the object under the pointer: its middle, and two lines at its edge, one of which stands off whatever is below."""
+_PICK_LINE = 2
+"""Width of each, in pixels of the screen."""
 
 
 class ResultLayers:
@@ -145,8 +149,9 @@ class ResultLayers:
         self._bring_back()
 
     def show_pick(self, image: Layer, mask: NDArray[np.bool_], start: Sequence[int]) -> None:
-        """Show the object under the pointer, a box of the image that begins at a pixel."""
-        self._show_passing("pick", image, mask.astype(np.uint8), start)
+        """Show the object under the pointer, a box of the image that begins at a pixel, on top of all layers."""
+        width = math.ceil(_PICK_LINE / (self._viewer.scene.camera.zoom * float(image.scale[-1])))
+        self._show_passing("pick", image, _outlined(mask, width), start)
 
     def hide_pick(self) -> None:
         """Put the object under the pointer by; the pointer comes and goes."""
@@ -163,6 +168,8 @@ class ResultLayers:
         if layer is not None and layer in self._viewer.layers and layer.metadata[MAKER] == identity(image):
             layer.data = labels
             layer.translate = placed["translate"]
+            if name == "pick" and layer is not self._viewer.layers[-1]:
+                self._viewer.layers.move(self._viewer.layers.index(layer), len(self._viewer.layers))
             if name in self._hidden and visible:
                 self._hidden.remove(name)
                 layer.visible = True
@@ -170,12 +177,12 @@ class ResultLayers:
         self._drop_passing(name)
         how = {"opacity": 0.5, "metadata": {MAKER: identity(image), PASSING: True}, "visible": visible}
         if name == "pick":
-            how["colormap"] = DirectLabelColormap(color_dict={None: "transparent", 1: _PICK_COLOUR})
+            how |= {"opacity": 1.0, "colormap": DirectLabelColormap(color_dict=_PICK_COLOURS)}
         layer = Labels(labels, name=f"{image.name} {name}", **how, **placed)
         if not visible:
             self._hidden.add(name)
-        picture = self._pictures.get(identity(image), _nothing)()
-        insert_above(self._viewer, image if picture is None else picture, layer)
+        below = self._viewer.layers[-1] if name == "pick" else self._pictures.get(identity(image), _nothing)()
+        insert_above(self._viewer, image if below is None else below, layer)
         self._passing[name] = weakref.ref(layer)
 
     def _hide_passing(self, name: str) -> None:
@@ -214,6 +221,17 @@ class ResultLayers:
     def _on_objects_changed(self, event: Any) -> None:
         if event.source is self._objects():
             self._is_edited = True
+
+
+def _outlined(mask: NDArray[np.bool_], width: int) -> NDArray[np.uint8]:
+    """Return a mask (*spatial) as the keys of `_PICK_COLOURS`, each line so many pixels wide in the last two axes."""
+    cross = generate_binary_structure(2, 1).reshape((1,) * (mask.ndim - 2) + (3, 3))
+    outlined = 3 * mask.astype(np.uint8)
+    for box in find_objects(mask.view(np.uint8)):  # one, or none
+        inner = binary_erosion(mask[box], cross, iterations=width)
+        outlined[box] -= inner
+        outlined[box] -= binary_erosion(inner, cross, iterations=width)
+    return outlined
 
 
 def _nothing() -> None:

@@ -40,8 +40,11 @@ class SessionFacts:
 
     `is_any_ticked` says whether an image is left to be trained on, where the user ticks them. `mismatch` says why the
     model does not suit the image; empty where it does. `start` is what the user has chosen to start from, None as long
-    as nothing. Of what only hints look at, `has_found` says whether objects were found in the image, and `unknown_size`
-    that the model knows a voxel size and the image does not; empty where there is nothing to say.
+    as nothing. `is_embedded` says whether the whole image is, under the model in use. Of what only hints look at,
+    `has_found` says whether objects were found in the image, `unknown_size` that the model knows a voxel size and the
+    image does not, empty where there is nothing to say, and `is_picking` whether the mouse picks objects. `is_bright`
+    says that most of the image is, `unlike` that the model in use does not know such images, and `is_in_batch` that a
+    batch is running.
     """
 
     has_image: bool = False
@@ -58,6 +61,10 @@ class SessionFacts:
     is_in_batch: bool = False
     has_voxel_size: bool = True
     unknown_size: str = ""
+    is_bright: bool = False
+    unlike: str = ""
+    is_embedded: bool = True
+    is_picking: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,6 +115,11 @@ _BUSY = {
     SessionState.SEGMENTING: "The objects are being found: wait, or press Cancel.",
 }
 """Why other things have to wait."""
+_TRAINS = (SessionState.TRAINING, SessionState.STOPPING)
+_NO_PICKING = (
+    "Picking needs the embeddings of this image, which have to wait for the end of the training; Stop (tab Train) "
+    "ends it."
+)
 _NO_IMAGE = "Choose an image first."
 _NO_MODEL = "Train or load a model first."
 
@@ -191,10 +203,11 @@ def derive_controls(state: SessionState, facts: SessionFacts) -> Controls:
         ),
         pick=_control(
             "Pick objects with the mouse",
-            "Point at an object, and it lights up; click, and it becomes an annotation.",
+            "Point at an object, and it lights up; click, and it becomes an annotation. While this tab is on show.",
             image,
             model,
             suits,
+            (facts.is_embedded or state not in _TRAINS, _NO_PICKING),
         ),
         load_model=_control(
             "Load model…",

@@ -38,6 +38,14 @@ class Tab(QWidget):
         self.column.setContentsMargins(4, 8, 8, 4)
         self.column.setSpacing(6)
 
+    def minimumSizeHint(self) -> QSize:
+        """Return the height that the rows need at the width there is: sentences tell that of a much narrower one."""
+        least = super().minimumSizeHint()
+        if not self.column.hasHeightForWidth():
+            return least
+        room = self if self.parentWidget() is None else self.parentWidget()
+        return QSize(least.width(), self.column.minimumHeightForWidth(room.width()))
+
 
 class _Column(QScrollArea):
     """Scrolls a tab up and down; it is never narrower than the tab."""

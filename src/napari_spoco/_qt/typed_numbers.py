@@ -14,7 +14,6 @@ from typing import Any
 
 from qtpy.QtGui import QValidator
 
-
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _LIKE_ONE = re.compile(r"[-+.,\deE\s]*")
 """What may become a number, or is a wrong one: it stands in the field, and is marked."""

@@ -34,7 +34,8 @@ from napari_spoco._qt.footer import Footer
 from napari_spoco._qt.help_links import HelpButton
 from napari_spoco._qt.hints import next_step, warn
 from napari_spoco._qt.image_axes import voxel_size
-from napari_spoco._qt.model_fit import find_mismatch, find_unknown_size
+from napari_spoco._qt.image_look import ImageLook, is_bright
+from napari_spoco._qt.model_fit import find_mismatch, find_unknown_size, find_unlike
 from napari_spoco._qt.parts import show_control
 from napari_spoco._qt.preferences import Preferences, find_page
 from napari_spoco._qt.preparation import Preparation, warm_up
@@ -114,6 +115,7 @@ class SpocoWidget(QWidget):
         self.annotating = Annotating(napari_viewer, self.annotate, self.train.settings, parent=self)
         self.image_reading = ImageReading(self.annotate, self.train.settings, parent=self)
         self.voxel_sizes = VoxelSizes(napari_viewer, self.annotate, parent=self)
+        self.look = ImageLook(self.annotate.image, parent=self)
         self.combining = Combining(napari_viewer, self.annotate, parent=self)
         self.new_annotations = NewAnnotations(napari_viewer, self.annotate, parent=self)
         self.reviewing = Reviewing(napari_viewer, self.session, self.review, parent=self)
@@ -168,6 +170,7 @@ class SpocoWidget(QWidget):
             self.batching,
             self.projects,
             self.preferences,
+            self.views.background,
         ):
             source.noticed.connect(self.footer.show_notice)
         for source in (self.session, self.batching, self.projects):
@@ -177,10 +180,14 @@ class SpocoWidget(QWidget):
         for follow in (self.image_reading.show_image, self.annotate.counted, self.views.follow):
             self.voxel_sizes.changed.connect(follow)
         self.train.settings.changed.connect(self._on_settings_changed)
-        self.training.images.changed.connect(self._show_state)
-        turns = (self.tabs.currentChanged, self.review.start_requested, self.review.end_requested, self.batching.turned)
-        for turned in turns:
+        for changed in (self.training.images.changed, self.look.changed):
+            changed.connect(self._show_state)
+        self.tabs.currentChanged.connect(self.views.follow)
+        reviewed, in_batch = (self.review.start_requested, self.review.end_requested), self.batching.turned
+        for turned in (self.tabs.currentChanged, self.embeddings.pick_toggled, *reviewed, in_batch):
             turned.connect(self._show_hint)
+        for begins in (self.annotating.begun, self.batching.begun):
+            begins.connect(self._on_begun)
         self.training.stepped.connect(self.footer.show_step)
         self.session.embedding_reported.connect(self.footer.show_embedding)
         self.segmenting.embedded.connect(self.footer.show_busy)
@@ -253,7 +260,7 @@ class SpocoWidget(QWidget):
         self._show_state()
 
     def _model_in_use(self) -> ModelInUse:
-        return ModelInUse(self.session.model_path, self.session.model_name)
+        return ModelInUse(self.session.model_path, self.session.model_name, self.segment.config())
 
     def _on_segmented(self, objects: Layer) -> None:
         self.comparing.note_found(objects)
@@ -267,6 +274,9 @@ class SpocoWidget(QWidget):
             self.new_annotations.add_accepted(reviewed, accepted)
 
     # What is on show
+
+    def _on_begun(self, _what: Any = None) -> None:
+        self.footer.pass_by()
 
     def _on_prepared(self, notice: Notice) -> None:
         if not self.session.state.is_busy:  # What a job says comes first.
@@ -295,7 +305,11 @@ class SpocoWidget(QWidget):
             is_reviewing=self.reviewing.layer is not None,
             is_in_batch=self.batching.is_running,
             has_voxel_size=image is not None and voxel_size(image) is not None,
+            is_bright=is_bright(image),
+            unlike=find_unlike(path, image),
             unknown_size=find_unknown_size(path, image, is_offered=bool(self.voxel_sizes.offered)),
+            is_embedded=self.views.is_embedded,
+            is_picking=self.views.picking.is_following,
         )
 
     def _show_state(self) -> None:
@@ -316,6 +330,7 @@ class SpocoWidget(QWidget):
         if not state.is_busy:
             self.footer.hide_progress()
         elif state is not SessionState.STOPPING and self.footer.bar.isHidden():
+            self.footer.pass_by()
             self.footer.show_busy()
 
     def _show_hint(self) -> None:

@@ -66,7 +66,8 @@ def batch(
 
 def _run(config: BatchConfig) -> bool:
     """Run the batch; returns whether an image failed, and leaves with the signal's exit code if it was stopped."""
-    from napari_spoco.batch import REPORT_NAME, ImageDone, run_batch
+    from napari_spoco.batch import ImageDone, run_batch
+    from napari_spoco.batch_report import REPORT_NAME
 
     states: list[str] = []
     bar = Progress(

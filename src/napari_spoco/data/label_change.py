@@ -48,6 +48,12 @@ class LabelChange:
         index = tuple(place + start for place, start in zip(places, starts, strict=True))
         return cls(_flat(index, labels.shape), old[places], edited[places].astype(labels.dtype), labels.shape)
 
+    @classmethod
+    def none(cls, labels: NDArray[Any]) -> Self:
+        """Return what leaves labels as they are."""
+        empty = np.empty(0, labels.dtype)
+        return cls(np.empty(0, np.int64), empty, empty, labels.shape)
+
     def __bool__(self) -> bool:
         """Say whether anything changes."""
         return bool(len(self.pixels))

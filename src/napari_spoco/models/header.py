@@ -23,13 +23,14 @@ class ModelHeader:
     """Architecture of a model, whether the file holds a teacher beside the student, and what it was trained on.
 
     `channels` are counted from 0; None for all. `voxel_size` is in micrometers per spatial axis; None where it is not
-    known.
+    known. `class_threshold` is what agreed best with the painted objects; None where that is not known.
     """
 
     network: NetworkConfig
     has_teacher: bool
     channels: tuple[int, ...] | None = None
     voxel_size: tuple[float, ...] | None = None
+    class_threshold: float | None = None
 
 
 def read_header(path: str | os.PathLike[str]) -> ModelHeader:
@@ -52,7 +53,7 @@ def read_header(path: str | os.PathLike[str]) -> ModelHeader:
         raise ValueError(f"path: {path} is not a model file ({error}).") from error
     has_teacher = any(name.startswith("teacher.") for name in names)
     taken = None if channels is None else tuple(channels)
-    return ModelHeader(network, has_teacher, taken, _voxel_size(card, network.ndim))
+    return ModelHeader(network, has_teacher, taken, _voxel_size(card, network.ndim), card.get("class_threshold"))
 
 
 def _voxel_size(card: dict[str, Any], ndim: int) -> tuple[float, ...] | None:

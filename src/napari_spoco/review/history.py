@@ -1,10 +1,11 @@
-"""Undo and redo of changes of labels, in whichever plane they were made."""
+"""Undo and redo of what was done in a review: changes of labels, in whichever plane, and objects that were accepted."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from napari_spoco.data.label_change import LabelChange
 from napari_spoco.review.editing import LockedError
 
 if TYPE_CHECKING:
@@ -12,21 +13,29 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_spoco.data.label_change import LabelChange
-
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """A change of labels, and which of its ids count as rejected before and after it."""
+    """A change of labels, and which of its ids count as rejected before and after it.
+
+    A decision is a step that changes no labels: it has the ids that count as accepted before and after it.
+    """
 
     change: LabelChange
     rejected_before: tuple[int, ...] = ()
     rejected_after: tuple[int, ...] = ()
+    accepted_before: tuple[int, ...] = ()
+    accepted_after: tuple[int, ...] = ()
 
     @property
     def ids(self) -> tuple[int, ...]:
-        """Ids that lose or gain pixels, ascending, without 0."""
-        return self.change.ids
+        """Ids that lose or gain pixels, or that are decided, ascending, without 0."""
+        return tuple(sorted({*self.change.ids, *self.accepted_before, *self.accepted_after}))
+
+    @property
+    def is_decision(self) -> bool:
+        """Whether it changes no labels."""
+        return not self.change
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,17 +55,22 @@ class Steps:
         """Those that can be made again, the next one first."""
         return self.every[self.n_done :]
 
+    @property
+    def n_changes(self) -> int:
+        """How many of them change labels."""
+        return sum(not step.is_decision for step in self.every)
+
     def fitting(self, labels: NDArray[Any]) -> Steps:
         """Return those that labels allow to take back and to make again, one after the other; labels stay as they are.
 
         Labels may be from some steps earlier or later than `n_done`, as a crash leaves them: where they stand is the
-        place from which most steps fit, of several the closest. What lies beyond a step that does not fit is forgotten
-        with it.
+        place from which most changes fit, of several the closest; decisions fit everywhere, and tell nothing. What lies
+        beyond a step that does not fit is forgotten with it.
         """
         best = Steps()
         for place in self._places(labels):
             fitting = self._fitting_from(place, labels)
-            best = max(best, fitting, key=lambda steps: len(steps.every))
+            best = max(best, fitting, key=lambda steps: steps.n_changes) if best.every else fitting
             if len(best.every) == len(self.every):
                 break
         return best
@@ -133,7 +147,15 @@ class EditHistory:
         """
         change.apply(labels)
         before, after = (tuple(sorted({*ids} & {*change.ids})) for ids in (rejected_before, rejected_after))
-        done = [*self._steps.done, Step(change, before, after)]
+        self._add(Step(change, before, after))
+
+    def decide(self, labels: NDArray[Any], accepted_before: Iterable[int], accepted_after: Iterable[int]) -> None:
+        """Note which objects have been accepted, or are so no longer; as `make`, but that no labels change."""
+        before, after = (tuple(sorted(ids)) for ids in (accepted_before, accepted_after))
+        self._add(Step(LabelChange.none(labels), accepted_before=before, accepted_after=after))
+
+    def _add(self, step: Step) -> None:
+        done = [*self._steps.done, step]
         while len(done) > 1 and (len(done) > self._max_steps or _n_pixels(done) > self._max_pixels):
             del done[0]
         self._steps = Steps(tuple(done), len(done))
@@ -171,7 +193,7 @@ class EditHistory:
 
 
 def _check_locked(step: Step, locked: Collection[int]) -> None:
-    if is_locked := [instance_id for instance_id in step.ids if instance_id in locked]:
+    if is_locked := [instance_id for instance_id in step.change.ids if instance_id in locked]:
         raise LockedError(is_locked)
 
 

@@ -1,6 +1,6 @@
 """The steps of a review in a folder: a file per change, and one that says which there are, and which are made.
 
-    steps.json    format version, number of steps that are made, and per step its file and what is rejected
+    steps.json    format version, number of steps that are made, and per step its file and what is decided
     DIGEST.npz    the pixels of a change, as distances from one to the next, and their labels before and after it
 
 A change is written once, whatever becomes of it later; `steps.json` is replaced as a whole after that, so that steps of
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _INDEX = "steps.json"
+_DECIDED = ("rejected_before", "rejected_after", "accepted_before", "accepted_after")
 
 
 class _Entry(Parameters):
@@ -39,6 +40,12 @@ class _Entry(Parameters):
     change: str = Field(pattern="^[0-9a-f]{32}$")
     rejected_before: tuple[int, ...] = ()
     rejected_after: tuple[int, ...] = ()
+    accepted_before: tuple[int, ...] = ()
+    accepted_after: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, step: Step) -> _Entry:
+        return cls(change=step.change.digest, **{name: getattr(step, name) for name in _DECIDED})
 
 
 class _Index(Parameters):
@@ -50,11 +57,7 @@ class _Index(Parameters):
 
     @classmethod
     def of(cls, steps: Steps) -> _Index:
-        entries = (
-            _Entry(change=step.change.digest, rejected_before=step.rejected_before, rejected_after=step.rejected_after)
-            for step in steps.every
-        )
-        return cls(n_done=steps.n_done, steps=tuple(entries))
+        return cls(n_done=steps.n_done, steps=tuple(map(_Entry.of, steps.every)))
 
 
 def write_steps(folder: Path, steps: Steps) -> None:
@@ -130,7 +133,7 @@ def _read_step(folder: Path, entry: _Entry) -> Step | None:
     except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error):
         logger.warning("A step of a review cannot be read", exc_info=True)
         return None
-    return Step(change, entry.rejected_before, entry.rejected_after)
+    return Step(change, **{name: getattr(entry, name) for name in _DECIDED})
 
 
 def _file(folder: Path, digest: str) -> Path:

@@ -178,7 +178,7 @@ class _Window:
             self.is_gone = True
 
     def on_signal(self, *_: object) -> None:
-        """The system asks for the end."""
+        """Note that the system asks for the end."""
         self._is_signalled = True
 
     def wants_end(self) -> bool:

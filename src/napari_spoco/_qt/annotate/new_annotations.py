@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from napari_spoco._qt import layers
@@ -58,7 +59,35 @@ class NewAnnotations(QObject):
         self.noticed.emit(Notice(text))
 
     def add_accepted(self, reviewed: Layer, accepted: AcceptedObjects) -> None:
-        """Choose a new layer of the objects of a Labels layer that were accepted in the review, and their image."""
+        """Add objects that were accepted in the review to the annotations of their image, or to new ones.
+
+        An object on which something is painted already is left out: it would have two ids.
+        """
         if (image := owner(self._viewer, reviewed)) is not None:
             self._tab.image.choose(image)
-        self._tab.annotations.choose(layers.add_accepted(self._viewer, reviewed, accepted.labels))
+        annotations = self._annotations_of(image, accepted.labels.shape)
+        if annotations is None:
+            annotations = layers.add_accepted(self._viewer, reviewed, accepted.labels)
+            n_added = len(accepted.ids)
+            text = f"{_count(n_added)} now the annotations, in “{annotations.name}”."
+        else:
+            n_added = layers.add_objects(annotations, accepted.labels, accepted.boxes)
+            text = f"{_count(n_added)} added to “{annotations.name}”; undo there takes that back."
+        self._tab.annotations.choose(annotations)
+        if n_left := len(accepted.ids) - n_added:
+            text += f" {_count(n_left)} painted on already, and left as painted."
+        self.noticed.emit(Notice(text, "good"))
+
+    def _annotations_of(self, image: Layer | None, shape: tuple[int, ...]) -> Layer | None:
+        """Return the annotations of an image: those that are chosen, or the topmost ones; None where none fit."""
+        if image is None:
+            return None
+        key = layers.identity(image)
+        own = [layer for layer in layers.labels_layers(self._viewer) if layers.linked_image(layer) == key]
+        fitting = [layer for layer in own if isinstance(layer.data, np.ndarray) and layer.data.shape == shape]
+        chosen = self._tab.annotations.layer()
+        return chosen if chosen in fitting else next(iter(fitting), None)
+
+
+def _count(n_objects: int) -> str:
+    return f"{n_objects} accepted {'object is' if n_objects == 1 else 'objects are'}"

@@ -1,15 +1,25 @@
-"""The size of a voxel in the Annotate tab: a sentence, a field per axis, and a button."""
+"""The size of a voxel in the Annotate tab: a sentence, a field per axis, a button, and a mark for all alike."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QAbstractSpinBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QCheckBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_spoco._qt.editors import ignore_wheel
-from napari_spoco._qt.parts import show_tone
-from napari_spoco._qt.parts import sentence
+from napari_spoco._qt.field_marks import FieldMark
+from napari_spoco._qt.parts import sentence, show_tone
 from napari_spoco._qt.spin_boxes import FloatEditor
 
 _AXES = "ZYX"
@@ -24,6 +34,15 @@ _BUTTON_HELP = (
     "Give this size to the image, its annotations, boxes and objects. No pixel is changed, and you keep looking at the "
     "same place. Another size may be set at any time."
 )
+_ALIKE_HELP = (
+    "Give the same size to the open images that have as many pixels, and the same size by now or none: {}. "
+    "Images of other sizes look larger or smaller than this one, as they then are."
+)
+_MOST_NAMES = 8
+"""Of images in a tooltip."""
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class ShownVoxelSize(NamedTuple):
@@ -40,9 +59,10 @@ class ShownVoxelSize(NamedTuple):
 
 
 class VoxelForm(QWidget):
-    """Shows a `ShownVoxelSize`, and says what the user wants it to be."""
+    """Shows a `ShownVoxelSize`, and says what the user wants it to be; `refused` says what was typed instead."""
 
     chosen = Signal(object)  # tuple of float or None, per spatial axis
+    refused = Signal(str)
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,6 +70,9 @@ class VoxelForm(QWidget):
         self.button.setToolTip(_BUTTON_HELP)
         self.fields = {axis: _field(axis) for axis in _AXES}
         self._letters = {axis: QLabel(axis) for axis in _AXES}
+        self._marks = {axis: FieldMark(self.fields[axis], self._letters[axis]) for axis in _AXES}
+        self.for_all = QCheckBox()
+        self.for_all.setChecked(True)
         self._shown: ShownVoxelSize | None = None
         layout, line = QVBoxLayout(self), QHBoxLayout()
         layout.setContentsMargins(0, 0, 0, 0)
@@ -57,11 +80,14 @@ class VoxelForm(QWidget):
         for axis in _AXES:
             line.addWidget(self._letters[axis])
             line.addWidget(self.fields[axis], 1)
+            self.fields[axis].lineEdit().textEdited.connect(partial(self._on_typed, axis))
             self.fields[axis].lineEdit().returnPressed.connect(self._on_confirmed)
         line.addWidget(QLabel("µm"))
         line.addWidget(self.button)
         layout.addWidget(self.about)
         layout.addLayout(line)
+        layout.addWidget(self.for_all)
+        self.show_alike(())
         self.button.clicked.connect(self._on_confirmed)
 
     def show_size(self, shown: ShownVoxelSize | None) -> None:
@@ -76,13 +102,37 @@ class VoxelForm(QWidget):
             for widget in (self._letters[axis], self.fields[axis]):
                 widget.setVisible(axis in values)
             self.fields[axis].set_value(values.get(axis))
+            self._marks[axis].show("")
         is_offer = shown.size is None and any(shown.offered)
         self.button.setText("Use" if is_offer else "Set")
         self.about.setText(describe(shown))
         show_tone(self.about, "bad" if is_offer else "plain")
 
+    def show_alike(self, names: Sequence[str]) -> None:
+        """Offer to set the size of other images, too; nothing where there are none."""
+        many = "1 other open image" if len(names) == 1 else f"{len(names)} other open images"
+        self.for_all.setText(f"also for {many} like this one")
+        listed = ", ".join((*names[:_MOST_NAMES], *["…"][: len(names) > _MOST_NAMES]))
+        self.for_all.setToolTip(_ALIKE_HELP.format(listed))
+        self.for_all.setVisible(bool(names))
+
+    def _on_typed(self, axis: str, _text: str) -> None:
+        try:
+            self.fields[axis].typed()
+        except ValueError as error:
+            self._marks[axis].show(str(error))
+        else:
+            self._marks[axis].show("")
+
     def _on_confirmed(self) -> None:
         if self._shown is None:
+            return
+        # A field that has lost the focus holds its last number again: what was typed is told all the same.
+        wrong = [f"{axis}: {self._marks[axis].reason}" for axis in self._shown.axes if self._marks[axis].reason]
+        for mark in self._marks.values():
+            mark.show("")
+        if wrong:
+            self.refused.emit(f"size: {' '.join(wrong)}")
             return
         for axis in self._shown.axes:
             self.fields[axis].interpretText()

@@ -10,7 +10,7 @@ from napari.utils.transforms import Affine
 from napari_spoco._qt import layers
 from napari_spoco._qt.annotate.channel_layers import are_channels
 from napari_spoco._qt.annotate.image_layers import PARTS, WHOLE, owner
-from napari_spoco._qt.image_axes import spatial_axes
+from napari_spoco._qt.image_axes import spatial_axes, voxel_size
 from napari_spoco._qt.layer_view import displayed_axes
 
 if TYPE_CHECKING:
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def set_voxel_size(viewer: napari.viewer.Viewer, image: Layer, size: Sequence[float] | None) -> None:
-    """Set the scale of an image and of what lies on its pixels; what is on show stays on show.
+def set_voxel_size(
+    viewer: napari.viewer.Viewer, image: Layer, size: Sequence[float] | None, also: Sequence[Layer] = ()
+) -> None:
+    """Set the scale of images and of what lies on their pixels; what is on show of the first stays on show.
 
     Parameters
     ----------
@@ -32,20 +34,38 @@ def set_voxel_size(viewer: napari.viewer.Viewer, image: Layer, size: Sequence[fl
         One of them.
     size
         Micrometers per spatial axis; None for pixels of no known size.
+    also
+        Others that get the same size.
     """
+    place, before = _place_on_show(viewer, image), np.array(image.scale)
+    for one in (*also, image):
+        _resize(viewer, one, size)
+    _show_place(viewer, image, place, (np.array(image.scale) / before)[spatial_axes(image)])
+
+
+def images_alike(viewer: napari.viewer.Viewer, image: Layer) -> list[Layer]:
+    """Return the other images with pixels as many and as large, as far as is known, that do not lie on its pixels."""
+    on_it = layers_on(viewer, image)
+    wanted = layers.spatial_shape(image), voxel_size(image)
+    return [
+        other
+        for other in layers.image_layers(viewer)
+        if other != image and other not in on_it and (layers.spatial_shape(other), voxel_size(other)) == wanted
+    ]
+
+
+def _resize(viewer: napari.viewer.Viewer, image: Layer, size: Sequence[float] | None) -> None:
     axes = spatial_axes(image)
     on_it = layers_on(viewer, image)
     ratio = np.array(size or (1.0,) * len(axes)) / image.scale[axes]
     unit = "pixel" if size is None else "micrometer"
     before = _placing(image)
     starts = [before.inverse(layer.translate[spatial_axes(layer)]) for layer in on_it]
-    place = _place_on_show(viewer, image)
     _scale(image, ratio, unit)
     after = _placing(image)
     for layer, start in zip(on_it, starts, strict=True):
         _scale(layer, ratio, unit)
         _put(layer, after(start))
-    _show_place(viewer, image, place, ratio)
 
 
 def layers_on(viewer: napari.viewer.Viewer, image: Layer) -> list[Layer]:

@@ -16,7 +16,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_spoco._qt.annotate.image_layers import parts_of
 from napari_spoco._qt.annotate.voxel_form import ShownVoxelSize
 from napari_spoco._qt.annotate.voxel_job import SUFFIXES, run_reading
-from napari_spoco._qt.annotate.voxel_scaling import set_voxel_size
+from napari_spoco._qt.annotate.voxel_scaling import images_alike, set_voxel_size
 from napari_spoco._qt.image_axes import axes_of, voxel_size
 from napari_spoco._qt.notices import Notice, failure
 from napari_spoco._qt.worker import SideJob
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
     from napari_spoco._qt.annotate.annotate_tab import AnnotateTab
+
+_MOST_NAMES = 5
+"""Of images in a message."""
 
 
 class VoxelSizes(QObject):
@@ -47,6 +50,9 @@ class VoxelSizes(QObject):
         self._reading.returned.connect(self._on_read)
         tab.image.chosen.connect(self._follow)
         self._form.chosen.connect(self._on_chosen)
+        self._form.refused.connect(self._on_refused)
+        for event in self._layer_events():
+            event.connect(self._on_layers_changed)
         self._follow()
 
     @property
@@ -57,7 +63,12 @@ class VoxelSizes(QObject):
         return sizes if any(sizes) else ()
 
     def release(self) -> None:
-        """Let go of the layer."""
+        """Let go of viewer and layer."""
+        for event in self._layer_events():
+            event.disconnect(self._on_layers_changed)
+        self._let_go()
+
+    def _let_go(self) -> None:
         for event in self._events():
             event.disconnect(self._on_changed)
         self._image = None
@@ -65,7 +76,7 @@ class VoxelSizes(QObject):
     def _follow(self) -> None:
         image = self._tab.image.layer()
         if image is not self._image:
-            self.release()
+            self._let_go()
             self._image = image
             for event in self._events():
                 event.connect(self._on_changed)
@@ -74,6 +85,9 @@ class VoxelSizes(QObject):
 
     def _events(self) -> tuple[Any, ...]:
         return () if self._image is None else (self._image.events.scale, self._image.events.units)
+
+    def _layer_events(self) -> tuple[Any, ...]:
+        return self._viewer.layers.events.inserted, self._viewer.layers.events.removed
 
     def _look(self) -> None:
         """Look up what the file says, unless that is known, or of no use."""
@@ -98,7 +112,19 @@ class VoxelSizes(QObject):
             self._show()
             self.changed.emit()
 
+    def _on_layers_changed(self, _event: Any) -> None:
+        if isalive(self):
+            self._show_alike()
+
+    def _show_alike(self) -> None:
+        self._form.show_alike([image.name for image in self._alike()])
+
+    def _alike(self) -> list[Layer]:
+        image = self._image
+        return images_alike(self._viewer, image) if image in self._viewer.layers and _spatial(image) else []
+
     def _show(self) -> None:
+        self._show_alike()
         image = self._image
         axes = "" if image is None else _spatial(image)
         if image is None or not axes:
@@ -111,6 +137,9 @@ class VoxelSizes(QObject):
             offered, source = tuple(scale[axis] for axis in axes), "Its scale, without a unit,"
         self._form.show_size(ShownVoxelSize(axes, size, offered, source))
 
+    def _on_refused(self, reason: str) -> None:
+        self.noticed.emit(failure(ValueError(f"{_what(_spatial(self._image))} {reason}")))
+
     def _on_chosen(self, sizes: tuple[float | None, ...]) -> None:
         image = self._image
         if image is None:
@@ -120,16 +149,32 @@ class VoxelSizes(QObject):
             expected = f"voxel size: expected a number for {', '.join(_spatial(image))}, or for none of them"
             self.noticed.emit(failure(ValueError(f"{expected}, got {len(known)} of {len(sizes)}.")))
             return
+        also = self._alike() if self._form.for_all.isChecked() else []
         if known != (voxel_size(image) or ()):
-            set_voxel_size(self._viewer, image, known or None)
+            set_voxel_size(self._viewer, image, known or None, also)
         self._on_changed()
-        text = f"“{image.name}” has {_times(known)} µm a voxel now." if known else f"“{image.name}” is in pixels now."
+        who, are = _names([image, *also]), len(also) > 0
+        size = f"{'have' if are else 'has'} {_times(known)} µm a {_what(_spatial(image))}"
+        text = f"{who} {size if known else 'are in pixels' if are else 'is in pixels'} now."
         self.noticed.emit(Notice(text, "good"))
 
 
 def _spatial(image: Layer | None) -> str:
     """Return the letters of an image's spatial axes; nothing where they are not known."""
     return "" if image is None else axes_of(image).replace("C", "")
+
+
+def _what(axes: str) -> str:
+    return "voxel" if len(axes) > 2 else "pixel"
+
+
+def _names(images: list[Layer]) -> str:
+    """Name images: “z01”, “z00” and 2 others."""
+    names = [f"“{image.name}”" for image in images]
+    if len(names) > _MOST_NAMES:
+        names[_MOST_NAMES - 1 :] = [f"{len(names) - _MOST_NAMES + 1} others"]
+    *ahead, last = names
+    return f"{', '.join(ahead)} and {last}" if ahead else last
 
 
 def _file_of(viewer: napari.viewer.Viewer, image: Layer) -> Path | None:

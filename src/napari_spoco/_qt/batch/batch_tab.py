@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from qtpy.QtCore import Qt, Signal
@@ -28,6 +29,8 @@ _DEVICES = ("auto", "cpu", "cuda", "mps")
 _FIELDS = BatchConfig.model_fields
 _TITLE_WIDTH = 60
 _LIST_HEIGHT = 72
+_ALL = 1000
+"""Stretch of what takes the room that is left, beside the 1 of the end of the tab."""
 _INPUT = Qt.ItemDataRole.UserRole
 """Of an entry of the list: the file, folder or pattern."""
 _SETTINGS_HELP = "Method, Certainty and all others are those of the tab Segment; change them there."
@@ -102,6 +105,7 @@ class BatchTab(Tab):
         self.run_button, self.stop_button = QPushButton(), QPushButton()
         self.save_button, self.load_button = QPushButton(), QPushButton()
         self.table, self.report = BatchTable(), sentence()
+        self.report.hide()
         self._lay_out()
         self._connect()
 
@@ -142,6 +146,11 @@ class BatchTab(Tab):
         self.about_settings.setText(text)
         self.about_settings.setVisible(bool(text))
 
+    def show_report(self, text: str) -> None:
+        """Say how far the batch is, or how it has ended."""
+        self.report.setText(text)
+        self.report.show()
+
     def show_controls(self, *, has_model_in_use: bool, is_running: bool) -> None:
         """Show what may be pressed and changed."""
         missing = self._missing(has_model_in_use=has_model_in_use)
@@ -156,6 +165,11 @@ class BatchTab(Tab):
 
     def _inputs(self) -> tuple[str, ...]:
         return tuple(self.inputs.item(row).data(_INPUT) for row in range(self.inputs.count()))
+
+    def _folder(self) -> str:
+        """Return where the last image lies; empty without images."""
+        inputs = self._inputs()
+        return str(Path(inputs[-1]).parent) if inputs else ""
 
     def _list(self, inputs: Iterable[str]) -> None:
         for text in inputs:
@@ -186,7 +200,7 @@ class BatchTab(Tab):
         self.column.addWidget(self.form)
         self.column.addWidget(self.about_settings)
         self.column.addLayout(buttons(self.run_button, self.stop_button))
-        self.column.addWidget(self.table)
+        self.column.addWidget(self.table, _ALL)
         self.column.addWidget(self.report)
         self.column.addLayout(buttons(self.save_button, self.load_button))
 
@@ -214,17 +228,17 @@ class BatchTab(Tab):
             button.clicked.connect(lambda _checked=False, wanted=wanted: wanted.emit())
 
     def _on_files_clicked(self) -> None:
-        self._add(paths.ask_images(self))
+        self._add(paths.ask_images(self, self._folder()))
 
     def _on_folder_clicked(self) -> None:
-        self._add(filter(None, [paths.ask_folder(self, "Folder of images")]))
+        self._add(filter(None, [paths.ask_folder(self, "Folder of images", self._folder())]))
 
     def _on_clear_clicked(self) -> None:
         self.inputs.clear()
         self.edited.emit()
 
     def _on_out_clicked(self) -> None:
-        if folder := paths.ask_folder(self, "Folder for the results"):
+        if folder := paths.ask_folder(self, "Folder for the results", self.out.value() or self._folder()):
             self.out.set_value(folder)
             self.edited.emit()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSize, Qt
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _HEADINGS = ("Image", "State")
 _IMAGE_WIDTH = 120
+_LEAST_HEIGHT = 130
 
 
 class ImageStates(QAbstractTableModel):
@@ -81,11 +82,15 @@ class BatchTable(QTableView):
         self.setModel(self.states)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setWordWrap(False)
-        self.setMinimumHeight(160)
+        self.setMinimumHeight(_LEAST_HEIGHT)
         self.verticalHeader().hide()
         header = self.horizontalHeader()
         header.resizeSection(0, _IMAGE_WIDTH)
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
+
+    def sizeHint(self) -> QSize:
+        """Ask for no more than the least height: what room is left is taken all the same."""
+        return QSize(super().sizeHint().width(), self.minimumHeight())
 
     def reveal(self, image: Path) -> None:
         """Scroll so that an image is in sight."""

@@ -22,7 +22,8 @@ from napari_spoco._qt.image_axes import voxel_size
 from napari_spoco._qt.notices import Notice, settings_line
 from napari_spoco._qt.train.run_folders import model_in
 from napari_spoco._qt.worker import Job
-from napari_spoco.batch import IN_PIXELS, REPORT_NAME, ImageDone, ImageStarted, read_batch_config
+from napari_spoco.batch import IN_PIXELS, ImageDone, ImageStarted, read_batch_config
+from napari_spoco.batch_report import REPORT_NAME
 from napari_spoco.config_files import write_yaml
 from napari_spoco.data.writers import atomic_path
 
@@ -56,6 +57,7 @@ class Batching(QObject):
 
     noticed = Signal(object)  # Notice
     failed = Signal(object)  # Exception
+    begun = Signal()
     turned = Signal()  # begun or ended
 
     def __init__(
@@ -109,21 +111,21 @@ class Batching(QObject):
         self._generation += 1
         self._done, self._out = [], config.out
         self._tab.table.states.begin((), _WAITING)
-        self._tab.report.setText("Loading the model …")
+        self._tab.show_report("Loading the model …")
         self._job = job = Job(self._generation, batch_job.run, config, parent=self)
         job.reported.connect(self._on_job_reported)
         job.returned.connect(self._on_job_ended)
         job.cancelled.connect(self._on_job_ended)
         job.failed.connect(self._on_job_failed)
         job.start()
-        self.noticed.emit(Notice(""))  # What was said before is no news any more.
+        self.begun.emit()
         self.follow()
         self.turned.emit()
 
     def _on_stop_requested(self) -> None:
         if self._job is not None:
             self._job.cancel()
-            self._tab.report.setText("Stopping after this tile …")
+            self._tab.show_report("Stopping after this tile …")
 
     def _on_save_requested(self) -> None:
         try:
@@ -162,7 +164,7 @@ class Batching(QObject):
                 table.states.begin(images, _WAITING)
             case ImageStarted():
                 self._image = message.image
-                self._tab.report.setText(f"Image {message.index} of {message.n_images} …")
+                self._tab.show_report(f"Image {message.index} of {message.n_images} …")
                 table.states.say(message.image, "running")
                 table.reveal(message.image)
             case TileDone(n_done, n_tiles):
@@ -176,13 +178,13 @@ class Batching(QObject):
     def _on_job_ended(self, generation: int, _result: object = None) -> None:
         if generation == self._generation:
             text = summarize(self._done, n_images=self._tab.table.states.rowCount())
-            self._tab.report.setText(text)
+            self._tab.show_report(text)
             self._forget()
             self.noticed.emit(conclude(self._done, text, self._out))
 
     def _on_job_failed(self, generation: int, error: Exception) -> None:
         if generation == self._generation:
-            self._tab.report.setText("The batch could not be run.")
+            self._tab.show_report("The batch could not be run.")
             self._forget()
             self.failed.emit(error)
 
@@ -239,7 +241,7 @@ def conclude(done: Sequence[ImageDone], summary: str, folder: str) -> Notice:
     n_in_pixels = sum(IN_PIXELS in one.notices for one in done)
     parts = [summary, *(f"The first: {one.message} ({one.image})" for one in failures[:1])]
     if n_in_pixels:
-        parts.append(f"Sizes of {n_in_pixels} are in pixels: enter the pixel size, tick Overwrite, and press Run again.")
+        parts.append(f"Sizes of {n_in_pixels} are in pixels: enter the pixel size, tick Overwrite, press Run again.")
     is_new = any(one.state == "done" for one in done)
     tone: Tone = "bad" if failures or n_in_pixels else "good" if is_new else "plain"
     return Notice(" ".join(parts), tone, folder=folder if done else "")

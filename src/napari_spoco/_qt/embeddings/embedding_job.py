@@ -171,7 +171,7 @@ class Embedder:
         if part is not None:
             whole = self._look_at_whole(job, name, pixels, resampling, model)
             image, grey_values = whole.image[(slice(None), *part.model_box)], whole.grey_values
-            inputs, name = cut_inputs(inputs, part.box, resampling.shape), f"{name}-{digest(part, grey_values)}"
+            inputs, name = cut_inputs(inputs, part, resampling.shape), f"{name}-{digest(part, grey_values)}"
             resampling = part.resampling(resampling)
         predictor = Predictor(job, self._store, model, inputs.device, grey_values)
         last = self._last if part is None else self._last_part

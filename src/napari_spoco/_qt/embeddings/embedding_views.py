@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_spoco._qt.embeddings.background_click import BackgroundClick
+from napari_spoco._qt.embeddings.background_job import run_background_change
 from napari_spoco._qt.embeddings.picking import Picking
-from napari_spoco._qt.embeddings.pointing import Pointing
 from napari_spoco._qt.model_headers import header_of
 from napari_spoco._qt.segment.view_preview import ViewPreview
+from napari_spoco._qt.worker import SideJob
 
 if TYPE_CHECKING:
     import napari.viewer
     from napari.layers import Layer
-    from qtpy.QtWidgets import QCheckBox
 
     from napari_spoco._qt.annotate.annotate_tab import AnnotateTab
     from napari_spoco._qt.controller import SessionController
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from napari_spoco._qt.embeddings.embeddings_tab import EmbeddingsTab
     from napari_spoco._qt.result_layers import ResultLayers
     from napari_spoco._qt.segment.segment_tab import SegmentTab
+    from napari_spoco.models.checkpoint import ModelCard
 
 
 _REST_MILLISECONDS = 500
@@ -53,7 +55,6 @@ class EmbeddingViews(QObject):
         self._session, self._results = session, results
         self._annotate, self._embeddings, self._segment = tabs
         self._source: tuple[object, ...] = ()  # of the embeddings at hand
-        self._background: tuple[Layer, tuple[int, ...]] | None = None  # the image, and the pixel that was clicked
         self._embedded: EmbeddedImage | None = None
         self._asked: tuple[slice, ...] | None = None  # the view that was last embedded, or was to be
         self._may_embed = True
@@ -64,42 +65,46 @@ class EmbeddingViews(QObject):
         self.preview = ViewPreview(viewer, results, self._segment.config, parent=self)
         self.preview.outgrown.connect(self._on_outgrown)
         self.picking = Picking(viewer, results, parent=self)
-        self.background_click = Pointing(viewer, parent=self)
-        self.background_click.clicked.connect(self._on_background_clicked)
+        self.background = BackgroundClick(viewer, self._segment, parent=self)
+        self.background.changed.connect(self._on_background_changed)
+        self._telling = SideJob(self)  # the embeddings at hand, what is background
+        self._telling.returned.connect(self._on_background_told)
+        self._telling.failed.connect(self.failed)
         self.picking.picked.connect(self.picked)
         self.picking.pointing.turned.connect(self._embeddings.reach.stepBy)
         self._embeddings.reach_changed.connect(self.picking.set_reach)
         self._segment.changed.connect(self._on_settings_changed)
         self._segment.preview_toggled.connect(self._on_toggled)
-        self._segment.background_requested.connect(self._on_background_requested)
         self._embeddings.pick_toggled.connect(self._on_toggled)
         self._embeddings.network_chosen.connect(self._on_network_chosen)
         for follower in (self.preview, self.picking):
             follower.failed.connect(self.failed)
 
-    def background_pixel(self, image: Layer) -> tuple[int, ...] | None:
-        """Return the pixel of the image that was clicked as background."""
-        background = self._background
-        return background[1] if background is not None and background[0] is image else None
+    @property
+    def is_embedded(self) -> bool:
+        """Whether all of the image on show is embedded, under the model in use."""
+        embedded = self._known()
+        return embedded is not None and embedded.part is None
 
     def begin(self, image: Layer, embedded: EmbeddedImage) -> None:
         """Take note that an image, or a part of it, has just been embedded, under the model in use."""
         self._source, self._embedded, self._may_embed = self._source_of(image), embedded, True
         for follower in (self.preview, self.picking):
             follower.pause()
-        self.background_click.end()
         self.follow()
 
     def follow(self) -> None:
         """Switch on and off what is to be; ask for embeddings that are missing."""
         self._embeddings.offer_networks(has_both=self._has_both_networks())
-        image, embedded = self._annotate.image.layer(), self._embedded
-        if image is None or self._source != self._source_of(image):
-            embedded = None
-        whole = embedded if embedded is not None and embedded.part is None else None
-        switches = ((self.preview, self._segment.preview, embedded), (self.picking, self._embeddings.pick, whole))
-        for follower, switch, known in switches:
-            if not switch.isChecked():
+        image, embedded = self._annotate.image.layer(), self._known()
+        whole = embedded if self.is_embedded else None
+        if whole is None:
+            self._embeddings.hide_points()
+        self.background.follow(image, self._card())
+        is_previewed, is_picked = self._segment.preview.isChecked(), self._embeddings.is_picking_wanted
+        wishes = ((self.preview, is_previewed, embedded), (self.picking, is_picked, whole))
+        for follower, is_wanted, known in wishes:
+            if not is_wanted:
                 follower.end()
             elif image is None or known is None:
                 follower.pause()
@@ -107,7 +112,8 @@ class EmbeddingViews(QObject):
                 follower.begin(image, known)
         if self.preview.is_following and not self._session.state.is_busy:
             self.preview.check_part()  # The view may have left it during a job.
-        missing = [follower for follower, switch, known in switches if _is_on(switch) and known is None]
+        may = {self.preview: self._segment.preview.isEnabled(), self.picking: self._embeddings.pick.isEnabled()}
+        missing = [follower for follower, is_wanted, known in wishes if is_wanted and may[follower] and known is None]
         if missing and image is not None and self._may_embed and not self._session.state.is_busy:
             self._may_embed = False
             self._embed(image, is_whole=self.picking in missing)
@@ -115,8 +121,18 @@ class EmbeddingViews(QObject):
     def end(self) -> None:
         """Follow nothing."""
         self._rest.stop()
-        for follower in (self.preview, self.picking, self.background_click):
+        for follower in (self.preview, self.picking, self.background):
             follower.end()
+
+    def _known(self) -> EmbeddedImage | None:
+        """Return the embeddings at hand, if they are of the image on show, under the model in use."""
+        image = self._annotate.image.layer()
+        return self._embedded if image is not None and self._source == self._source_of(image) else None
+
+    def _card(self) -> ModelCard | None:
+        """Return the card of the model in use, if an image has been embedded under it."""
+        is_of_model = self._embedded is not None and self._source[-1:] == (self._session.model_path,)
+        return self._embedded.card if self._embedded is not None and is_of_model else None
 
     def _has_both_networks(self) -> bool:
         path = self._session.model_path
@@ -127,11 +143,10 @@ class EmbeddingViews(QObject):
 
     def _on_network_chosen(self) -> None:
         """Embed the image anew if it is on show under the other network."""
-        image = self._annotate.image.layer()
-        is_on_show = image is not None and self._source == self._source_of(image)
+        image, known = self._annotate.image.layer(), self._known()
         self._source = ()
-        if is_on_show and self._embedded is not None and not self._session.state.is_busy:
-            self._embed(image, is_whole=self._embedded.part is None)
+        if image is not None and known is not None and not self._session.state.is_busy:
+            self._embed(image, is_whole=known.part is None)
 
     def _source_of(self, image: Layer) -> tuple[object, ...]:
         """Return what embeddings of an image depend on: itself, its voxel size, and the model in use."""
@@ -152,6 +167,7 @@ class EmbeddingViews(QObject):
 
     def _on_settings_changed(self) -> None:
         self._results.expect()
+        self.background.show()
         self.preview.refresh()
 
     def _on_toggled(self) -> None:
@@ -159,26 +175,21 @@ class EmbeddingViews(QObject):
         self._may_embed = True
         self.follow()
 
-    def _on_background_requested(self, is_wanted: bool) -> None:
-        image = self._annotate.image.layer()
-        self.background_click.end()
-        if is_wanted and image is not None:
-            self.background_click.begin(image)
-        elif self._background is not None:
-            self._set_background(None)
+    def _on_background_changed(self) -> None:
+        """Let the embeddings at hand know what was clicked; the preview stays where it is until it is found anew."""
+        self._results.expect()
+        image, embedded = self._annotate.image.layer(), self._known()
+        if image is not None and embedded is not None:
+            self.preview.clustering.forget()
+            self._telling.start(run_background_change, embedded, self.background.pixel(image))
 
-    def _on_background_clicked(self, pixel: tuple[int, ...]) -> None:
-        self.background_click.end()
-        image = self._annotate.image.layer()
-        if image is not None:
-            self._set_background((image, pixel))
-
-    def _set_background(self, background: tuple[Layer, tuple[int, ...]] | None) -> None:
-        self._background = background
-        self._segment.show_background(None if background is None else background[1])
-        self._source = ()  # What is known of the image has changed.
-        self._on_toggled()
-
-
-def _is_on(switch: QCheckBox) -> bool:
-    return switch.isChecked() and switch.isEnabled()
+    def _on_background_told(self, told: tuple[EmbeddedImage, tuple[int, ...] | None]) -> None:
+        embedded, pixel = told
+        image, known = self._annotate.image.layer(), self._known()
+        if image is None or known is None or known.reclustering is not embedded.reclustering:
+            return
+        if pixel != self.background.pixel(image):
+            self._on_background_changed()
+            return
+        self._embedded = embedded
+        self.preview.refresh()

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QAbstractSpinBox, QCheckBox, QPushButton
 
 from napari_spoco._qt.editors import ChoiceEditor, ignore_wheel
 from napari_spoco._qt.embeddings.scatter_plot import ScatterPlot
-from napari_spoco._qt.parts import buttons, row, sentence, show_control
+from napari_spoco._qt.parts import buttons, one_line, row, sentence, show_control
 from napari_spoco._qt.spin_boxes import IntEditor
 from napari_spoco._qt.tabs import Tab
 
@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
 _ABOUT = (
     "Pixels that the network takes for one object have like embeddings, and like colours here. While it is trained the "
-    "colours are renewed every few seconds."
+    "part of the picture that you look at is renewed every few seconds."
+)
+_DOTS_HELP = (
+    "The image and the model of these dots. They do not follow a training, nor what is painted since: "
+    "Show embeddings draws them anew."
 )
 _NETWORKS = (("teacher", "teacher: steadier"), ("student", "student: as trained last"))
 _NETWORK_HELP = (
@@ -61,13 +65,15 @@ class EmbeddingsTab(Tab):
         self.reach.set_value(100)
         self.reach.setToolTip(_REACH_HELP)
         ignore_wheel(self.reach)
-        self.scatter = ScatterPlot()
-        self.scatter.hide()
+        self.dots_source, self.scatter = one_line(), ScatterPlot()
+        self.dots_source.setToolTip(_DOTS_HELP)
+        self.hide_points()
         self.column.addWidget(sentence(_ABOUT))
         self.column.addLayout(row(self.network, title="Network"))
         self.column.addLayout(buttons(self.embed_button, self.cancel_button))
         self.column.addWidget(self.pick)
         self.column.addLayout(row(self.reach, title="Reach of picking"))
+        self.column.addWidget(self.dots_source)
         self.column.addWidget(self.scatter)
         self.embed_button.clicked.connect(self._on_embed_clicked)
         self.cancel_button.clicked.connect(self._on_cancel_clicked)
@@ -87,10 +93,24 @@ class EmbeddingsTab(Tab):
         self.network.setEnabled(has_both)
         self.network.setToolTip(_NETWORK_HELP if has_both else _ONE_NETWORK)
 
-    def show_points(self, points: NDArray[np.float32], colours: Sequence[tuple[int, ...] | None]) -> None:
-        """Show pixels (N, 2) of an image in their colours; None = not annotated."""
+    @property
+    def is_picking_wanted(self) -> bool:
+        """Whether objects are to be picked: asked for, and the tab is on show."""
+        return self.pick.isChecked() and self.isVisibleTo(self.window())
+
+    def show_points(
+        self, points: NDArray[np.float32], colours: Sequence[tuple[int, ...] | None], *, source: str
+    ) -> None:
+        """Show pixels (N, 2) of an image in their colours, None = not annotated, and of what they are."""
         self.scatter.show_points(points, colours)
-        self.scatter.show()
+        self.dots_source.setText(f"Dots: {source}")
+        for widget in (self.dots_source, self.scatter):
+            widget.show()
+
+    def hide_points(self) -> None:
+        """Take the pixels out of sight: they are not of what is on show any more."""
+        for widget in (self.dots_source, self.scatter):
+            widget.hide()
 
     def _on_embed_clicked(self) -> None:
         self.embed_requested.emit()

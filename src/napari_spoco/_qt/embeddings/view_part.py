@@ -66,6 +66,12 @@ class ViewPart:
         """Return a box of the image in the part's own pixels."""
         return tuple(slice(one.start - o, one.stop - o) for one, o in zip(view, self.origin, strict=True))
 
+    def own_pixel(self, pixel: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        """Return a pixel of the image as one of the part's own; None where it lies outside."""
+        if pixel is None or not all(one.start <= p < one.stop for one, p in zip(self.box, pixel, strict=True)):
+            return None
+        return tuple(p - first for p, first in zip(pixel, self.origin, strict=True))
+
 
 def part_around(view: Box, resampling: Resampling, network: NetworkConfig) -> ViewPart | None:
     """Return the part that is embedded to show a box of an image; None where it may as well be the whole one.
@@ -111,19 +117,16 @@ def _widened(box: Box, margins: Sequence[int], shape: tuple[int, ...]) -> Box:
     return tuple(slice(max(0, one.start - margin), min(n, one.stop + margin)) for one, margin, n in sizes)
 
 
-def cut_inputs(inputs: EmbeddingInputs, part: Box, shape: tuple[int, ...]) -> EmbeddingInputs:
+def cut_inputs(inputs: EmbeddingInputs, part: ViewPart, shape: tuple[int, ...]) -> EmbeddingInputs:
     """Return the inputs with what is known of the part alone; a click on the background elsewhere is not.
 
     An array that has not the image's shape (*spatial) stays as it is, to be refused or left out later.
     """
-    clicked = inputs.background_pixel
-    inside = clicked is not None and all(one.start <= p < one.stop for one, p in zip(part, clicked, strict=True))
-    shifted = tuple(p - one.start for one, p in zip(part, clicked, strict=True)) if clicked and inside else None
     return replace(
         inputs,
-        mask=_cut(inputs.mask, part, shape),
-        annotations=_cut(inputs.annotations, part, shape),
-        background_pixel=shifted,
+        mask=_cut(inputs.mask, part.box, shape),
+        annotations=_cut(inputs.annotations, part.box, shape),
+        background_pixel=part.own_pixel(inputs.background_pixel),
     )
 
 

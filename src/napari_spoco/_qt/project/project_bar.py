@@ -14,7 +14,7 @@ from napari_spoco._qt.parts import buttons, sentence
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_spoco._qt.project.project_folders import Untitled
+    from napari_spoco._qt.project.project_folders import LeftProject
     from napari_spoco._qt.project.removed_layers import Removed
 
 _NONE = "No project"
@@ -34,7 +34,7 @@ _LONGEST = 30
 
 
 class ProjectBar(QWidget):
-    """Name and menu of the project, the word "saved 12:03", and an offer to restore what was painted without one."""
+    """Name and menu of the project, the word "saved 12:03", and an offer to restore what was open last."""
 
     new_requested = Signal(str)
     open_requested = Signal(str)
@@ -84,16 +84,16 @@ class ProjectBar(QWidget):
         self.status.setText(text)
         self.status.setToolTip(hint)
 
-    def show_offer(self, untitled: Untitled | None) -> None:
-        """Offer to restore what was painted without a project; None takes the offer away."""
-        self._offered = None if untitled is None else untitled.folder
-        if untitled is not None:
-            more = MORE_IS_KEPT if untitled.n_closed else ""
-            self.about_offer.setText(" ".join(filter(None, (untitled.offer, _BESIDE, more))))
-        self._offer_row.setVisible(untitled is not None)
+    def show_offer(self, left: LeftProject | None) -> None:
+        """Offer to restore what was open last; None takes the offer away."""
+        self._offered = None if left is None else left.folder
+        if left is not None:
+            more = MORE_IS_KEPT if left.n_closed else ""
+            self.about_offer.setText(" ".join(filter(None, (left.offer, _BESIDE, more))))
+        self._offer_row.setVisible(left is not None)
 
     def fill_menu(
-        self, recent: Sequence[Path], untitled: Sequence[Untitled], removed: Sequence[Removed], *, is_named: bool
+        self, recent: Sequence[Path], untitled: Sequence[LeftProject], removed: Sequence[Removed], *, is_named: bool
     ) -> None:
         """List what may be done and opened."""
         self.menu.clear()

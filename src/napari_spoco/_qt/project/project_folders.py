@@ -30,14 +30,15 @@ _ANSWERED = ".answered"
 
 
 @dataclass(frozen=True)
-class Untitled:
-    """What was painted or reviewed without a project: where it is kept, when it was saved last, and what was open then.
+class LeftProject:
+    """What a window has left: where it is kept, when it was saved last, and what was open then.
 
-    `n_closed` counts what else there is of images. `is_news` says that the user has not been asked yet, or not
-    answered, and that it comes from a window that is gone.
+    `name` is empty where it was painted or reviewed without a project. `n_closed` counts what else there is of images.
+    `is_news` says that the user has not been asked yet, or not answered, and that it comes from a window that is gone.
     """
 
     folder: Path
+    name: str
     time: datetime
     n_images: int
     n_painted: int
@@ -60,7 +61,9 @@ class Untitled:
         model = "the model" if self.has_model else ""
         parts = [count(self.n_images, "image"), f"{' and '.join(told)}{many}" if told else "", model, "the settings"]
         *ahead, last = filter(None, parts)
-        return f"Restore {', '.join(ahead)} and {last} of {self._when}?"
+        whose = f"the project “{self.name}” of {self._when}: " if self.name else ""
+        when = "" if self.name else f" of {self._when}"
+        return f"Restore {whose}{', '.join(ahead)} and {last}{when}?"
 
     @property
     def _when(self) -> str:
@@ -78,6 +81,10 @@ class ProjectFolders:
 
     def __init__(self, data: Path) -> None:
         self._recovery, self._recent = data / "recovery", data / "projects.json"
+
+    def is_untitled(self, folder: Path) -> bool:
+        """Say whether a project is one that the user has not named."""
+        return folder.parent == self._recovery
 
     def new_untitled(self) -> Path:
         """Return the folder of a session that has no project; it is not made."""
@@ -106,12 +113,16 @@ class ProjectFolders:
         except OSError:
             return
 
-    def untitled(self) -> list[Untitled]:
+    def untitled(self) -> list[LeftProject]:
         """Return what was painted without a project, in windows that are gone, newest first."""
         if not self._recovery.is_dir():
             return []
-        found = [_describe(path) for path in self._recovery.iterdir() if Project.is_at(path) and not is_locked(path)]
+        found = [_describe(path, "") for path in self._recovery.iterdir() if Project.is_at(path)]
         return sorted(filter(None, found), key=lambda item: item.time, reverse=True)
+
+    def last_named(self) -> LeftProject | None:
+        """Return the project of a name that was opened last, unless a window works on it."""
+        return next((_describe(path, path.name) for path in self.recent()), None)
 
     def prune(self) -> None:
         """Remove the oldest of what was painted without a project."""
@@ -131,15 +142,24 @@ def to_open(entries: Sequence[ProjectImage], chosen: str | None) -> list[Project
     return [entry for entry in wanted if first is None or _has_length(entry) == _has_length(first)]
 
 
+def n_closed(entries: Sequence[ProjectImage], opened: Sequence[ProjectImage]) -> int:
+    """Return of how many images there is more than what was open: something painted or found."""
+    return sum(bool(entry.painted) for entry in entries if entry not in opened)
+
+
 def _has_length(entry: ProjectImage) -> bool:
     return entry.placement is not None and entry.placement.units[-1] not in ("pixel", "px")
 
 
-def look_around(_context: JobContext, folders: ProjectFolders) -> Generator[None, None, list[Untitled]]:
-    """Remove what is too old, and return what was painted without a project."""
+def look_around(
+    _context: JobContext, folders: ProjectFolders
+) -> Generator[None, None, tuple[list[LeftProject], LeftProject | None]]:
+    """Remove what is too old; return what was painted without a project, and what is to be offered: the newest news."""
     yield
     folders.prune()
-    return folders.untitled()
+    untitled = folders.untitled()
+    news = [item for item in (*untitled, folders.last_named()) if item is not None and item.is_news]
+    return untitled, max(news, key=lambda item: item.time, default=None)
 
 
 def note_answered(folder: Path) -> None:
@@ -158,24 +178,28 @@ def note_open(folder: Path) -> None:
         return
 
 
-def _describe(folder: Path) -> Untitled | None:
-    """Return what there is in a folder; None where nothing was painted, or it cannot be read."""
+def _describe(folder: Path, name: str) -> LeftProject | None:
+    """Return what there is in a folder; None where nothing was painted, it cannot be read, or a window works on it."""
     try:
         project = Project.open(folder)
-        kept = [image for image in project.images if image.painted]
+        kept = project.images
         files = [folder / file for image in kept for file in (image.annotation_file, image.result_file) if file]
+        files += [folder] if name else []  # One that the user has named is of worth without anything painted.
         time = datetime.fromtimestamp(max(path.stat().st_mtime for path in files))
+        if is_locked(folder):
+            return None
     except (OSError, ValueError):
         return None
     is_own = last_holder(folder) == (os.getpid(), socket.gethostname())
     opened = to_open(kept, project.work.chosen)
-    return Untitled(
+    return LeftProject(
         folder,
+        name,
         time,
         n_images=len({image.source for image in opened}),
         n_painted=sum(image.n_painted for image in opened if "annotations" in image.now_open and not image.is_copy),
         n_found=sum(image.n_found for image in opened if "objects" in image.now_open),
-        n_closed=len(kept) - len(opened),
+        n_closed=n_closed(kept, opened),
         has_model=project.work.model is not None,
         is_news=not is_own and not (folder / _ANSWERED).exists(),
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_spoco._qt.project.project_folders import note_answered, to_open
+from napari_spoco._qt.project.project_folders import n_closed, note_answered, to_open
 from napari_spoco._qt.project.project_writer import SEGMENTATION, TRAIN_ON, TRAINING, ProjectWriter
 from napari_spoco._qt.train.run_folders import find_run, last_step
 from napari_spoco._qt.train.run_images import ImageWish
@@ -181,7 +181,7 @@ def _read(writer: ProjectWriter) -> OpenedProject:
         model,
         run,
         chosen,
-        len(project.images) - len(entries),
+        n_closed(project.images, entries),
         tuple(problems),
         _interrupted(run) if is_training else "",
     )

@@ -11,10 +11,19 @@ from napari.layers import Image, Labels, Layer, Shapes
 from napari_spoco._qt import layers
 from napari_spoco._qt.annotate.annotation_layer import find_layer, taken_box
 from napari_spoco._qt.annotate.channel_looks import ChannelLook, looks_of, split
-from napari_spoco._qt.annotate.image_layers import parts_of
+from napari_spoco._qt.annotate.image_layers import WHOLE, parts_of
 from napari_spoco._qt.annotate.stroke_colours import StrokeColours
 from napari_spoco._qt.annotate.stroke_labels import STROKES
-from napari_spoco._qt.image_axes import given_names, is_readable, name_channels, set_axes, with_channel_axis
+from napari_spoco._qt.image_axes import (
+    AXES,
+    CHANNELS,
+    given_names,
+    is_readable,
+    name_channels,
+    set_axes,
+    voxel_size,
+    with_channel_axis,
+)
 from napari_spoco._qt.project.project_session import KeptImage
 from napari_spoco._qt.review.review_notes import note, noted
 from napari_spoco.project_file import Placement
@@ -37,6 +46,8 @@ PAINTED: tuple[PaintedLayer, ...] = ("annotations", "objects")
 @dataclass(frozen=True)
 class KeptLayers:
     """An image with its annotations and boxes, or with objects that were found in it; both where a project had both.
+
+    An image that is only in use has neither.
 
     `parts` are the layers that are on show in place of the image.
     """
@@ -82,7 +93,7 @@ class KeptLayers:
             is_rgb=image.rgb,
             channels=given_names(image),
             kind="annotations" if self.result is None else "objects",
-            found_title="" if self.result is None else self.result.name,
+            found_title=self._found_title,
             is_copy=self.annotations is not None and taken_box(self.annotations) is not None,
             looks=looks_of(image, self.parts),
             placement=placement_of(image),
@@ -91,9 +102,15 @@ class KeptLayers:
             result=_pixels(self.result, changed),
             review=None if known is None else known.decisions,
             note=known,
-            opened=() if is_leaving else tuple(kind for kind in PAINTED if self.kinds[kind] is not None),
+            opened=() if is_leaving else tuple(kind for kind, layer in self.kinds.items() if layer is not None),
             hidden=tuple(kind for kind, shown in self.shown.items() if shown and not any(one.visible for one in shown)),
         )
+
+    @property
+    def _found_title(self) -> str:
+        """The name of the layer of objects; empty where it is as usual."""
+        is_usual = self.result is None or self.result.name == _usual_name(self.image)
+        return "" if is_usual else self.result.name
 
     def _read_boxes(self) -> Any:
         """Return the boxes; None where they cannot be read at the moment, so that what is kept stays."""
@@ -106,7 +123,7 @@ class KeptLayers:
 
 
 def find_kept(viewer: napari.viewer.Viewer, pairs: list[AnnotatedImage]) -> list[KeptLayers]:
-    """Return what there is to keep: all annotations, and all objects that were found, each with its image."""
+    """Return what there is to keep: all annotations and all found objects, each with its image, and images in use."""
     kept = [
         KeptLayers(pair.image, pair.annotations, pair.boxes, parts=tuple(parts_of(viewer, pair.image)))
         for pair in pairs
@@ -115,6 +132,10 @@ def find_kept(viewer: napari.viewer.Viewer, pairs: list[AnnotatedImage]) -> list
     for image in layers.image_layers(viewer):
         parts = tuple(parts_of(viewer, image))
         kept += [KeptLayers(image, result=result, parts=parts) for result in _results(viewer, image)]
+        if _is_in_use(image) and not any(image is item.image for item in kept):
+            kept.append(KeptLayers(image, parts=parts))
+    shown_instead = {part for item in kept for part in item.parts}
+    kept = [item for item in kept if item.painted or item.image not in shown_instead]
     return [item for item in kept if is_readable(item.image)]
 
 
@@ -184,8 +205,8 @@ def _image_layer(viewer: napari.viewer.Viewer, item: OpenedImage) -> Layer | Non
     if has_channels:
         place = with_channel_axis(place)
     layer = Image(item.pixels, rgb=entry.is_rgb, name=entry.title or entry.name, visible=False, **place)
+    set_axes(layer, f"{'C' * has_channels}{'ZYX'[-len(entry.shape) :]}")
     if not entry.is_rgb:
-        set_axes(layer, f"{'C' * has_channels}{'ZYX'[-len(entry.shape) :]}")
         name_channels(layer, entry.channels)
     viewer.add_layer(layer)
     return layer
@@ -197,7 +218,7 @@ def _show_labels(viewer: napari.viewer.Viewer, image: Layer, item: OpenedImage) 
     result = annotations = boxes = None
     if item.result is not None:
         metadata = {layers.MAKER: layers.identity(image)}
-        name = item.entry.found_title or f"{image.name} objects"
+        name = item.entry.found_title or _usual_name(image)
         result = Labels(item.result, name=name, metadata=metadata, **place)
         viewer.layers.insert(_place_below_painted(viewer, image), result)
         note(result, item.entry.review, EditHistory(item.steps))
@@ -247,6 +268,16 @@ def _results(viewer: napari.viewer.Viewer, image: Layer) -> list[Layer]:
     """Return the layers of objects that were found in an image, those in front last."""
     made = [layer for layer in layers.labels_layers(viewer) if layers.linked_image(layer) is None]
     return [layer for layer in reversed(made) if layer.metadata.get(layers.MAKER) == layers.identity(image)]
+
+
+def _is_in_use(image: Layer) -> bool:
+    """Say whether something is known of an image, as a rule from the user; parts are cut again from their image."""
+    is_told = AXES in image.metadata or CHANNELS in image.metadata or voxel_size(image) is not None
+    return is_told and WHOLE not in image.metadata
+
+
+def _usual_name(image: Layer) -> str:
+    return f"{image.name} objects"
 
 
 def _place_below_painted(viewer: napari.viewer.Viewer, image: Layer) -> int:

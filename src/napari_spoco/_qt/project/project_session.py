@@ -44,7 +44,7 @@ class KeptImage:
     result: Any = None
     review: ReviewDecisions | None = None
     note: ReviewNote | None = None
-    opened: tuple[PaintedLayer, ...] = ()
+    opened: tuple[ShownLayer, ...] = ()
     hidden: tuple[ShownLayer, ...] = ()
     channels: tuple[str, ...] = ()
     kind: PaintedLayer = "annotations"

@@ -77,7 +77,7 @@ class ProjectShowing(QObject):
         self._begin(self._show_project(opened))
 
     def show_closed(self, closed: ClosedImage, writer: ProjectWriter) -> None:
-        """Show what had been removed of an image of the present project, in front of all others."""
+        """Show what had been removed of an image of the present project; where another one is worked on, that stays."""
         self._begin(self._show_closed(closed, writer))
 
     def stop(self) -> None:
@@ -125,12 +125,18 @@ class ProjectShowing(QObject):
         self._say(" ".join((text, *also)), opened.problems)
 
     def _show_closed(self, closed: ClosedImage, writer: ProjectWriter) -> Generator[None, None, None]:
+        current, selection = self._annotate.image.layer(), self._viewer.layers.selection
+        selected = set(selection)
         with self._watch.paused():
             shown = yield from show_opened(self._viewer, (closed.image,), writer)
-            for kept in shown.values():
+            is_beside = current is not None and all(kept.image != current for kept in shown.values())
+            for kept in () if is_beside else shown.values():
                 self._bring_to_front(kept, {kept: ()})
+            if is_beside:  # napari selects what it adds; the keys of a review, or the brush, are those of a layer.
+                selection.symmetric_difference_update(set(selection) ^ (selected & set(self._viewer.layers)))
         self._follow()
-        self._say(f"“{closed.text}” is back.", closed.problems)
+        hidden = f", hidden: “{current.name}” is on show" if is_beside else ""
+        self._say(f"“{closed.text}” is back{hidden}.", closed.problems)
 
     def _bring_to_front(self, kept: KeptLayers, hidden: Mapping[KeptLayers, Container[str]]) -> None:
         """Show the image of some layers, with all that belongs to it but for what the user had hidden."""

@@ -58,8 +58,7 @@ class ProjectWatch(QObject):
         leaving = [item for item in self._kept if set(item.painted) - painted]
         # All of their pixels: what was taken before may not have been written.
         self._leaving += [item.read(_ids(item.painted), is_leaving=True) for item in leaving]
-        replaced = {item.image for item in now if item.result in here}
-        removed = [Removed.of_layers(item, here, replaced) for item in leaving]
+        removed = [Removed.of_layers(item, here) for item in leaving]
         self._watch(now)
         self._changed |= _ids(self._painted(item for item in now if item not in before))
         self.changed.emit()

@@ -33,10 +33,11 @@ if TYPE_CHECKING:
 
     from napari_spoco._qt.project.project_session import KeptImage, KeptSession
     from napari_spoco.config import AnnotationConfig
-    from napari_spoco.project_file import PaintedLayer, ShownLayer
+    from napari_spoco.project_file import ShownLayer
 
 TRAINING, SEGMENTATION, TRAIN_ON = "training.json", "segmentation.json", "train_on.json"
 """Settings in a project's folder."""
+_IMAGE: ShownLayer = "image"
 COPY_LIMIT = 2**30
 """Bytes up to which an image that no file holds is copied."""
 
@@ -174,12 +175,14 @@ class ProjectWriter:
         """Write what has changed of an image, and return what could not be."""
         problems: list[str] = []
         try:
-            name = self._names.find(image.key) or self._names.free(project, image, session.images)
+            # An image that is only in use goes into any entry that it has.
+            entry_of = image.image_key if image.key == image.image_key else None
+            name = self._names.find(image.key, entry_of) or self._names.free(project, image, session.images)
             if name is None or self._is_replaced(project, name, image):
                 name, problems = self._add(project, image)
             self.adopt(name, (image.key,), image.image_key, image.holder)
             shown = {"title": image.title, "channels": image.channels, "looks": image.looks}
-            if image.found_title:
+            if image.kind == "objects":
                 shown["found_title"] = image.found_title
             if image.is_copy:  # A layer that was restored has forgotten it.
                 shown["is_copy"] = True
@@ -225,14 +228,15 @@ class ProjectWriter:
 
     def _note_open(self, project: Project, session: KeptSession) -> None:
         """Note which layers were open; as long as none is, what was open before counts: a window may be closing."""
-        opened: dict[str, set[PaintedLayer]] = {}
+        opened: dict[str, set[ShownLayer]] = {}
         hidden: dict[str, set[ShownLayer]] = {}
         for image in session.images:
             if image.opened and (name := self._names.find(image.key)) is not None:
                 opened.setdefault(name, set()).update(image.opened)
                 hidden.setdefault(name, set()).update(image.hidden)
         for entry in project.images if opened else ():
-            closed = tuple(kind for kind in entry.painted if kind not in opened.get(entry.name, ()))
+            there = opened.get(entry.name, set())
+            closed = tuple(kind for kind in entry.painted or (_IMAGE,) if kind not in there)
             unseen = tuple(sorted(hidden.get(entry.name, entry.hidden)))
             project.change_image(entry.name, closed=closed, hidden=unseen)
 
@@ -301,5 +305,3 @@ def _digest(array: NDArray[Any], *beside: object) -> bytes:
     digest = hashlib.blake2b(np.ascontiguousarray(array), digest_size=16)
     digest.update(f"{array.shape} {array.dtype} {beside!r}".encode())
     return digest.digest()
-
-

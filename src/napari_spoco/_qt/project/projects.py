@@ -1,6 +1,7 @@
 """The project of the window: what is on show is saved as it changes, and comes back when the project is opened.
 
-Every session has a project; one that the user has not named lies in the user's data and is offered at the next start.
+Every session has a project; one that the user has not named lies in the user's data. What was open last is offered at
+the next start, whether it has a name or not.
 The cycle of a save:
 
 1. Whatever changes calls `touch`; painted layers are noted. A timer waits for two seconds, or ten times as long as the
@@ -29,8 +30,8 @@ from napari_spoco._qt.notices import Notice
 from napari_spoco._qt.project import project_job
 from napari_spoco._qt.project.project_bar import ProjectBar
 from napari_spoco._qt.project.project_folders import (
+    LeftProject,
     ProjectFolders,
-    Untitled,
     look_around,
     note_answered,
     note_open,
@@ -97,8 +98,8 @@ class Projects(QObject):
         self._watch = ProjectWatch(viewer, images, parent=self)
         self._removed = RemovedLayers(self._watch, lambda: self._writer, self._is_training, parent=self)
         self._problems: tuple[str, ...] = ()
-        self._untitled: list[Untitled] = []
-        self._offer: Untitled | None = None
+        self._untitled: list[LeftProject] = []
+        self._offer: LeftProject | None = None
         self._joined: list[Path] = []  # projects without a name whose layers the next save writes into the present one
         self._is_released = False
         self._last = KeptSession((), None, None, None, None, None, None)
@@ -176,6 +177,9 @@ class Projects(QObject):
         self._showing.noticed.connect(self.noticed)
         self._watch.changed.connect(self.touch)
         self._session.segmented.connect(self._watch.follow)
+        form = self._annotate.image_form
+        for told in (form.axes_chosen, form.voxels.chosen):  # After those who follow it.
+            told.connect(self._watch.follow)
         self._session.state_changed.connect(self.touch)
         self._forms.changed.connect(self._on_forms_changed)
         self._forms.noticed.connect(self.noticed)
@@ -198,7 +202,7 @@ class Projects(QObject):
         self._do(lambda: (self._on_saved, project_job.save, (self._writer, self._take())))
 
     def _on_restore_requested(self, folder: Path) -> None:
-        self.open(folder, is_untitled=True)
+        self.open(folder, is_untitled=self._folders.is_untitled(folder))
 
     def _on_removed_requested(self, removed: Removed) -> None:
         self._say_restoring(f"“{removed.text}”")
@@ -245,12 +249,12 @@ class Projects(QObject):
             self.bar.show_offer(self._offer)
         self._begin_next()
 
-    def _on_listed(self, untitled: list[Untitled]) -> None:
-        self._untitled = untitled
+    def _on_listed(self, found: tuple[list[LeftProject], LeftProject | None]) -> None:
+        self._untitled, _ = found
 
-    def _on_looked_around(self, untitled: list[Untitled]) -> None:
-        self._on_listed(untitled)
-        self._set_offer(next((item for item in untitled if item.is_news), None))
+    def _on_looked_around(self, found: tuple[list[LeftProject], LeftProject | None]) -> None:
+        self._untitled, offer = found
+        self._set_offer(offer)
 
     def _on_saved(self, saved: Saved) -> None:
         self._timer.setInterval(max(_MILLISECONDS, round(1000 * _PATIENCE * saved.seconds)))
@@ -276,6 +280,7 @@ class Projects(QObject):
         if not saved.problems:
             self._watch.take_away()
             self._writer.close()
+            note_answered(self._writer.folder)
             self._use(self._untitled_writer())
 
     def _on_opened(self, opened: OpenedProject) -> None:
@@ -288,8 +293,6 @@ class Projects(QObject):
         self._joined = [*self._joined, before.folder] if before.is_untitled else []
         before.close()
         self._use(opened.writer)
-        if opened.writer.is_untitled:
-            note_open(opened.writer.folder)
 
     def _on_showing_failed(self) -> None:
         self._set_offer(self._offer)
@@ -315,10 +318,11 @@ class Projects(QObject):
         self.bar.show_project(writer.name, str(writer.folder))
         self.bar.show_status("")
         self._set_offer(None)
+        note_open(writer.folder)
         if not writer.is_untitled:
             self._folders.note_opened(writer.folder)
 
-    def _set_offer(self, offer: Untitled | None) -> None:
+    def _set_offer(self, offer: LeftProject | None) -> None:
         self._offer = offer
         self.bar.show_offer(offer)
 

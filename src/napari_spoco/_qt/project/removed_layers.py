@@ -37,7 +37,7 @@ class Removed:
     """What was removed of an image, which is called `title`.
 
     `name` is what the project has it under; None where the project may not have it yet: it is then known by the keys of
-    `KeptImage`. `names` and `ids` are those of the layers, if they were removed in this session.
+    `KeptImage`. `names` and `ids` are those of the layers, as far as they are known.
     """
 
     title: str
@@ -49,18 +49,13 @@ class Removed:
     ids: tuple[str, ...] = ()
 
     @classmethod
-    def of_layers(cls, kept: KeptLayers, here: Container[Layer], replaced: Container[Layer]) -> Removed | None:
-        """Return what is not here any more; None for nothing.
-
-        An empty layer is no loss, and objects of one of the `replaced` images have given their place to others.
-        """
+    def of_layers(cls, kept: KeptLayers, here: Container[Layer]) -> Removed | None:
+        """Return what is not here any more; None for nothing: an empty layer is no loss."""
         gone = {
             kind: layer
             for kind in PAINTED
             if (layer := kept.kinds[kind]) is not None and layer not in here and _has_pixels(layer)
         }
-        if kept.image in replaced:
-            gone.pop("objects", None)
         if not gone:
             return None
         names, ids = (tuple(map(take, gone.values())) for take in (attrgetter("name"), layers.identity))
@@ -68,7 +63,9 @@ class Removed:
 
     @property
     def text(self) -> str:
-        """Name it: "cells annotations and objects"."""
+        """Name it: "cells annotations and objects"; objects, of which there may be several layers, by their name."""
+        if self.kinds == ("objects",) and self.names:
+            return self.names[0]
         return f"{self.title} {' and '.join(self.kinds)}"
 
     def find(self, writer: ProjectWriter) -> str | None:
@@ -116,7 +113,7 @@ class RemovedLayers(QObject):
         entries = {} if writer.project is None else {entry.name: entry for entry in writer.project.images}
         shown = self._shown()
         saved = [
-            Removed(entry.title or name, kinds, name)
+            Removed(entry.title or name, kinds, name, names=tuple(filter(None, [entry.found_title])))
             for name, entry in entries.items()
             if (kinds := tuple(kind for kind in entry.painted if (name, kind) not in shown))
         ]

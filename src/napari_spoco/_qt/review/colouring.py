@@ -1,8 +1,9 @@
 """The colours of the layer under review, chosen so that objects next to each other can be told apart.
 
 napari gives each id a colour of its round, whatever lies next to it: a third of the cells of a tissue have a neighbour
-of nearly the same colour. Here such objects, and no others, get another colour of the round, for as long as the review
-lasts. A thread looks at the pixels; colours that the user chooses meanwhile stay.
+of nearly the same colour. Here such objects, and no others, get another colour of the round, and keep it: it is noted
+at the layer, so that the next review goes on from there. A thread looks at the pixels; colours that the user chooses
+meanwhile stay.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ _N_PLACES = 2**16 - 1
 """At most; napari draws as many from two bytes a pixel."""
 _MOST_COLOURS = 1000
 """Of a round in which there is something to choose; napari's own have fewer than 200."""
+_KEY = "napari-spoco colours"
+"""Of the layer's metadata: the colormap that was given to it here, and its `Round`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,14 +78,18 @@ class Colouring(QObject):
     def __init__(self, layer: Labels, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._layer = layer
-        self._theirs = self._shown = layer.colormap
+        self._shown = layer.colormap
         self._round: Round | None = None
         self._changed: dict[int, Box] = {}  # since the running job was begun
         self._job = SideJob(self)
         self._job.returned.connect(self._on_told_apart)
         self._job.failed.connect(self._on_failed)
-        if isinstance(self._theirs, CyclicLabelColormap) and 2 < len(self._theirs.colors) < _MOST_COLOURS:
-            self._round = Round.of(self._theirs)
+        given, choice = layer.metadata.get(_KEY, (None, None))
+        if given is self._shown:
+            self._round = choice
+        elif isinstance(self._shown, CyclicLabelColormap) and 2 < len(self._shown.colors) < _MOST_COLOURS:
+            self._round = Round.of(self._shown)
+        if self._round is not None:
             self._start(None)
 
     def follow(self, boxes: Mapping[int, Box]) -> None:
@@ -92,9 +99,7 @@ class Colouring(QObject):
             self._start(self._changed)
 
     def end(self) -> None:
-        """Give the layer the colours that it had."""
-        if self._is_ours:
-            self._show(self._theirs)
+        """Let the layer be, with the colours that it has."""
         self._round = None
 
     @property
@@ -112,16 +117,17 @@ class Colouring(QObject):
             return
         if not np.array_equal(new.choice, self._round.choice):
             self._round = new
-            self._show(new.colormap())
+            self._show(new)
         self.follow({})
 
     def _on_failed(self, error: Exception) -> None:
         _logger.warning("The objects keep their colours.", exc_info=error)
 
-    def _show(self, colormap: CyclicLabelColormap) -> None:
-        if colormap is not self._layer.colormap:
-            colormap.use_selection, colormap.selection = self._shown.use_selection, self._shown.selection
-            self._layer.colormap = self._shown = colormap
+    def _show(self, new: Round) -> None:
+        colormap = new.colormap()
+        colormap.use_selection, colormap.selection = self._shown.use_selection, self._shown.selection
+        self._layer.colormap = self._shown = colormap
+        self._layer.metadata[_KEY] = (colormap, new)
 
 
 def run_telling_apart(

@@ -161,11 +161,16 @@ class Review:
 
     def _accept(self) -> None:
         """Lock the chosen objects and go on; or unlock them where all are locked."""
-        is_locked = self.queue.accepted.issuperset(self.chosen)
-        for instance_id in self.chosen:
-            self.queue = self.queue.decide(instance_id, None if is_locked else "accepted")
+        chosen, before = self.chosen, self.queue.accepted
+        is_locked = before.issuperset(chosen)
+        self._history.decide(self.view.pixels, before.intersection(chosen), () if is_locked else chosen)
+        self._decide(chosen, () if is_locked else chosen)
         if not is_locked:
             self._advance()
+
+    def _decide(self, ids: tuple[int, ...], accepted: tuple[int, ...]) -> None:
+        for instance_id in set(ids) & self.queue.measures.keys():
+            self.queue = self.queue.decide(instance_id, "accepted" if instance_id in accepted else None)
 
     def _reject(self) -> None:
         """Delete the chosen objects and go on."""
@@ -207,14 +212,18 @@ class Review:
     def _step(self, name: str) -> None:
         with _in_words():
             step = getattr(self._history, name)(self.view.pixels, locked=self.queue.accepted)
-        if step is not None:
+        if step is not None and step.is_decision:
+            self._decide(step.ids, step.accepted_before if name == "undo" else step.accepted_after)
+            self._go_to(step.ids[0])
+        elif step is not None:
             self.view.show_change()
             rejected = step.rejected_before if name == "undo" else step.rejected_after
             self._measure(step.ids, to_show=step.ids, rejected=rejected)
 
     def _hand_over(self, take: Callable[[AcceptedObjects], None]) -> None:
         if self.queue.accepted:
-            self._turns.start(take, review_job.run_keeping, self.view.pixels, self.queue.accepted)
+            boxes = {one: self.queue.measures[one].box for one in self.queue.accepted}
+            self._turns.start(take, review_job.run_keeping, self.view.pixels, boxes)
 
     def _measure(self, ids: tuple[int, ...], *, to_show: tuple[int, ...] = (), rejected: tuple[int, ...] = ()) -> None:
         on_measured = partial(self._on_measured, ids, to_show)

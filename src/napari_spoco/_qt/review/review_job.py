@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from napari_spoco._qt.embeddings.embedding_job import EmbeddedImage
     from napari_spoco._qt.worker import JobContext
-    from napari_spoco.data.label_change import LabelChange
+    from napari_spoco.data.label_change import Box, LabelChange
     from napari_spoco.review.measures import ObjectMeasures
     from napari_spoco.review.queue import Decision
 
@@ -106,10 +106,18 @@ class Subject:
 
 @dataclass(frozen=True, eq=False)
 class AcceptedObjects:
-    """Objects that the user has accepted: a copy of the labels (*spatial) that is 0 everywhere else, and their ids."""
+    """Objects that the user has accepted: a copy of the labels (*spatial) that is 0 everywhere else.
+
+    Each lies in its box.
+    """
 
     labels: NDArray[Any]
-    ids: tuple[int, ...]
+    boxes: Mapping[int, Box]
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """Which they are."""
+        return tuple(self.boxes)
 
 
 def run_measuring(
@@ -186,11 +194,13 @@ def run_split(
     )
 
 
-def run_keeping(_job: JobContext, labels: NDArray[Any], ids: Collection[int]) -> Generator[None, None, AcceptedObjects]:
-    """Copy some of the objects."""
+def run_keeping(
+    _job: JobContext, labels: NDArray[Any], boxes: Mapping[int, Box]
+) -> Generator[None, None, AcceptedObjects]:
+    """Copy some of the objects, each of which lies in its box."""
     yield
-    kept = tuple(sorted(ids))
-    return AcceptedObjects(np.where(np.isin(labels, kept), labels, labels.dtype.type(0)), kept)
+    kept = dict(sorted(boxes.items()))
+    return AcceptedObjects(np.where(np.isin(labels, [*kept]), labels, labels.dtype.type(0)), kept)
 
 
 def _measure(job: JobContext, subject: Subject, ids: Sequence[int] | None) -> tuple[ObjectMeasures, ...] | None:

@@ -1,9 +1,10 @@
 """What a review changes in the view, and takes back at its end; the outline of the chosen objects.
 
 The objects under review come to the top, so that neither annotations nor mistakes lie over them, and pictures of
-embeddings, which hide the image, are put by. The outline shows the pixels of the layer under review themselves: its
-array is a part of theirs, so that nothing is copied or compared, however large an object is. In 3D the chosen objects
-shine through all others.
+embeddings, which hide the image, are put by. The outline, white with black inside of it, is seen on bright and dark,
+however far away one looks from. It shows the pixels of the layer under review themselves: its arrays are parts of
+theirs, so that nothing is copied or compared, however large an object is. In 3D the chosen objects shine through all
+others.
 """
 
 from __future__ import annotations
@@ -26,10 +27,12 @@ if TYPE_CHECKING:
 
     from napari_spoco.data.label_change import Box
 
-_COLOUR = "white"
-"""Of the outline: objects have none of that."""
-_THIN = 60
-"""How many times as large as the outline is wide the object is."""
+_LINES = (("chosen", "white", 1), ("chosen inside", "black", 2))
+"""Of the outline, those in front first: name, colour, and how many widths of a line they reach into the object."""
+_WIDTH = 2
+"""Of a line, pixels of the screen."""
+_THIN = 12
+"""How many times as large as a line is wide the object is, at least."""
 
 
 class ReviewScene:
@@ -38,7 +41,8 @@ class ReviewScene:
     def __init__(self, viewer: napari.viewer.Viewer, layer: Labels) -> None:
         self._viewer, self._layer = viewer, layer
         self._pixels: NDArray[Any] = layer.data
-        self._outline: Labels | None = None
+        self._outline: list[Labels] = []
+        self._extent = 1
         self._marked: dict[int, Box] = {}
         index = viewer.layers.index(layer)
         self._above = [weakref.ref(other) for other in viewer.layers[index + 1 :]]
@@ -50,6 +54,7 @@ class ReviewScene:
         # It shows whole objects there, which is as well; its own callbacks run before ours could take the outline off.
         warnings.filterwarnings("ignore", "Contours are not displayed during 3D rendering", module="napari")
         _move(viewer, index, len(viewer.layers))
+        viewer.scene.camera.events.zoom.connect(self._on_zoomed)
 
     def mark(self, boxes: Mapping[int, Box]) -> None:
         """Outline the objects of these ids, each of which lies in its box."""
@@ -57,26 +62,28 @@ class ReviewScene:
             return
         self._marked = dict(boxes)
         if not boxes:
-            if self._outline is not None:
-                self._outline.visible = False
+            for line in self._outline:
+                line.visible = False
             return
         axes = zip(*boxes.values(), strict=True)
         box = tuple(
             slice(max(min(part.start for part in parts) - 1, 0), min(max(part.stop for part in parts) + 1, n))
             for parts, n in zip(axes, self._pixels.shape, strict=True)
         )
-        self._show(box, max(part.stop - part.start for one in boxes.values() for part in one))
+        self._extent = max(part.stop - part.start for one in boxes.values() for part in one[-2:])
+        self._show(box)
 
     def refresh(self) -> None:
         """Show what has become of the pixels."""
-        if self._outline is not None:
-            self._outline.refresh()
+        for line in self._outline:
+            line.refresh()
 
     def end(self, *, is_removal: bool) -> None:
         """Take everything back; `is_removal` as for `take_away`."""
-        outline, self._outline = self._outline, None
-        if outline is not None:
-            take_away(self._viewer, outline, is_removal=is_removal)
+        self._viewer.scene.camera.events.zoom.disconnect(self._on_zoomed)
+        outline, self._outline = self._outline, []
+        for line in outline:
+            take_away(self._viewer, line, is_removal=is_removal)
         for picture in _alive(self._viewer, self._hidden):
             picture.visible = True
         above = _alive(self._viewer, self._above)
@@ -86,22 +93,37 @@ class ReviewScene:
 
     @property
     def _is_there(self) -> bool:
-        return self._outline is not None and self._outline in self._viewer.layers
+        return bool(self._outline) and all(line in self._viewer.layers for line in self._outline)
 
-    def _show(self, box: Box, extent: int) -> None:
-        colours = {None: "transparent", 0: "transparent", **dict.fromkeys(self._marked, _COLOUR)}
+    @property
+    def _width(self) -> int:
+        """Of a line, in pixels of the layer."""
+        wanted = _WIDTH / (self._viewer.scene.camera.zoom * float(self._layer.scale[-1]))
+        return max(1, min(round(wanted), self._extent // _THIN))
+
+    def _show(self, box: Box) -> None:
         placed = transforms(self._layer, [part.start for part in box])
-        if not self._is_there:
-            metadata = {MAKER: identity(self._layer), PASSING: True}
-            look = {"name": f"{self._layer.name} chosen", "opacity": 1, "blending": "translucent_no_depth"}
-            self._outline = Labels(self._pixels[box], **look, metadata=metadata, **placed)
-        outline = self._outline
-        outline.data, outline.translate = self._pixels[box], placed["translate"]
-        outline.colormap = DirectLabelColormap(color_dict=colours)
-        outline.contour = max(1, round(extent / _THIN))
-        outline.visible = True
-        if not self._is_there:
-            insert_above(self._viewer, self._layer, outline)
+        is_there = self._is_there
+        if not is_there:
+            for line in filter(self._viewer.layers.__contains__, self._outline):
+                self._viewer.layers.remove(line)
+            look = {"opacity": 1, "blending": "translucent_no_depth"}
+            look["metadata"] = {MAKER: identity(self._layer), PASSING: True}
+            names = [f"{self._layer.name} {name}" for name, *_ in _LINES]
+            self._outline = [Labels(self._pixels[box], name=name, **look, **placed) for name in names]
+        for line, (_, colour, n_widths) in zip(self._outline, _LINES, strict=True):
+            line.data, line.translate = self._pixels[box], placed["translate"]
+            colours = {None: "transparent", 0: "transparent", **dict.fromkeys(self._marked, colour)}
+            line.colormap = DirectLabelColormap(color_dict=colours)
+            line.contour = n_widths * self._width
+            line.visible = True
+        for line in () if is_there else self._outline:
+            insert_above(self._viewer, self._layer, line)
+
+    def _on_zoomed(self, _event: Any = None) -> None:
+        for line, (*_, n_widths) in zip(self._outline, _LINES, strict=False):
+            if line.visible and line.contour != n_widths * self._width:
+                line.contour = n_widths * self._width
 
 
 def _move(viewer: napari.viewer.Viewer, index: int, place: int) -> None:

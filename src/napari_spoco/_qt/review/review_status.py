@@ -10,6 +10,7 @@ from napari_spoco.review.editing import LockedError
 
 if TYPE_CHECKING:
     from napari_spoco._qt.review.review_job import MeasuringProgress
+    from napari_spoco.project_file import ReviewDecisions
     from napari_spoco.review.queue import ObjectScore, ReviewQueue
 
 
@@ -41,8 +42,8 @@ TOOLS = (
     Action("grow", "Grow", "G", "Give the object the free pixels next to it, one pixel wide."),
 )
 STEPS = (
-    Action("undo", "Undo", "U", "Take the last correction back, in whichever plane it was."),
-    Action("redo", "Redo", "Y", "Make it again."),
+    Action("undo", "Undo", "U", "Take back what was done last, Accept and Reject included, in whichever plane it was."),
+    Action("redo", "Redo", "Y", "Do it again."),
 )
 ACTIONS = (*DECISIONS, *TOOLS, *STEPS)
 _BY_SHAPE = (
@@ -65,10 +66,12 @@ class ReviewStatus:
     chosen : tuple of int
         The current object, and those that the user has added to it.
     can_undo, can_redo, is_drawing, has_embeddings : bool
-        Whether there are corrections to take back or to make again; whether strokes are awaited; whether the
+        Whether there is something to take back or to do again; whether strokes are awaited; whether the
         embeddings of the image take part in the order.
     ended : str
         Why the last review has ended, if it was not the user's wish.
+    before : str
+        What is known of earlier reviews while none is open.
     """
 
     is_open: bool = False
@@ -80,6 +83,7 @@ class ReviewStatus:
     is_drawing: bool = False
     has_embeddings: bool = True
     ended: str = ""
+    before: str = ""
 
     def allows(self, name: str) -> bool:
         """Return whether an action is possible; what is possible and refused is said when it is tried."""
@@ -93,7 +97,7 @@ class ReviewStatus:
         if self.queue is None:
             n_objects = self.progress.n_objects if self.progress else 0
             measured = f": {self.progress.n_done} of {n_objects}" if self.progress and n_objects else " …"
-            return f"Looking at the objects{measured}" if self.is_open else self.ended
+            return f"Looking at the objects{measured}" if self.is_open else f"{self.ended} {self.before}".strip()
         n_objects, n_rejected = len(self.queue.measures), len(self.queue.rejected)
         rejected = f"{n_rejected} rejected, " if n_rejected else ""
         if not n_objects:
@@ -118,6 +122,17 @@ class ReviewStatus:
             return f"Objects {', '.join(map(str, self.chosen))} are chosen."
         scores = (one for one in self.queue.scores if one.instance_id == self.chosen[0])
         return next((describe(one, self.queue) for one in scores), "")
+
+
+def reviewed_before(decisions: ReviewDecisions) -> str:
+    """Say how far the review of a layer has come that can go on."""
+    n_accepted, n_rejected = len(decisions.accepted), len(decisions.rejected)
+    return f"{n_accepted} accepted, {n_rejected} rejected so far; Start review goes on from there."
+
+
+def others_reviewed(name: str) -> str:
+    """Say that another layer of the same image was reviewed."""
+    return f"“{name}” keeps its decisions and corrections; choose it above to go on with them."
 
 
 def describe(score: ObjectScore, queue: ReviewQueue) -> str:

@@ -52,7 +52,7 @@ class ReviewTab(Tab):
         self.action_buttons = {action.name: QPushButton(f"{action.text} ({action.key})") for action in ACTIONS}
         self.objects = ObjectQueue()
         self.annotations_button = QPushButton("Use accepted as annotations")
-        self.annotations_button.setToolTip("Train on the accepted objects.")
+        self.annotations_button.setToolTip("Add the accepted objects to the annotations of the image: to train on.")
         self._lay_out()
         self._connect()
         self.show_status(ReviewStatus())
@@ -61,8 +61,6 @@ class ReviewTab(Tab):
         """Show how the review stands."""
         has_ended = not status.is_open and not self.labels.isEnabled()
         self.labels.setEnabled(not status.is_open)
-        if has_ended:
-            self._follow()
         self._show_start(status.is_open)
         self._show_progress(status)
         self.summary.setText(status.summary)
@@ -74,6 +72,8 @@ class ReviewTab(Tab):
         self.action_buttons["split"].setChecked(status.is_drawing)
         self.objects.show_queue(status.queue, status.chosen[0] if status.chosen else None)
         self.annotations_button.setEnabled(status.queue is not None and bool(status.queue.accepted))
+        if has_ended:
+            self._follow()
 
     def show_keys(self, keys: KeyChoice) -> None:
         """Show on the buttons which keys do the same."""

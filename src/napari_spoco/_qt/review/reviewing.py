@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, Signal
 
 from napari_spoco._qt.keys import KeyChoice
-from napari_spoco._qt.layers import MAKER, identity
+from napari_spoco._qt.layers import MAKER, identity, labels_layers
 from napari_spoco._qt.review.review import Review
 from napari_spoco._qt.review.review_job import Subject
 from napari_spoco._qt.review.review_layer import ReviewedLayer
-from napari_spoco._qt.review.review_notes import noted
-from napari_spoco._qt.review.review_status import ACTIONS, ReviewStatus, refusal
+from napari_spoco._qt.review.review_notes import is_reviewed, noted
+from napari_spoco._qt.review.review_status import ACTIONS, ReviewStatus, others_reviewed, refusal, reviewed_before
 from napari_spoco._qt.review.review_turns import Turns
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ class Reviewing(QObject):
         tab.action_requested.connect(self.act)
         tab.object_requested.connect(self._on_object_requested)
         tab.annotations_requested.connect(self._on_annotations_requested)
+        tab.labels.chosen.connect(self._on_layer_chosen)
 
     @property
     def layer(self) -> Layer | None:
@@ -143,6 +144,10 @@ class Reviewing(QObject):
         self._review.begin()
         self._show()
 
+    def _on_layer_chosen(self) -> None:
+        if self._review is None:
+            self._show()
+
     def _on_keys_changed(self) -> None:
         self._tab.show_keys(self.keys)
 
@@ -198,10 +203,21 @@ class Reviewing(QObject):
     def _show(self) -> None:
         if self._review is None:
             kept = f" {_KEPT}" if self._ended and self._removed in self._kept else ""
-            self._tab.show_status(ReviewStatus(ended=f"{self._ended}{kept}"))
+            self._tab.show_status(ReviewStatus(ended=f"{self._ended}{kept}", before=self._before()))
         else:
             self._review.show_chosen()
             self._tab.show_status(self._review.status)
+
+    def _before(self) -> str:
+        """Say what is decided of the layer that is chosen, or else of others that were found in the same image."""
+        layer = self._tab.labels.layer()
+        if layer is None:
+            return ""
+        if is_reviewed(layer) and (known := noted(layer)) is not None:
+            return reviewed_before(known.decisions)
+        reviewed = (one for one in labels_layers(self._viewer) if is_reviewed(one))
+        alike = (one for one in reviewed if one.metadata.get(MAKER, one) == layer.metadata.get(MAKER))
+        return next((others_reviewed(one.name) for one in alike), "")
 
     def _say(self, notice: Notice) -> None:
         self._said = notice

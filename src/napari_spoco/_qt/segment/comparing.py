@@ -68,9 +68,14 @@ class Comparing(QObject):
         return self._comparison
 
     def note_found(self, objects: Layer) -> None:
-        """Take note of what the model in use has found; offer what another one found there just before."""
+        """Take note of what the model in use has found; offer what was found there otherwise just before.
+
+        That is chosen unless something else is, which is no result of the image.
+        """
         earlier = self._earlier.note(objects, self._find_model())
-        if earlier is not None and self._form.truth.layer() is None:
+        chosen = self._form.truth.layer()
+        if earlier is not None and (chosen is None or layers.MAKER in chosen.metadata):
+            self._form.objects.choose(objects)
             self._form.truth.choose(earlier)
 
     def end(self) -> None:

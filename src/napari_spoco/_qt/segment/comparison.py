@@ -8,6 +8,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QListWidget, QListWidgetItem, QPushButton, QVBoxLayout, QWidget
 
 from napari_spoco._qt import layers
+from napari_spoco._qt.annotate.image_layers import owner
 from napari_spoco._qt.layer_choice import LayerChoice
 from napari_spoco._qt.parts import folded, row, sentence
 from napari_spoco._qt.segment.mistake_layer import COLOURS
@@ -15,6 +16,7 @@ from napari_spoco._qt.swatches import swatch
 
 if TYPE_CHECKING:
     import napari.viewer
+    from napari.layers import Layer
 
     from napari_spoco._qt.segment.comparison_job import Comparison
 
@@ -53,9 +55,9 @@ _DIFFERENCES_HELP = (
 )
 _LIKENESS_NOTE = "Here they say how like the other result the objects are: 1, or 0 for errors, is the same."
 _TRUTH_HELP = (
-    "What to compare with, of the same shape: a Labels layer that is right, where 0 is background; or another result. "
-    "Two models: press Segment with the one, take the other model, press Segment again. What the first has found is "
-    "kept in a layer “… by” its name, and offered here."
+    "What to compare with, of the same image and shape: a Labels layer that is right, where 0 is background; or "
+    "another result. Two models, methods or settings: press Segment with the one, take the other, press Segment again. "
+    "What was found first is kept in a layer “… by” the model or “… with” the settings, and offered here."
 )
 _LIST_HELP = (
     "Choose a line: the view goes there, and the mistake stands out. The layer “… mistakes” shows all of them, in the "
@@ -64,8 +66,8 @@ _LIST_HELP = (
 )
 _STALE = " <i>(of before the last change)</i>"
 _TITLE_WIDTH = 56
-_N_LINES = 6
-"""Of the list, in sight."""
+_N_LINES = (6, 14)
+"""Of the list, in sight: at least and, where it has so many, at most."""
 _MOST_ROWS = 1000
 
 
@@ -78,16 +80,14 @@ class ComparisonForm(QWidget):
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__()
-        self.objects, self.truth = (
-            LayerChoice(viewer, layers.labels_layers, fixed=(("", nothing),))
-            for nothing in ("choose a layer", "truth, or another result")
-        )
+        self.objects = LayerChoice(viewer, layers.labels_layers, fixed=(("", "choose a layer"),))
+        self.truth = LayerChoice(viewer, self._find_others, fixed=(("", "truth, or another result"),))
+        self.objects.chosen.connect(self.truth.refresh)
         self.objects.setToolTip("The Labels layer to judge: the last segmentation, or any other.")
         self.truth.setToolTip(_TRUTH_HELP)
         self.button = QPushButton("Compare")
         self.scores, self.counts = sentence(), sentence()
         self.list = QListWidget()
-        self.list.setFixedHeight(_N_LINES * (self.list.fontMetrics().lineSpacing() + 4))
         self.list.setToolTip(_LIST_HELP)
         self._mistakes = folded("Mistakes", self.list)
         layout = QVBoxLayout(self)
@@ -128,6 +128,8 @@ class ComparisonForm(QWidget):
             icons = {kind: swatch(colour) for kind, colour in COLOURS.items()}
             for mistake, text in zip(comparison.mistakes.rows[:_MOST_ROWS], comparison.lines, strict=False):
                 self.list.addItem(QListWidgetItem(icons[mistake.kind], text))
+        n_lines = min(max(self.list.count(), _N_LINES[0]), _N_LINES[1])
+        self.list.setFixedHeight(n_lines * (self.list.fontMetrics().lineSpacing() + 4))
         self._mistakes.setVisible(self.list.count() > 0)
         self.list.blockSignals(False)
 
@@ -135,6 +137,13 @@ class ComparisonForm(QWidget):
         """Say that the layers have changed since."""
         if not self.scores.text().endswith(_STALE):
             self.scores.setText(self.scores.text() + _STALE)
+
+    def _find_others(self, viewer: napari.viewer.Viewer) -> list[Layer]:
+        """Return what the objects may be compared with: layers of their image, and of none."""
+        objects = self.objects.layer()
+        image = None if objects is None else owner(viewer, objects)
+        others = [layer for layer in layers.labels_layers(viewer) if layer is not objects]
+        return [layer for layer in others if image is None or owner(viewer, layer) in (image, None)]
 
     def release(self) -> None:
         """Let go of the viewer."""

@@ -1,12 +1,14 @@
-"""What another model has found in an image: kept as a layer of its own when the next result takes its place.
+"""What another model, or the same one with other settings, has found in an image: kept when the next result comes.
 
-The next result of one model replaces the last; so there would be nothing to compare two models by. Of each layer of
-objects the result of the model before the last is kept, and no more: each may be as large as the image.
+The next result replaces the last in its layer; so there would be nothing to compare it with. Of each layer of objects
+the result of the model before the last is kept in a layer of its own, and that of the settings before the last, and no
+more: each may be as large as the image. Where the last result stands in another layer it is kept already.
 """
 
 from __future__ import annotations
 
 import weakref
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -14,6 +16,8 @@ from napari.layers import Labels
 
 from napari_spoco._qt.annotate.image_layers import owner
 from napari_spoco._qt.layers import MAKER, insert_above, transforms
+from napari_spoco._qt.notices import changed_settings
+from napari_spoco.config import SegmentationConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,11 +27,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_MOST_SETTINGS = 2
+"""In the name of a layer."""
+
+
 class ModelInUse(NamedTuple):
-    """Its file, and what it is called."""
+    """Its file, what it is called, and with which settings objects are found."""
 
     path: str | None
     name: str
+    settings: SegmentationConfig = SegmentationConfig()
+
+
+class _Kept(WeakKeyDictionary["Layer", "Callable[[], Layer | None]"]):
+    """Kept layers by the layer of objects that has taken their place."""
 
 
 class EarlierResults:
@@ -42,19 +55,30 @@ class EarlierResults:
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         self._viewer = viewer
         self._found: WeakKeyDictionary[Layer, tuple[NDArray[Any], ModelInUse]] = WeakKeyDictionary()
-        self._kept: WeakKeyDictionary[Layer, Callable[[], Layer | None]] = WeakKeyDictionary()
+        self._last: dict[str, weakref.ref[Layer]] = {}  # by the identity of the image
+        self._by_model, self._by_settings = _Kept(), _Kept()
 
     def note(self, objects: Layer, model: ModelInUse) -> Layer | None:
-        """Take note of what a model has found; return the layer of what another one found there just before.
+        """Take note of what a model has found; return the layer of what was found otherwise just before.
 
         A layer that the user has edited is left to him, and the next one is made anew.
         """
+        image = objects.metadata[MAKER]
+        last = self._last.get(image, _nothing)()
+        self._last[image] = weakref.ref(objects)
         pixels, earlier = self._found.get(objects, (None, model))
         self._found[objects] = objects.data, model
-        return None if earlier.path == model.path else self._keep(objects, pixels, f"{objects.name} by {earlier.name}")
+        if last is not None and last is not objects and last in self._viewer.layers:
+            return last
+        if earlier.path != model.path:
+            return self._keep(self._by_model, objects, pixels, f"{objects.name} by {earlier.name}")
+        others = list(islice(changed_settings(earlier.settings, model.settings), _MOST_SETTINGS))
+        if others:
+            return self._keep(self._by_settings, objects, pixels, f"{objects.name} with {', '.join(others)}")
+        return None
 
-    def _keep(self, objects: Layer, pixels: NDArray[Any], name: str) -> Layer:
-        layer = self._kept.pop(objects, _nothing)()  # Not ours while it changes.
+    def _keep(self, kept: _Kept, objects: Layer, pixels: NDArray[Any], name: str) -> Layer:
+        layer = kept.pop(objects, _nothing)()  # Not ours while it changes.
         if layer is not None and layer in self._viewer.layers:
             layer.data, layer.name = pixels, name
         else:
@@ -63,13 +87,13 @@ class EarlierResults:
             insert_above(self._viewer, owner(self._viewer, objects), layer)
             for event in (layer.events.paint, layer.events.labels_update, layer.events.data):
                 event.connect(self._on_changed)
-        self._kept[objects] = weakref.ref(layer)
+        kept[objects] = weakref.ref(layer)
         return layer
 
     def _on_changed(self, event: Any) -> None:
-        for objects, kept in list(self._kept.items()):
-            if kept() is event.source:
-                del self._kept[objects]
+        for kept in (self._by_model, self._by_settings):
+            for objects in [objects for objects, layer in kept.items() if layer() is event.source]:
+                del kept[objects]
 
 
 def _nothing() -> None:

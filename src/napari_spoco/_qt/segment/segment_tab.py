@@ -32,8 +32,13 @@ _SHIPPED = "Take a shipped model …"
 _BACKGROUND = "Click on background"
 _BACKGROUND_HELP = (
     "Then click on a pixel of the background: what is like it is background. Strokes of background in the annotations "
-    "say the same. Press again to take it back."
+    "say the same."
 )
+_WAITING = "Now click on background in the image"
+_WAITING_HELP = "The next click in the image says what is background, whatever tool is in hand. Press to give it up."
+_CLICKED = "Background: like the clicked place"
+_CLICKED_HELP = "What is like the pixel {} is background. Press to take it back."
+_IGNORED = "The clicked background is not looked at"
 _FOREGROUNDS = (
     ("", "as suits the model"),
     ("none", "everywhere"),
@@ -57,7 +62,7 @@ class SegmentTab(Tab):
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__("Segment")
-        self.about_model = one_line()
+        self.about_model = one_line(keeps_end=True)
         self.shipped = QComboBox()
         self.shipped.addItems([_SHIPPED, *shipped_models()])
         self.shipped.setToolTip("Models that come with the plugin: take one that was trained on images like yours.")
@@ -113,9 +118,13 @@ class SegmentTab(Tab):
             form.set_values(config)
         self._show_classes()
 
-    def offer_classes(self, has_classes: bool | None) -> None:
-        """Offer what needs a model that classifies pixels; None without a model, which any may follow."""
+    def offer_classes(self, has_classes: bool | None, threshold: float | None = None) -> None:
+        """Offer what needs a model that classifies pixels; None without a model, which any may follow.
+
+        `threshold` is the certainty of the model itself.
+        """
         self._has_classes = has_classes
+        self.threshold.editor(_THRESHOLD).show_meant(threshold if has_classes else None)
         self._show_classes()
 
     def mask(self) -> NDArray[np.integer] | None:
@@ -123,9 +132,26 @@ class SegmentTab(Tab):
         layer = self.foreground.layer()
         return None if layer is None else layers.labels_pixels(layer)
 
-    def show_background(self, pixel: tuple[int, ...] | None) -> None:
-        """Say which pixel stands for the background, on the button: what is below it stays in place."""
-        self.background_button.setText(_BACKGROUND if pixel is None else f"Background: like pixel {pixel}")
+    @property
+    def is_editable(self) -> bool:
+        """Whether settings may be changed."""
+        return self._is_editable
+
+    def show_background(self, pixel: tuple[int, ...] | None, *, is_waiting: bool, ignored: str) -> None:
+        """Say on the button what was clicked, is waited for, or why a click would be ignored; it stays in place."""
+        button, is_on = self.background_button, is_waiting or pixel is not None
+        if is_waiting:
+            text, hint = _WAITING, _WAITING_HELP
+        elif pixel is None:
+            text, hint = _BACKGROUND, ignored or _BACKGROUND_HELP
+        else:
+            text, hint = _IGNORED if ignored else _CLICKED, ignored or _CLICKED_HELP.format(pixel)
+        button.setText(text)
+        button.setToolTip(hint)
+        button.setEnabled(self._is_editable and (is_on or not ignored))
+        button.blockSignals(True)
+        button.setChecked(is_on)
+        button.blockSignals(False)
 
     def show_controls(self, controls: Controls, *, model_summary: str) -> None:
         """Show what may be pressed and changed."""
@@ -136,7 +162,7 @@ class SegmentTab(Tab):
         show_control(self.segment_button, controls.segment)
         show_control(self.cancel_button, controls.cancel)
         self._is_editable = controls.settings
-        for widget in (self.quick, self.radius, self.advanced, self.foreground, self.background_button):
+        for widget in (self.quick, self.radius, self.advanced, self.foreground):
             widget.setEnabled(controls.settings)
         self._show_classes()
         self.about_model.setText(f"Model: {model_summary}" if model_summary else "No model yet: train or load one.")

@@ -110,7 +110,7 @@ class Segmenting(QObject):
             mask=self._segment.mask(),
             annotations=None if annotations is None else layers.labels_pixels(annotations),
             meaning=self._settings.annotations(),
-            background_pixel=self._views.background_pixel(image),
+            background_pixel=self._views.background.pixel(image),
             channels=self._settings.channels,
             network=self._embeddings.network.value(),
         )
@@ -118,10 +118,13 @@ class Segmenting(QObject):
     def _on_state_changed(self) -> None:
         path = self._session.model_path
         try:
-            has_classes = None if path is None else header_of(path).network.pixel_classes
+            header = None if path is None else header_of(path)
         except ValueError:
-            has_classes = None
-        self._segment.offer_classes(has_classes)
+            header = None
+        if header is None:
+            self._segment.offer_classes(None)
+        else:
+            self._segment.offer_classes(header.network.pixel_classes, header.class_threshold)
 
     def _on_embedded(self, embedded: EmbeddedImage) -> None:
         if self._image is None:
@@ -134,7 +137,7 @@ class Segmenting(QObject):
             points, ids = embedded.dots
             annotations = self._annotate.annotations.layer()
             colours = [None] * len(ids) if annotations is None else layers.label_colours(annotations, ids)
-            self._embeddings.show_points(points, colours)
+            self._embeddings.show_points(points, colours, source=f"{self._image.name}, by {self._session.model_name}")
         self._views.begin(self._image, embedded)
         if self._is_asked:
             self._views.preview.give_way()

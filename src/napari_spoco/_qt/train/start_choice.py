@@ -6,6 +6,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox
 
 from napari_spoco._qt.editors import ignore_wheel
+from napari_spoco._qt.eliding_choice import ElidingChoice
 from napari_spoco._qt.session import Start
 from napari_spoco.models.registry import describe_shipped, shipped_models
 
@@ -38,7 +39,7 @@ def advise_start(start: Start, model_summary: str, ndim: int | None) -> str:
     return f"A new model knows nothing yet. If your image is alike, start from {models}: less to paint, less to wait."
 
 
-class StartChoice(QComboBox):
+class StartChoice(ElidingChoice):
     """Offers what is possible, shipped models by name, and to look for another run."""
 
     chosen = Signal(object)  # Start

@@ -16,6 +16,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_spoco._qt import paths
 from napari_spoco._qt.image_axes import n_channels, spatial_axes
+from napari_spoco._qt.image_look import is_bright
 from napari_spoco._qt.session import SessionState, Start
 from napari_spoco._qt.train.live_painting import LivePainting
 from napari_spoco._qt.train.live_view import LiveView
@@ -143,9 +144,9 @@ class Training(QObject):
         self._session.train(inputs)
 
     def _ndim_of_one_channel(self) -> int | None:
-        """Return the number of spatial axes of the chosen image, if one channel of it is trained on."""
+        """Return the number of spatial axes of the chosen image, if a shipped model may know one channel of it."""
         image, channels = self._annotate.image.layer(), self._tab.settings.channels
-        if image is None or (n_channels(image) if channels is None else len(channels)) > 1:
+        if image is None or (n_channels(image) if channels is None else len(channels)) > 1 or is_bright(image):
             return None
         return len(spatial_axes(image))
 

@@ -1,0 +1,59 @@
+"""Whether the settings of a segmentation ask what is background, and what to set where they do not. No Qt.
+
+It says in a sentence what `segmentation/readout.py` and `segmentation/view.py` decide.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from napari_spoco.config import SegmentationConfig
+    from napari_spoco.models.checkpoint import ModelCard
+
+_CURE = "choose “far from the background's embedding” under Objects lie."
+_MASK = f"Objects lie where the chosen layer says, and a click changes nothing; {_CURE}"
+_CLASSES = (
+    "The model itself tells objects from background by its pixel classes, and a click changes nothing. If background "
+    f"is taken for objects, raise Certainty; or {_CURE}"
+)
+_BRIGHT = f"Objects lie where the image is bright, and a click changes nothing; {_CURE}"
+_SHAPES = f"This method divides what is given under Objects lie, and a click changes nothing; {_CURE}"
+_SET = "Background (Advanced settings) is “{}”, and a click changes nothing; choose “mode” there."
+
+
+class BackgroundUse(NamedTuple):
+    """Why what is shown to be background is not looked at, empty where it is; and how like it, set by which field."""
+
+    ignored: str = ""
+    radius: str = "Background radius (Advanced settings)"
+
+
+def find_use(config: SegmentationConfig, card: ModelCard | None, *, has_mask: bool) -> BackgroundUse:
+    """Say what becomes of a click on the background.
+
+    Parameters
+    ----------
+    config
+        Settings of the segmentation.
+    card
+        Of the model in use; where it is None and would decide, a click is taken to be looked at.
+    has_mask
+        Whether a layer says where objects may lie.
+    """
+    method = config.method or (card.method if card else None) or "mutex_watershed"
+    foreground = config.foreground
+    if foreground is None and method != "edges" and card is not None:
+        tells = card.network.pixel_classes and card.knows_outside
+        foreground = "pixel_classes" if tells else card.foreground
+    if has_mask:
+        return BackgroundUse(_MASK)
+    if foreground == "embedding":
+        return BackgroundUse(radius="Foreground radius")
+    if foreground == "pixel_classes" or method == "pixel_classes":
+        return BackgroundUse(_CLASSES)
+    if foreground == "intensity":
+        return BackgroundUse(_BRIGHT)
+    if method in ("watershed", "components"):
+        return BackgroundUse("" if card is None and config.foreground is None else _SHAPES)
+    return BackgroundUse("" if config.background in (None, "mode") else _SET.format(config.background))
