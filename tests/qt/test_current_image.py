@@ -253,4 +253,4 @@ def test_accepted_objects_are_of_the_image_they_were_found_in(slides, viewer) ->
         ids = (1,)
 
     slides.new_annotations.add_accepted(reviewed, Accepted())
-    assert chosen(slides) == ("A", "A objects accepted")
+    assert chosen(slides) == ("A", "A annotations")

@@ -259,7 +259,11 @@ def test_what_a_training_starts_from_is_said(start, ndim, expected) -> None:
     assert bool(expected) == bool(advice)
 
 
-def test_the_advice_follows_image_and_model(ready, until, choose_start) -> None:
+def test_the_advice_follows_image_and_model(ready, viewer, until, choose_start) -> None:
+    look = viewer.layers["cells"].metadata
+    until(lambda: "napari-spoco median" in look)
+    look["napari-spoco median"] = 0.1  # As in fluorescence.
+    ready._show_state()
     assert "nuclei-small" in ready.train.about_start.text()
     choose_start("nuclei-small")
     until(lambda: ready.session.model_path is not None and not ready.session.state.is_busy)

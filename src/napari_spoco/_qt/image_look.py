@@ -13,7 +13,7 @@ import numpy as np
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
-from napari_spoco._qt.image_axes import pixels_of
+from napari_spoco._qt.image_axes import axes_of, pixels_of, spatial_axes
 from napari_spoco._qt.worker import SideJob
 
 if TYPE_CHECKING:
@@ -60,8 +60,10 @@ class ImageLook(QObject):
 
 
 def is_bright(image: Layer | None) -> bool:
-    """Say whether most of an image is bright; not as long as nobody has looked."""
-    return image is not None and image.metadata.get(_LOOK, 0.0) > _BRIGHT
+    """Say whether most of a 2D image is bright; not as long as nobody has looked, nor of stacks: none was measured."""
+    if image is None or not axes_of(image) or len(spatial_axes(image)) != 2:
+        return False
+    return float(image.metadata.get(_LOOK, 0.0)) > _BRIGHT
 
 
 def run_look(_job: JobContext, pixels: Any, n_plane: int) -> Generator[None, None, float]:
