@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image, Labels
-from napari.utils.colormaps import DirectLabelColormap
+from napari.utils.colormaps import CyclicLabelColormap
 from scipy.ndimage import binary_erosion, find_objects, generate_binary_structure
 
 from napari_spoco._qt.annotate.image_layers import WHOLE
@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from napari.layers import Layer
     from numpy.typing import NDArray
 
-_PICK_COLOURS = {None: "transparent", 1: "#ffe14d59", 2: "#ffe14d", 3: "black"}
-"""Of the object under the pointer: its middle, and two lines at its edge, one of which stands off whatever is below."""
+_PICK_COLOURS = ("transparent", "#ffe14d59", "#ffe14d", "black")
+"""Of the object under the pointer: its middle, and two lines at its edge, one of which stands off whatever is below.
+
+A round of colours, as napari has for labels anyway: the first layer of a session with colours by label takes it half a
+second longer."""
 _PICK_LINE = 2
 """Width of each, in pixels of the screen."""
 
@@ -177,7 +180,7 @@ class ResultLayers:
         self._drop_passing(name)
         how = {"opacity": 0.5, "metadata": {MAKER: identity(image), PASSING: True}, "visible": visible}
         if name == "pick":
-            how |= {"opacity": 1.0, "colormap": DirectLabelColormap(color_dict=_PICK_COLOURS)}
+            how |= {"opacity": 1.0, "colormap": CyclicLabelColormap(colors=_PICK_COLOURS, background_value=0)}
         layer = Labels(labels, name=f"{image.name} {name}", **how, **placed)
         if not visible:
             self._hidden.add(name)
@@ -224,7 +227,7 @@ class ResultLayers:
 
 
 def _outlined(mask: NDArray[np.bool_], width: int) -> NDArray[np.uint8]:
-    """Return a mask (*spatial) as the keys of `_PICK_COLOURS`, each line so many pixels wide in the last two axes."""
+    """Return a mask (*spatial) as places in `_PICK_COLOURS`, each line so many pixels wide in the last two axes."""
     cross = generate_binary_structure(2, 1).reshape((1,) * (mask.ndim - 2) + (3, 3))
     outlined = 3 * mask.astype(np.uint8)
     for box in find_objects(mask.view(np.uint8)):  # one, or none
