@@ -22,6 +22,9 @@ from napari_spoco._qt.field_marks import FieldMark
 from napari_spoco._qt.parts import sentence, show_tone
 from napari_spoco._qt.spin_boxes import FloatEditor
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 _AXES = "ZYX"
 _BLANK = "?"
 _FIELD_WIDTH = 44
@@ -40,9 +43,6 @@ _ALIKE_HELP = (
 )
 _MOST_NAMES = 8
 """Of images in a tooltip."""
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class ShownVoxelSize(NamedTuple):
