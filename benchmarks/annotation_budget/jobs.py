@@ -48,6 +48,7 @@ def grid(minutes: float | None = None) -> list[Job]:
         ("em", "dense", "100%", (0, 1, 2), (3, 10)),
         ("em", "sparse", "10%+strokes", (0, 1, 2), (10, 30)),
         ("em", "sparse", "10%+strokes", (0,), (60,)),
+        ("em", "no-consistency no-push unet", "10%+strokes", (0, 1, 2), (10,)),
         ("em", "transfer sparse-full sparse-ball discriminative", "10%+strokes", (0, 1, 2), (3,)),
         ("em", "sparse", "10%", (0, 1, 2), (3,)),
         # Stacks
