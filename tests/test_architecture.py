@@ -26,23 +26,16 @@ FLOORS = {
     "models": 2,
     "segmentation": 3,
     "training": 4,
-    "project_file": 2,
-    "project_images": 2,
-    "project_lock": 2,
-    "project_runs": 2,
     "project": 5,
     "pictures": 5,
     "review": 4,
     "whole_image": 5,
     "batch": 6,
-    "batch_images": 5,
-    "batch_report": 5,
     "demo": 6,
     "cli": 7,
     "_qt": 7,
 }
-PROJECT = ("project_file", "project_images", "project_lock", "project_runs", "project")
-LIGHT = ("config", "config_files", "data", *PROJECT, "_qt")
+LIGHT = ("config", "config_files", "data", "project", "_qt")
 # What napari_spoco.cli may start, and only inside of a function: `napari-spoco demo --gui`.
 LATE = {("cli", "_qt")}
 
@@ -180,7 +173,7 @@ def modules_in(*rooms: str) -> list[str]:
     [
         pytest.param([PACKAGE], (*WINDOW, *NETWORKS, "numpy", "pydantic"), id="package"),
         pytest.param(modules_in("config", "config_files", "data"), (*WINDOW, *NETWORKS), id="data"),
-        pytest.param(modules_in(*PROJECT), (*WINDOW, *NETWORKS), id="project"),
+        pytest.param(modules_in("project"), (*WINDOW, *NETWORKS), id="project"),
         pytest.param(modules_in("models", "segmentation", "training", "demo", "cli"), WINDOW, id="no window"),
         pytest.param(modules_in("cli"), (*WINDOW, *NETWORKS), id="command line without networks"),
         pytest.param(modules_in("_qt"), NETWORKS, id="window without networks"),

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_spoco.batch import read_batch_config, run_batch
+    from napari_spoco.batch.batch import read_batch_config, run_batch
     from napari_spoco.config import (
         TRAINING_PRESETS,
         AnnotationConfig,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from napari_spoco.models.checkpoint import EmbeddingModel, load_model, save_model
     from napari_spoco.models.foreign import import_checkpoint
     from napari_spoco.models.package_import import import_package
-    from napari_spoco.project import Project
+    from napari_spoco.project.project import Project
     from napari_spoco.segmentation.affinities import embedding_affinities
     from napari_spoco.segmentation.clustering import segment_consistency, segment_hdbscan, segment_mean_shift
     from napari_spoco.segmentation.edges import segment_between_edges
@@ -109,7 +109,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "batch": ("read_batch_config", "run_batch"),
+    "batch.batch": ("read_batch_config", "run_batch"),
     "config": (
         "TRAINING_PRESETS",
         "AnnotationConfig",
@@ -131,7 +131,7 @@ _HOMES = {
     "models.checkpoint": ("EmbeddingModel", "load_model", "save_model"),
     "models.foreign": ("import_checkpoint",),
     "models.package_import": ("import_package",),
-    "project": ("Project",),
+    "project.project": ("Project",),
     "segmentation.affinities": ("embedding_affinities",),
     "segmentation.clustering": ("segment_consistency", "segment_hdbscan", "segment_mean_shift"),
     "segmentation.edges": ("segment_between_edges",),

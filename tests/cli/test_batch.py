@@ -8,7 +8,7 @@ import pytest
 import tifffile
 import yaml
 
-from napari_spoco import batch
+from napari_spoco.batch import batch
 from napari_spoco.data.samples import load_nuclei
 
 

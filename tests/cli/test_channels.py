@@ -10,7 +10,7 @@ import tifffile
 import yaml
 
 from napari_spoco.models.checkpoint import load_model
-from napari_spoco.project import Project
+from napari_spoco.project.project import Project
 
 
 @pytest.fixture

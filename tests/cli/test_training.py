@@ -19,7 +19,7 @@ from napari_spoco.config import AnnotationConfig, TrainingConfig
 from napari_spoco.config_files import read_training_config
 from napari_spoco.data.annotations import BACKGROUND, UNLABELED
 from napari_spoco.models.checkpoint import load_model
-from napari_spoco.project import Project
+from napari_spoco.project.project import Project
 from napari_spoco.training import trainer as trainer_module
 from napari_spoco.training.reports import LossTerms, StepReport
 from napari_spoco.training.trainer import Trainer, TrainingResult

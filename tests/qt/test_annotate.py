@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QApplication, QDialog, QDialogButtonBox, QListView, Q
 from napari_spoco._qt.annotate import annotation_job, import_form
 from napari_spoco._qt.annotate.annotation_status import ACTIONS, AnnotationStatus, advise
 from napari_spoco._qt.annotate.object_list import ListedObjects, ObjectList
-from napari_spoco._qt.files_job import summarize
+from napari_spoco._qt.jobs.files_job import summarize
 from napari_spoco._qt.keys import napari_keys
 from napari_spoco._qt.review.review_status import ACTIONS as REVIEW_ACTIONS
 from napari_spoco.config import AnnotationConfig

@@ -14,12 +14,12 @@ from napari_spoco._qt import paths
 from napari_spoco._qt.batch.batch_job import BatchPlanned, TileDone, run
 from napari_spoco._qt.batch.batch_tab import BatchTab
 from napari_spoco._qt.batch.batching import Batching, describe, summarize
+from napari_spoco._qt.jobs.worker import JobContext
 from napari_spoco._qt.notices import Notice
 from napari_spoco._qt.segment.segment_tab import SegmentTab
 from napari_spoco._qt.session import SessionState
-from napari_spoco._qt.worker import JobContext
-from napari_spoco.batch import ImageDone, ImageStarted, read_batch_config
-from napari_spoco.batch_report import REPORT_NAME
+from napari_spoco.batch.batch import ImageDone, ImageStarted, read_batch_config
+from napari_spoco.batch.report import REPORT_NAME
 from napari_spoco.config import BatchConfig, NetworkConfig, SegmentationConfig
 from napari_spoco.config_files import write_yaml
 from napari_spoco.segmentation import prediction

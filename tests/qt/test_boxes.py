@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from napari.layers import Labels, Shapes
 
-from napari_spoco._qt.layers import read_boxes
+from napari_spoco._qt.layers.layers import read_boxes
 
 
 def rectangle(*corners: tuple[float, ...]) -> np.ndarray:

@@ -11,13 +11,13 @@ import torch
 from napari.layers import Image, Labels
 from qtpy.QtCore import QPoint, Qt
 
-from napari_spoco._qt import image_axes, layers
 from napari_spoco._qt.annotate.image_form import MOST_BOXES, ImageForm, ShownImage
-from napari_spoco._qt.layer_view import pixel_under, visible_box
+from napari_spoco._qt.layers import image_axes, layers
+from napari_spoco._qt.layers.layer_view import pixel_under, visible_box
 from napari_spoco._qt.session import SessionState
 from napari_spoco.config import NetworkConfig
 from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, save_model
-from napari_spoco.project import Project
+from napari_spoco.project.project import Project
 
 
 def make_image(shape: tuple[int, ...] = (64, 64)) -> np.ndarray:

@@ -11,11 +11,11 @@ import torch
 from napari.layers import Image
 from qtpy.QtCore import QPoint, Qt
 
-from napari_spoco._qt import image_axes, layers
 from napari_spoco._qt.annotate.channel_layers import likely_channels
 from napari_spoco._qt.annotate.channel_looks import looks_of, split
 from napari_spoco._qt.annotate.combining import combined
 from napari_spoco._qt.annotate.image_layers import parts_of
+from napari_spoco._qt.layers import image_axes, layers
 from napari_spoco._qt.session import SessionState
 from napari_spoco.config import NetworkConfig
 from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, save_model

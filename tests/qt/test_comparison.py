@@ -7,13 +7,13 @@ import pytest
 from qtpy.QtCore import Qt
 from skimage.color import rgb2lab
 
-from napari_spoco._qt.layers import label_colours, labels_layers
+from napari_spoco._qt.jobs.worker import JobContext
+from napari_spoco._qt.layers.layers import label_colours, labels_layers
+from napari_spoco._qt.layers.sources import Geometry
 from napari_spoco._qt.segment.comparison_job import find_boxes, run_comparison
 from napari_spoco._qt.segment.earlier_result import ModelInUse
 from napari_spoco._qt.segment.mistake_layer import COLOURS
 from napari_spoco._qt.segment.segmentation_job import measure_features
-from napari_spoco._qt.sources import Geometry
-from napari_spoco._qt.worker import JobContext
 from napari_spoco.config import SegmentationConfig
 
 CONTEXT = JobContext(lambda _: None, lambda: False)
@@ -356,7 +356,7 @@ def test_no_features_where_units_have_no_common_measure() -> None:
 
 
 def test_features_go_with_the_objects_that_they_describe(viewer) -> None:
-    from napari_spoco._qt import layers
+    from napari_spoco._qt.layers import layers
 
     labels = viewer.add_labels(make_truth(), name="objects")
     geometry = Geometry((1.0, 1.0), ("pixel",) * 2, ("y", "x"))

@@ -12,7 +12,7 @@ from napari.layers._source import layer_source
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
-from napari_spoco._qt import layers
+from napari_spoco._qt.layers import layers
 from napari_spoco._qt.session import SessionState
 from napari_spoco.config import NetworkConfig
 from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, save_model

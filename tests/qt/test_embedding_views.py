@@ -14,9 +14,10 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
-from napari_spoco._qt import layers, paths
+from napari_spoco._qt import paths
 from napari_spoco._qt.embeddings.picking_job import Picked
 from napari_spoco._qt.embeddings.pointing import Pointing
+from napari_spoco._qt.layers import layers
 from napari_spoco.config import NetworkConfig
 from napari_spoco.segmentation import prediction
 

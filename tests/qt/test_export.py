@@ -14,9 +14,9 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_spoco._qt import paths
 from napari_spoco._qt.export_tab import ExportTab
-from napari_spoco._qt.files_job import LabelsToWrite, save_package, write_labels_layer
-from napari_spoco._qt.layers import MAKER, identity
-from napari_spoco._qt.worker import JobContext
+from napari_spoco._qt.jobs.files_job import LabelsToWrite, save_package, write_labels_layer
+from napari_spoco._qt.jobs.worker import JobContext
+from napari_spoco._qt.layers.layers import MAKER, identity
 from napari_spoco.config import BatchConfig, NetworkConfig
 from napari_spoco.data.images import read_image, read_labels
 

@@ -9,9 +9,9 @@ from qtpy.QtGui import QHelpEvent, QWheelEvent
 from qtpy.QtWidgets import QApplication, QComboBox, QLabel, QToolTip
 from superqt import QCollapsible
 
-from napari_spoco._qt.editors import ChoiceEditor, make_editor
-from napari_spoco._qt.forms import ModelForm, read_parameters
-from napari_spoco._qt.spin_boxes import FloatEditor, IntEditor
+from napari_spoco._qt.forms.editors import ChoiceEditor, make_editor
+from napari_spoco._qt.forms.forms import ModelForm, read_parameters
+from napari_spoco._qt.forms.spin_boxes import FloatEditor, IntEditor
 from napari_spoco.config import (
     TRAINING_PRESETS,
     AdversarialConfig,

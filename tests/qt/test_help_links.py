@@ -9,8 +9,8 @@ import pytest
 from qtpy.QtCore import Qt, QUrl
 from qtpy.QtGui import QDesktopServices
 
-from napari_spoco._qt import help_links
-from napari_spoco._qt.help_links import PLACES, anchor, docs_folder, render
+from napari_spoco._qt.forms import help_links
+from napari_spoco._qt.forms.help_links import PLACES, anchor, docs_folder, render
 
 
 @pytest.fixture

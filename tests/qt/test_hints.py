@@ -10,7 +10,7 @@ import pytest
 from tests.qt.conftest import make_image
 
 from napari_spoco._qt.hints import BUSY_HINTS, HINTS, next_step, warn
-from napari_spoco._qt.layers import MAKER, identity
+from napari_spoco._qt.layers.layers import MAKER, identity
 from napari_spoco._qt.session import SessionFacts, SessionState, Start
 
 IDLE = SessionState.IDLE

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from napari_spoco._qt.hints import next_step, warn
-from napari_spoco._qt.image_look import find_median, is_bright, run_look
-from napari_spoco._qt.model_fit import find_mismatch, find_unlike
+from napari_spoco._qt.jobs.worker import JobContext
+from napari_spoco._qt.layers.image_look import find_median, is_bright, run_look
+from napari_spoco._qt.model.model_fit import find_mismatch, find_unlike
 from napari_spoco._qt.session import SessionFacts, SessionState
-from napari_spoco._qt.worker import JobContext
 from napari_spoco.data.images import read_image
 from napari_spoco.models.registry import shipped_path
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from napari_spoco._qt import notices
-from napari_spoco._qt.job_bar import JobBar
-from napari_spoco._qt.job_steps import FINDING, FindingSteps, JobStep
-from napari_spoco._qt.spin_boxes import FloatEditor
+from napari_spoco._qt.forms.spin_boxes import FloatEditor
+from napari_spoco._qt.jobs.job_bar import JobBar
+from napari_spoco._qt.jobs.job_steps import FINDING, FindingSteps, JobStep
 from napari_spoco._qt.train.step_pace import StepPace
 from napari_spoco.training.reports import LossTerms, StepReport, TrainingFinished
 

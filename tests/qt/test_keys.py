@@ -17,7 +17,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_spoco._qt.annotate import annotation_status
-from napari_spoco._qt.help_links import docs_folder
+from napari_spoco._qt.forms.help_links import docs_folder
 from napari_spoco._qt.keys import KeyChoice, LayerKeys, napari_keys, normalize
 from napari_spoco._qt.review import review_status
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from napari.layers import Image
 
-from napari_spoco._qt import layers
 from napari_spoco._qt.annotate.image_layers import WHOLE
-from napari_spoco._qt.result_layers import ResultLayers
+from napari_spoco._qt.layers import layers
+from napari_spoco._qt.layers.result_layers import ResultLayers
 
 GEOMETRY_2D = {
     "scale": (0.5, 0.25),

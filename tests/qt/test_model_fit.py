@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from napari.layers import Image
 
-from napari_spoco._qt.image_axes import set_axes
-from napari_spoco._qt.model_fit import find_mismatch
+from napari_spoco._qt.layers.image_axes import set_axes
+from napari_spoco._qt.model.model_fit import find_mismatch
 from napari_spoco.config import NetworkConfig
 from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, save_model
 from napari_spoco.models.header import read_header

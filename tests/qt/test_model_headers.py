@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from napari_spoco._qt import model_headers
-from napari_spoco._qt.model_headers import header_of
+from napari_spoco._qt.model import model_headers
+from napari_spoco._qt.model.model_headers import header_of
 from napari_spoco._qt.session import SessionState
 from napari_spoco.config import NetworkConfig
 from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, save_model

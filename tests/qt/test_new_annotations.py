@@ -11,7 +11,7 @@ from napari.components import ViewerModel
 from napari_spoco._qt.annotate.annotate_tab import AnnotateTab
 from napari_spoco._qt.annotate.new_annotations import NewAnnotations
 from napari_spoco._qt.embeddings.picking_job import Picked
-from napari_spoco._qt.layers import LINK, MAKER, identity
+from napari_spoco._qt.layers.layers import LINK, MAKER, identity
 from napari_spoco._qt.review.review_job import AcceptedObjects
 
 PICKED = Picked(np.ones((2, 3), bool), (4, 5))

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from napari_spoco._qt import preparation
-from napari_spoco._qt.preparation import Preparation
+from napari_spoco._qt.jobs import preparation
+from napari_spoco._qt.jobs.preparation import Preparation
 from napari_spoco.training.default_device import DefaultDevice
 
 

@@ -20,8 +20,8 @@ from napari_spoco._qt.project.projects import Projects
 from napari_spoco._qt.session import SessionState
 from napari_spoco._qt.widget import SpocoWidget
 from napari_spoco.config import AnnotationConfig
-from napari_spoco.project import Project
-from napari_spoco.project_lock import is_locked
+from napari_spoco.project.lock import is_locked
+from napari_spoco.project.project import Project
 
 
 @pytest.fixture(autouse=True)

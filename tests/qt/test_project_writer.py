@@ -11,7 +11,7 @@ import pytest
 from napari_spoco._qt.project.project_session import KeptImage, KeptSession
 from napari_spoco._qt.project.project_writer import ProjectWriter
 from napari_spoco._qt.review.review_notes import ReviewNote
-from napari_spoco.project_file import Placement, ReviewDecisions
+from napari_spoco.project.file import Placement, ReviewDecisions
 from napari_spoco.review.editing import delete
 from napari_spoco.review.history import EditHistory
 

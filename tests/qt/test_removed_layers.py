@@ -12,7 +12,7 @@ from tests.qt.test_project_window import begin_review, find_objects, leave, unti
 from napari_spoco._qt.project import project_job, projects
 from napari_spoco._qt.project.project_folders import ProjectFolders
 from napari_spoco._qt.session import SessionState
-from napari_spoco.project import Project
+from napari_spoco.project.project import Project
 
 HOURS = 10_000_000
 """Milliseconds: no save comes of itself."""

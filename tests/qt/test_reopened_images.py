@@ -8,11 +8,11 @@ import numpy as np
 from qtpy.QtCore import Qt
 
 from napari_spoco._qt.annotate.image_layers import parts_of
-from napari_spoco._qt.image_axes import voxel_size
+from napari_spoco._qt.layers.image_axes import voxel_size
 from napari_spoco._qt.train.run_images import ImageWish
 from napari_spoco._qt.widget import SpocoWidget
-from napari_spoco.project import Project
-from napari_spoco.project_lock import is_locked
+from napari_spoco.project.lock import is_locked
+from napari_spoco.project.project import Project
 
 
 def make_image(seed: int = 0) -> np.ndarray:

@@ -13,7 +13,7 @@ from napari_spoco._qt.project import projects
 from napari_spoco._qt.session import SessionState
 from napari_spoco._qt.widget import SpocoWidget
 from napari_spoco.config import NetworkConfig
-from napari_spoco.project_file import ProjectWork
+from napari_spoco.project.file import ProjectWork
 
 BY_SHAPE = "shape and size alone"
 

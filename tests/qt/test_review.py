@@ -12,13 +12,13 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QWidget
 from skimage.color import rgb2lab
 
-from napari_spoco._qt.layers import LINK, MAKER, identity
+from napari_spoco._qt.jobs.worker import JobContext
+from napari_spoco._qt.layers.layers import LINK, MAKER, identity
 from napari_spoco._qt.review import review_job
 from napari_spoco._qt.review.review_job import Subject, run_measuring
 from napari_spoco._qt.review.review_status import ACTIONS, ReviewStatus, locked
 from napari_spoco._qt.review.review_tab import ReviewTab
 from napari_spoco._qt.review.reviewing import Reviewing
-from napari_spoco._qt.worker import JobContext
 from napari_spoco.data.resampling import Resampling
 from napari_spoco.review.measures import ObjectMeasures
 from napari_spoco.review.queue import ReviewQueue

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from napari_spoco._qt import paths
-from napari_spoco._qt.job_steps import FINDING
+from napari_spoco._qt.jobs.job_steps import FINDING
 from napari_spoco._qt.session import SessionState
 from napari_spoco.config import NetworkConfig
 from napari_spoco.data.annotations import BACKGROUND

@@ -10,7 +10,7 @@ from qtpy.QtCore import Qt
 from skimage.color import rgb2lab
 
 from napari_spoco._qt.annotate.stroke_colours import COLOURS, StrokeColours
-from napari_spoco._qt.label_colours import keep_apart, with_own_colours
+from napari_spoco._qt.layers.label_colours import keep_apart, with_own_colours
 
 WHITE, MAGENTA = (255, 255, 255, 255), (255, 0, 255, 255)
 BOTH = {"background_label": 100, "ignore_label": 200}

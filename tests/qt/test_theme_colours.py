@@ -10,8 +10,8 @@ from napari.utils.theme import get_theme
 from qtpy.QtGui import QColor, QPalette
 from qtpy.QtWidgets import QLineEdit
 
+from napari_spoco._qt.looks.theme_colours import contrast, legible, style_sheet
 from napari_spoco._qt.notices import Notice
-from napari_spoco._qt.theme_colours import contrast, legible, style_sheet
 from napari_spoco._qt.train.loss_plot import _TERM_COLOURS
 from napari_spoco.training.reports import LossTerms, ScoreReport, StepReport
 

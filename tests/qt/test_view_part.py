@@ -9,8 +9,8 @@ from napari_spoco._qt import paths
 from napari_spoco._qt.embeddings import embedding_job, view_part
 from napari_spoco._qt.embeddings.embedding_job import Embedder, EmbeddingInputs
 from napari_spoco._qt.embeddings.view_part import ViewPart, cut_inputs, part_around
+from napari_spoco._qt.layers.sources import Geometry, ImageSource
 from napari_spoco._qt.segment import view_preview
-from napari_spoco._qt.sources import Geometry, ImageSource
 from napari_spoco.config import NetworkConfig, SegmentationConfig
 from napari_spoco.data.resampling import Resampling
 from napari_spoco.segmentation import prediction

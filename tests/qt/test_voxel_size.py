@@ -12,10 +12,10 @@ from tests.qt.conftest import make_image, paint
 from napari_spoco._qt.annotate.voxel_form import ShownVoxelSize, describe
 from napari_spoco._qt.annotate.voxel_job import run_reading
 from napari_spoco._qt.annotate.voxel_scaling import layers_on, set_voxel_size
-from napari_spoco._qt.image_axes import voxel_size
-from napari_spoco._qt.layers import MAKER
-from napari_spoco._qt.model_fit import find_unknown_size
-from napari_spoco._qt.worker import JobContext
+from napari_spoco._qt.jobs.worker import JobContext
+from napari_spoco._qt.layers.image_axes import voxel_size
+from napari_spoco._qt.layers.layers import MAKER
+from napari_spoco._qt.model.model_fit import find_unknown_size
 from napari_spoco.models.registry import shipped_path
 
 SIZE = (0.235, 0.15, 0.15)

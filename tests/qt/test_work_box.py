@@ -12,8 +12,8 @@ from napari_spoco._qt.annotate.annotation_status import AnnotationStatus
 from napari_spoco._qt.annotate.box_places import place_in, whole_of
 from napari_spoco._qt.annotate.image_layers import WHOLE
 from napari_spoco._qt.annotate.work_box import describe_part
-from napari_spoco._qt.layer_view import visible_box
-from napari_spoco._qt.layers import LINK, identity
+from napari_spoco._qt.layers.layer_view import visible_box
+from napari_spoco._qt.layers.layers import LINK, identity
 from napari_spoco._qt.project import projects
 
 GEOMETRY = {"scale": (2.0, 0.5, 0.5), "translate": (4.0, -3.0, 9.0), "units": ("micrometer",) * 3}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 import pytest
 from qtpy.QtCore import QObject
 
-from napari_spoco._qt.worker import GeneratorWorker, Job, JobContext
+from napari_spoco._qt.jobs.worker import GeneratorWorker, Job, JobContext
 
 
 class Ears(QObject):

@@ -17,16 +17,18 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_spoco._qt import files_job, model_job, notices
+from napari_spoco._qt import notices
 from napari_spoco._qt.embeddings import embedding_job
-from napari_spoco._qt.job_steps import JobStep
+from napari_spoco._qt.jobs import files_job
+from napari_spoco._qt.jobs.job_steps import JobStep
+from napari_spoco._qt.jobs.worker import Job, SideJob
+from napari_spoco._qt.model import model_job
 from napari_spoco._qt.notices import Notice
 from napari_spoco._qt.segment import segmentation_job
 from napari_spoco._qt.session import SessionState, Start
 from napari_spoco._qt.train import training_job
 from napari_spoco._qt.train.run_folders import Run, can_be_resumed, model_in, model_name
 from napari_spoco._qt.train.step_pace import StepPace
-from napari_spoco._qt.worker import Job, SideJob
 from napari_spoco.training.process import TrainingProcess
 from napari_spoco.training.reports import (
     ScoreReport,

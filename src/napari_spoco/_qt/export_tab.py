@@ -9,12 +9,12 @@ from qtpy.compat import isalive
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton
 
-from napari_spoco._qt import layers
 from napari_spoco._qt.annotate.image_layers import newest_objects, owner, parts_of
-from napari_spoco._qt.editors import ChoiceEditor, ignore_wheel
-from napari_spoco._qt.files_job import LabelsToWrite
-from napari_spoco._qt.layer_choice import LayerChoice
-from napari_spoco._qt.parts import buttons, line, row, sentence, show_control
+from napari_spoco._qt.forms.editors import ChoiceEditor, ignore_wheel
+from napari_spoco._qt.forms.layer_choice import LayerChoice
+from napari_spoco._qt.forms.parts import buttons, line, row, sentence, show_control
+from napari_spoco._qt.jobs.files_job import LabelsToWrite
+from napari_spoco._qt.layers import layers
 from napari_spoco._qt.paths import LABEL_FILES
 from napari_spoco._qt.tabs import Tab
 

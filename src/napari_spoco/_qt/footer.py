@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHBoxLayout, QPlainTextEdit, QPushButton, QToolButton, QVBoxLayout, QWidget
 
-from napari_spoco._qt.folder_button import FolderButton
-from napari_spoco._qt.job_bar import JobBar
-from napari_spoco._qt.job_steps import JobStep
+from napari_spoco._qt.forms.folder_button import FolderButton
+from napari_spoco._qt.forms.parts import folded, line, row, sentence, show_tone
+from napari_spoco._qt.jobs.job_bar import JobBar
+from napari_spoco._qt.jobs.job_steps import JobStep
 from napari_spoco._qt.notices import Notice, time_left
-from napari_spoco._qt.parts import folded, line, row, sentence, show_tone
 from napari_spoco._qt.segment.tile_pace import TilePace
 
 if TYPE_CHECKING:

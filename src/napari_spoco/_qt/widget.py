@@ -12,7 +12,6 @@ from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from napari_spoco._qt import paths
-from napari_spoco._qt.activity import Activity
 from napari_spoco._qt.annotate.annotate_tab import AnnotateTab
 from napari_spoco._qt.annotate.annotated_images import AnnotatedImages
 from napari_spoco._qt.annotate.annotating import Annotating
@@ -31,17 +30,19 @@ from napari_spoco._qt.embeddings.embeddings_tab import EmbeddingsTab
 from napari_spoco._qt.export_tab import ExportTab
 from napari_spoco._qt.files import Files
 from napari_spoco._qt.footer import Footer
-from napari_spoco._qt.help_links import HelpButton
+from napari_spoco._qt.forms.help_links import HelpButton
+from napari_spoco._qt.forms.parts import show_control
 from napari_spoco._qt.hints import next_step, warn
-from napari_spoco._qt.image_axes import voxel_size
-from napari_spoco._qt.image_look import ImageLook, is_bright
-from napari_spoco._qt.model_fit import find_mismatch, find_unknown_size, find_unlike
-from napari_spoco._qt.parts import show_control
+from napari_spoco._qt.jobs.activity import Activity
+from napari_spoco._qt.jobs.preparation import Preparation, warm_up
+from napari_spoco._qt.layers.image_axes import voxel_size
+from napari_spoco._qt.layers.image_look import ImageLook, is_bright
+from napari_spoco._qt.layers.result_layers import ResultLayers
+from napari_spoco._qt.looks.theme_colours import style_sheet
+from napari_spoco._qt.model.model_fit import find_mismatch, find_unknown_size, find_unlike
 from napari_spoco._qt.preferences import Preferences, find_page
-from napari_spoco._qt.preparation import Preparation, warm_up
 from napari_spoco._qt.project.project_forms import ProjectForms
 from napari_spoco._qt.project.projects import Projects
-from napari_spoco._qt.result_layers import ResultLayers
 from napari_spoco._qt.review.review_tab import ReviewTab
 from napari_spoco._qt.review.reviewing import Reviewing
 from napari_spoco._qt.segment.comparing import Comparing
@@ -50,7 +51,6 @@ from napari_spoco._qt.segment.segment_tab import SegmentTab
 from napari_spoco._qt.segment.segmenting import Segmenting
 from napari_spoco._qt.session import SessionFacts, SessionState, derive_controls
 from napari_spoco._qt.tabs import Tabs
-from napari_spoco._qt.theme_colours import style_sheet
 from napari_spoco._qt.train.train_tab import TrainTab
 from napari_spoco._qt.train.training import Training
 from napari_spoco.training.process import TrainingProcess
@@ -61,8 +61,8 @@ if TYPE_CHECKING:
     import napari.viewer
     from napari.layers import Layer
 
+    from napari_spoco._qt.jobs.preparation import WarmUp
     from napari_spoco._qt.notices import Notice
-    from napari_spoco._qt.preparation import WarmUp
     from napari_spoco._qt.review.review_job import AcceptedObjects
     from napari_spoco._qt.train.training_job import Process
     from napari_spoco.training.process import TrainingRequest

@@ -13,7 +13,7 @@ from napari_spoco.cli.settings import Channels, Device, SetValues, given, read_c
 from napari_spoco.cli.terminal import console, sentences
 
 if TYPE_CHECKING:
-    from napari_spoco.batch import ImageDone
+    from napari_spoco.batch.batch import ImageDone
     from napari_spoco.config import BatchConfig
 
 _STYLES = {"failed": "red", "skipped": "dim", "stopped": "yellow"}
@@ -45,7 +45,7 @@ def batch(
     Images whose results are there already are left out, so a batch that was stopped goes on where it was. A report,
     batch_report.csv, lies with the results; the exit code is 1 if an image failed.
     """
-    from napari_spoco.batch import read_batch_config
+    from napari_spoco.batch.batch import read_batch_config
     from napari_spoco.config import BatchConfig
     from napari_spoco.config_files import change_config, set_values, write_yaml
 
@@ -66,8 +66,8 @@ def batch(
 
 def _run(config: BatchConfig) -> bool:
     """Run the batch; returns whether an image failed, and leaves with the signal's exit code if it was stopped."""
-    from napari_spoco.batch import ImageDone, run_batch
-    from napari_spoco.batch_report import REPORT_NAME
+    from napari_spoco.batch.batch import ImageDone, run_batch
+    from napari_spoco.batch.report import REPORT_NAME
 
     states: list[str] = []
     bar = Progress(

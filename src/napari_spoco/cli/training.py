@@ -32,7 +32,7 @@ from napari_spoco.cli.terminal import console, no_empty_folder, sentences
 from napari_spoco.cli.training_data import TrainingData, read_files, read_project
 from napari_spoco.config import TrainingConfig
 from napari_spoco.config_files import read_config
-from napari_spoco.project import Project
+from napari_spoco.project.project import Project
 from napari_spoco.training.reports import StepReport
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_spoco.config import TrainingConfig
-    from napari_spoco.project import Project
+    from napari_spoco.project.project import Project
 
     Box = tuple[slice, ...]
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton
 
-from napari_spoco._qt import layers
 from napari_spoco._qt.annotate.annotation_status import ACTIONS, IMPORT, PAINTING, TOOLS, WORK_BOX
 from napari_spoco._qt.annotate.counting import Counting
 from napari_spoco._qt.annotate.image_form import ImageForm
 from napari_spoco._qt.annotate.import_form import ImportForm
 from napari_spoco._qt.annotate.object_list import ObjectList
 from napari_spoco._qt.annotate.stroke_colours import COLOURS, STROKE_ACTIONS
-from napari_spoco._qt.files_job import AnnotationSummary
-from napari_spoco._qt.layer_choice import LayerChoice
-from napari_spoco._qt.parts import buttons, folded, row, sentence
-from napari_spoco._qt.swatches import underline
+from napari_spoco._qt.forms.layer_choice import LayerChoice
+from napari_spoco._qt.forms.parts import buttons, folded, row, sentence
+from napari_spoco._qt.forms.swatches import underline
+from napari_spoco._qt.jobs.files_job import AnnotationSummary
+from napari_spoco._qt.layers import layers
 from napari_spoco._qt.tabs import Tab
 from napari_spoco.config import AnnotationConfig
 

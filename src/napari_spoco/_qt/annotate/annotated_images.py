@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
-from napari_spoco._qt import layers
 from napari_spoco._qt.annotate.image_layers import ImageStage, newest_objects, owner
-from napari_spoco._qt.image_axes import voxel_size
+from napari_spoco._qt.layers import layers
+from napari_spoco._qt.layers.image_axes import voxel_size
 from napari_spoco._qt.train.run_images import RunImage, read_run_images
 from napari_spoco._qt.train.training_job import AnnotatedSource
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
     from napari_spoco._qt.annotate.annotate_tab import AnnotateTab
-    from napari_spoco._qt.layer_choice import LayerChoice
+    from napari_spoco._qt.forms.layer_choice import LayerChoice
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from napari_spoco._qt.annotate.object_list import ListedObjects
 from napari_spoco._qt.annotate.pixel_changes import PixelChanges
 from napari_spoco._qt.annotate.stroke_labels import StrokeLabels
 from napari_spoco._qt.annotate.work_box import WorkBoxes
-from napari_spoco._qt.image_axes import is_readable
 from napari_spoco._qt.keys import KeyChoice, LayerKeys
-from napari_spoco._qt.layer_view import look_at, plane_axis
-from napari_spoco._qt.layers import labels_pixels, spatial_shape
+from napari_spoco._qt.layers.image_axes import is_readable
+from napari_spoco._qt.layers.layer_view import look_at, plane_axis
+from napari_spoco._qt.layers.layers import labels_pixels, spatial_shape
 from napari_spoco._qt.notices import Notice, failure
 from napari_spoco.data.annotations import BACKGROUND, IGNORE
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
     from napari_spoco._qt.annotate.annotate_tab import AnnotateTab
-    from napari_spoco._qt.files_job import AnnotationSummary
+    from napari_spoco._qt.jobs.files_job import AnnotationSummary
     from napari_spoco._qt.notices import Tone
     from napari_spoco._qt.train.training_settings import TrainingSettings
 

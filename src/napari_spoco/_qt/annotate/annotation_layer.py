@@ -13,9 +13,9 @@ from napari.layers import Image, Labels, Shapes
 
 from napari_spoco._qt.annotate.image_layers import PARTS, WHOLE
 from napari_spoco._qt.annotate.stroke_labels import KEPT
-from napari_spoco._qt.image_axes import axes_of, given_names, name_channels, set_axes, with_channel_axis
-from napari_spoco._qt.layer_view import displayed_axes, visible_box
-from napari_spoco._qt.layers import LINK, identity, spatial_shape, transforms
+from napari_spoco._qt.layers.image_axes import axes_of, given_names, name_channels, set_axes, with_channel_axis
+from napari_spoco._qt.layers.layer_view import displayed_axes, visible_box
+from napari_spoco._qt.layers.layers import LINK, identity, spatial_shape, transforms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from napari_spoco._qt.files_job import AnnotationSummary
+from napari_spoco._qt.jobs.files_job import AnnotationSummary
 from napari_spoco._qt.review.review_status import Action
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import numpy as np
 
 from napari_spoco._qt.annotate.annotation_layer import find_layer
 from napari_spoco._qt.annotate.image_layers import WHOLE
-from napari_spoco._qt.image_axes import spatial_axes
-from napari_spoco._qt.layers import image_layers, labels_layers, linked_image, spatial_shape
+from napari_spoco._qt.layers.image_axes import spatial_axes
+from napari_spoco._qt.layers.layers import image_layers, labels_layers, linked_image, spatial_shape
 
 if TYPE_CHECKING:
     import napari.viewer

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_spoco._qt import image_axes, layers
+from napari_spoco._qt.layers import image_axes, layers
 
 if TYPE_CHECKING:
     import napari.viewer

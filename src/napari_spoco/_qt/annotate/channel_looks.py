@@ -8,8 +8,8 @@ from napari.layers import Image
 from napari.utils.colormaps import AVAILABLE_COLORMAPS
 from vispy.color import Color
 
-from napari_spoco._qt import image_axes, layers
 from napari_spoco._qt.annotate.image_layers import PARTS
+from napari_spoco._qt.layers import image_axes, layers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

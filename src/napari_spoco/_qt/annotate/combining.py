@@ -12,9 +12,9 @@ from napari.layers import Image
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
-from napari_spoco._qt import image_axes, layers
 from napari_spoco._qt.annotate.channel_layers import likely_channels
 from napari_spoco._qt.annotate.image_layers import PARTS
+from napari_spoco._qt.layers import image_axes, layers
 from napari_spoco._qt.notices import Notice
 from napari_spoco.data.channels import ChannelStack
 

@@ -13,9 +13,9 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Qt, QTimer, Signal
 from qtpy.QtWidgets import QApplication
 
-from napari_spoco._qt import layers
-from napari_spoco._qt.files_job import AnnotationSummary, count_objects, summarize
-from napari_spoco._qt.worker import Job
+from napari_spoco._qt.jobs.files_job import AnnotationSummary, count_objects, summarize
+from napari_spoco._qt.jobs.worker import Job
+from napari_spoco._qt.layers import layers
 from napari_spoco.config import AnnotationConfig
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer
 
-from napari_spoco._qt import layers
 from napari_spoco._qt.annotate.channel_layers import are_channels
 from napari_spoco._qt.annotate.image_layers import are_overlaid, is_annotation, owner, parts_of
+from napari_spoco._qt.layers import layers
 
 if TYPE_CHECKING:
     from collections.abc import Callable

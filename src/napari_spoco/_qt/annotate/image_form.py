@@ -12,8 +12,8 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_spoco._qt.annotate.voxel_form import VoxelForm
-from napari_spoco._qt.editors import ignore_wheel
-from napari_spoco._qt.parts import row, sentence
+from napari_spoco._qt.forms.editors import ignore_wheel
+from napari_spoco._qt.forms.parts import row, sentence
 
 _COLUMNS = 5
 MOST_BOXES = 20

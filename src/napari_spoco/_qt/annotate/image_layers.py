@@ -12,8 +12,8 @@ from weakref import WeakSet
 import numpy as np
 from napari.layers import Image, Labels
 
-from napari_spoco._qt import layers
 from napari_spoco._qt.annotate.channel_layers import are_channels
+from napari_spoco._qt.layers import layers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject
 
-from napari_spoco._qt.parts import one_line
+from napari_spoco._qt.forms.parts import one_line
 
 if TYPE_CHECKING:
-    from napari_spoco._qt.layer_choice import LayerChoice
+    from napari_spoco._qt.forms.layer_choice import LayerChoice
     from napari_spoco._qt.tabs import Tab
 
 _HELP = "Choose another one in the tab Annotate, or select one of its layers in napari's layer list."

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_spoco._qt import image_axes
 from napari_spoco._qt.annotate.image_form import MOST_BOXES, ShownImage
-from napari_spoco._qt.layers import describe_image
+from napari_spoco._qt.layers import image_axes
+from napari_spoco._qt.layers.layers import describe_image
 from napari_spoco._qt.notices import Notice, failure
 from napari_spoco.data.channels import count_channels
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QDialog, QFileDialog, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
-from napari_spoco._qt import layers
-from napari_spoco._qt.layer_choice import LayerChoice
-from napari_spoco._qt.parts import buttons, row
+from napari_spoco._qt.forms.layer_choice import LayerChoice
+from napari_spoco._qt.forms.parts import buttons, row
+from napari_spoco._qt.layers import layers
 from napari_spoco.data.label_files import ZARR_SUFFIX
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
-from napari_spoco._qt import layers
 from napari_spoco._qt.annotate.image_layers import owner
+from napari_spoco._qt.layers import layers
 from napari_spoco._qt.notices import Notice
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from qtpy.QtCore import QAbstractTableModel, QItemSelection, QItemSelectionModel
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QAbstractItemView, QApplication, QHeaderView, QTableView
 
-from napari_spoco._qt.files_job import AnnotationSummary
-from napari_spoco._qt.swatches import swatch
+from napari_spoco._qt.forms.swatches import swatch
+from napari_spoco._qt.jobs.files_job import AnnotationSummary
 from napari_spoco.data.annotations import BACKGROUND, IGNORE
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 
 from napari_spoco._qt.annotate import annotation_job, annotation_layer
+from napari_spoco._qt.jobs.worker import SideJob
 from napari_spoco._qt.notices import Notice
-from napari_spoco._qt.worker import SideJob
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from napari.utils.colormaps import CyclicLabelColormap
 
-from napari_spoco._qt.label_colours import keep_apart, rgba, with_own_colours
+from napari_spoco._qt.layers.label_colours import keep_apart, rgba, with_own_colours
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

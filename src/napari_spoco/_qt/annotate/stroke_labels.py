@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from napari.layers import Layer
 
-    from napari_spoco._qt.files_job import AnnotationSummary
+    from napari_spoco._qt.jobs.files_job import AnnotationSummary
     from napari_spoco._qt.train.training_settings import TrainingSettings
     from napari_spoco.config import AnnotationConfig
 

@@ -17,10 +17,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_spoco._qt.editors import ignore_wheel
-from napari_spoco._qt.field_marks import FieldMark
-from napari_spoco._qt.parts import sentence, show_tone
-from napari_spoco._qt.spin_boxes import FloatEditor
+from napari_spoco._qt.forms.editors import ignore_wheel
+from napari_spoco._qt.forms.field_marks import FieldMark
+from napari_spoco._qt.forms.parts import sentence, show_tone
+from napari_spoco._qt.forms.spin_boxes import FloatEditor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ from napari_spoco.data.resampling import in_micrometers
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from napari_spoco._qt.worker import JobContext
+    from napari_spoco._qt.jobs.worker import JobContext
 
 logger = logging.getLogger(__name__)
 SUFFIXES = (".tif", ".tiff")

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from napari.utils.transforms import Affine
 
-from napari_spoco._qt import layers
 from napari_spoco._qt.annotate.channel_layers import are_channels
 from napari_spoco._qt.annotate.image_layers import PARTS, WHOLE, owner
-from napari_spoco._qt.image_axes import spatial_axes, voxel_size
-from napari_spoco._qt.layer_view import displayed_axes
+from napari_spoco._qt.layers import layers
+from napari_spoco._qt.layers.image_axes import spatial_axes, voxel_size
+from napari_spoco._qt.layers.layer_view import displayed_axes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

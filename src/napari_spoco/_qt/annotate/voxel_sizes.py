@@ -17,9 +17,9 @@ from napari_spoco._qt.annotate.image_layers import parts_of
 from napari_spoco._qt.annotate.voxel_form import ShownVoxelSize
 from napari_spoco._qt.annotate.voxel_job import SUFFIXES, run_reading
 from napari_spoco._qt.annotate.voxel_scaling import images_alike, set_voxel_size
-from napari_spoco._qt.image_axes import axes_of, voxel_size
+from napari_spoco._qt.jobs.worker import SideJob
+from napari_spoco._qt.layers.image_axes import axes_of, voxel_size
 from napari_spoco._qt.notices import Notice, failure
-from napari_spoco._qt.worker import SideJob
 
 if TYPE_CHECKING:
     import napari.viewer

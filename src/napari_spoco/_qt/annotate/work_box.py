@@ -9,10 +9,10 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_spoco._qt.annotate import annotation_job, annotation_layer
 from napari_spoco._qt.annotate.box_places import annotations_of, place_in, whole_of
 from napari_spoco._qt.annotate.stroke_labels import KEPT
-from napari_spoco._qt.image_axes import axes_of, pixels_of
-from napari_spoco._qt.layers import add_annotations, spatial_shape
+from napari_spoco._qt.jobs.worker import SideJob
+from napari_spoco._qt.layers.image_axes import axes_of, pixels_of
+from napari_spoco._qt.layers.layers import add_annotations, spatial_shape
 from napari_spoco._qt.notices import Notice
-from napari_spoco._qt.worker import SideJob
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from napari_spoco._qt.worker import JobContext
-    from napari_spoco.batch import ImageDone, ImageStarted
+    from napari_spoco._qt.jobs.worker import JobContext
+    from napari_spoco.batch.batch import ImageDone, ImageStarted
     from napari_spoco.config import BatchConfig
 
 
@@ -37,7 +37,7 @@ def run(
     A cancelled job ends after the current tile, or, where the objects of an image are being looked for already, after
     that image.
     """
-    from napari_spoco.batch import plan_batch, run_batch
+    from napari_spoco.batch.batch import plan_batch, run_batch
 
     yield BatchPlanned(tuple(item.image for item in plan_batch(config)))
 

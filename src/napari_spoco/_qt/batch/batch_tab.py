@@ -10,12 +10,12 @@ from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QListWidget, QListWid
 
 from napari_spoco._qt import paths
 from napari_spoco._qt.batch.batch_table import BatchTable
-from napari_spoco._qt.editors import ChoiceEditor, ignore_wheel, make_editor
-from napari_spoco._qt.forms import ModelForm
-from napari_spoco._qt.parts import buttons, row, sentence, show_control
+from napari_spoco._qt.forms.editors import ChoiceEditor, ignore_wheel, make_editor
+from napari_spoco._qt.forms.forms import ModelForm
+from napari_spoco._qt.forms.parts import buttons, row, sentence, show_control
 from napari_spoco._qt.session import Control
 from napari_spoco._qt.tabs import Tab
-from napari_spoco.batch_images import find_images, is_folder, is_pattern
+from napari_spoco.batch.images import find_images, is_folder, is_pattern
 from napari_spoco.config import BatchConfig
 from napari_spoco.config_files import parse_parameters
 from napari_spoco.models.registry import shipped_models

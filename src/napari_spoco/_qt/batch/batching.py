@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_spoco._qt import layers, paths
+from napari_spoco._qt import paths
 from napari_spoco._qt.batch import batch_job
 from napari_spoco._qt.batch.batch_job import BatchPlanned, TileDone
-from napari_spoco._qt.image_axes import voxel_size
+from napari_spoco._qt.jobs.worker import Job
+from napari_spoco._qt.layers import layers
+from napari_spoco._qt.layers.image_axes import voxel_size
 from napari_spoco._qt.notices import Notice, settings_line
 from napari_spoco._qt.train.run_folders import model_in
-from napari_spoco._qt.worker import Job
-from napari_spoco.batch import IN_PIXELS, ImageDone, ImageStarted, read_batch_config
-from napari_spoco.batch_report import REPORT_NAME
+from napari_spoco.batch.batch import IN_PIXELS, ImageDone, ImageStarted, read_batch_config
+from napari_spoco.batch.report import REPORT_NAME
 from napari_spoco.config_files import write_yaml
 from napari_spoco.data.writers import atomic_path
 

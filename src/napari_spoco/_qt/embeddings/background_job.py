@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from napari_spoco._qt.embeddings.embedding_job import EmbeddedImage
-    from napari_spoco._qt.worker import JobContext
+    from napari_spoco._qt.jobs.worker import JobContext
 
 
 def run_background_change(

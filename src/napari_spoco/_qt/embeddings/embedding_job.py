@@ -15,7 +15,7 @@ import numpy as np
 from napari_spoco._qt.embeddings.embedding_store import EmbeddingStore, digest
 from napari_spoco._qt.embeddings.prediction_job import Predictor
 from napari_spoco._qt.embeddings.view_part import ViewPart, cut_inputs, part_around
-from napari_spoco._qt.job_steps import JobStep
+from napari_spoco._qt.jobs.job_steps import JobStep
 from napari_spoco.config import AnnotationConfig
 from napari_spoco.data.annotations import SparseAnnotations
 from napari_spoco.data.images import as_channels_first, find_grey_values
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_spoco._qt.sources import ImageSource
-    from napari_spoco._qt.worker import JobContext
+    from napari_spoco._qt.jobs.worker import JobContext
+    from napari_spoco._qt.layers.sources import ImageSource
     from napari_spoco.config import SegmentationConfig
     from napari_spoco.data.images import GreyValues
     from napari_spoco.data.resampling import Resampling

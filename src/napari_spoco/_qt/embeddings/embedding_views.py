@@ -15,9 +15,9 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_spoco._qt.embeddings.background_click import BackgroundClick
 from napari_spoco._qt.embeddings.background_job import run_background_change
 from napari_spoco._qt.embeddings.picking import Picking
-from napari_spoco._qt.model_headers import header_of
+from napari_spoco._qt.jobs.worker import SideJob
+from napari_spoco._qt.model.model_headers import header_of
 from napari_spoco._qt.segment.view_preview import ViewPreview
-from napari_spoco._qt.worker import SideJob
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from napari_spoco._qt.controller import SessionController
     from napari_spoco._qt.embeddings.embedding_job import EmbeddedImage
     from napari_spoco._qt.embeddings.embeddings_tab import EmbeddingsTab
-    from napari_spoco._qt.result_layers import ResultLayers
+    from napari_spoco._qt.layers.result_layers import ResultLayers
     from napari_spoco._qt.segment.segment_tab import SegmentTab
     from napari_spoco.models.checkpoint import ModelCard
 

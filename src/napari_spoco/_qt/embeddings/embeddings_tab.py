@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QAbstractSpinBox, QCheckBox, QPushButton
 
-from napari_spoco._qt.editors import ChoiceEditor, ignore_wheel
 from napari_spoco._qt.embeddings.scatter_plot import ScatterPlot
-from napari_spoco._qt.parts import buttons, one_line, row, sentence, show_control
-from napari_spoco._qt.spin_boxes import IntEditor
+from napari_spoco._qt.forms.editors import ChoiceEditor, ignore_wheel
+from napari_spoco._qt.forms.parts import buttons, one_line, row, sentence, show_control
+from napari_spoco._qt.forms.spin_boxes import IntEditor
 from napari_spoco._qt.tabs import Tab
 
 if TYPE_CHECKING:

@@ -12,14 +12,14 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_spoco._qt.embeddings.picking_job import Picked, PlanePicker, run_pick
 from napari_spoco._qt.embeddings.pointing import Pointing
-from napari_spoco._qt.worker import SideJob
+from napari_spoco._qt.jobs.worker import SideJob
 
 if TYPE_CHECKING:
     import napari.viewer
     from napari.layers import Layer
 
     from napari_spoco._qt.embeddings.embedding_job import EmbeddedImage
-    from napari_spoco._qt.result_layers import ResultLayers
+    from napari_spoco._qt.layers.result_layers import ResultLayers
 
 
 class Picking(QObject):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_spoco._qt.embeddings.embedding_job import EmbeddedImage
-    from napari_spoco._qt.worker import JobContext
+    from napari_spoco._qt.jobs.worker import JobContext
     from napari_spoco.segmentation.instance import InstancePicker
 
 _AROUND = (24, 160, 160)

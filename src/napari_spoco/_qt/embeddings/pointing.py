@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_spoco._qt.layer_view import pixel_under
+from napari_spoco._qt.layers.layer_view import pixel_under
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

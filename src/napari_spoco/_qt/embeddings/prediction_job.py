@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from napari_spoco._qt.job_steps import JobStep
+from napari_spoco._qt.jobs.job_steps import JobStep
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from napari_spoco._qt.embeddings.embedding_store import EmbeddingStore
-    from napari_spoco._qt.worker import JobContext
+    from napari_spoco._qt.jobs.worker import JobContext
     from napari_spoco.data.images import GreyValues
     from napari_spoco.models.checkpoint import EmbeddingModel
 

@@ -9,9 +9,9 @@ import pyqtgraph as pg
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_spoco._qt.parts import sentence
-from napari_spoco._qt.plot_colours import colour_axes
-from napari_spoco._qt.theme_colours import legible
+from napari_spoco._qt.forms.parts import sentence
+from napari_spoco._qt.looks.plot_colours import colour_axes
+from napari_spoco._qt.looks.theme_colours import legible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

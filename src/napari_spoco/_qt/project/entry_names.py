@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from napari_spoco._qt.project.project_session import KeptImage
-    from napari_spoco.project import Project
-    from napari_spoco.project_file import PaintedLayer, ProjectImage
+    from napari_spoco.project.file import PaintedLayer, ProjectImage
+    from napari_spoco.project.project import Project
 
 
 class EntryNames:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QMenu, QPushButton, QToolButton, QVBoxLayout, QWidget
 
-from napari_spoco._qt.parts import buttons, sentence
+from napari_spoco._qt.forms.parts import buttons, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_spoco.data.writers import atomic_path
-from napari_spoco.project import Project
-from napari_spoco.project_lock import is_locked, last_holder
+from napari_spoco.project.lock import is_locked, last_holder
+from napari_spoco.project.project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from napari_spoco._qt.worker import JobContext
-    from napari_spoco.project_file import ProjectImage
+    from napari_spoco._qt.jobs.worker import JobContext
+    from napari_spoco.project.file import ProjectImage
 
 _MOST_RECENT = 8
 _MOST_UNTITLED = 10

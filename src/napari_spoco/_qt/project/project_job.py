@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_spoco._qt.jobs.worker import JobContext
     from napari_spoco._qt.project.project_session import KeptSession, Saved
     from napari_spoco._qt.project.removed_layers import Removed
     from napari_spoco._qt.train.run_folders import Run
-    from napari_spoco._qt.worker import JobContext
     from napari_spoco.config import Parameters
-    from napari_spoco.project import Project
-    from napari_spoco.project_file import ProjectImage
+    from napari_spoco.project.file import ProjectImage
+    from napari_spoco.project.project import Project
 
 logger = logging.getLogger(__name__)
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Labels, Layer, Shapes
 
-from napari_spoco._qt import layers
 from napari_spoco._qt.annotate.annotation_layer import find_layer, taken_box
 from napari_spoco._qt.annotate.channel_looks import ChannelLook, looks_of, split
 from napari_spoco._qt.annotate.image_layers import WHOLE, parts_of
 from napari_spoco._qt.annotate.stroke_colours import StrokeColours
 from napari_spoco._qt.annotate.stroke_labels import STROKES
-from napari_spoco._qt.image_axes import (
+from napari_spoco._qt.layers import layers
+from napari_spoco._qt.layers.image_axes import (
     AXES,
     CHANNELS,
     given_names,
@@ -26,7 +26,7 @@ from napari_spoco._qt.image_axes import (
 )
 from napari_spoco._qt.project.project_session import KeptImage
 from napari_spoco._qt.review.review_notes import note, noted
-from napari_spoco.project_file import Placement
+from napari_spoco.project.file import Placement
 from napari_spoco.review.history import EditHistory
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from napari_spoco._qt.annotate.annotated_images import AnnotatedImage
     from napari_spoco._qt.project.project_job import OpenedImage
     from napari_spoco._qt.project.project_writer import ProjectWriter
-    from napari_spoco.project_file import PaintedLayer, ProjectImage, ShownLayer
+    from napari_spoco.project.file import PaintedLayer, ProjectImage, ShownLayer
 
 PAINTED: tuple[PaintedLayer, ...] = ("annotations", "objects")
 

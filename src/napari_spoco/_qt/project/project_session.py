@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from napari_spoco._qt.annotate.channel_looks import ChannelLook
     from napari_spoco._qt.review.review_notes import ReviewNote
     from napari_spoco.config import AnnotationConfig
-    from napari_spoco.project_file import PaintedLayer, Placement, ReviewDecisions, ShownLayer
+    from napari_spoco.project.file import PaintedLayer, Placement, ReviewDecisions, ShownLayer
     from napari_spoco.training.process import Box
 
 

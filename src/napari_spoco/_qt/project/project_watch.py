@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
-from napari_spoco._qt import layers
+from napari_spoco._qt.layers import layers
 from napari_spoco._qt.project.project_layers import PAINTED, KeptLayers, find_kept
 from napari_spoco._qt.project.removed_layers import Removed
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from napari_spoco._qt.annotate.annotated_images import AnnotatedImages
     from napari_spoco._qt.project.project_session import KeptImage
-    from napari_spoco.project_file import PaintedLayer
+    from napari_spoco.project.file import PaintedLayer
 
 
 class ProjectWatch(QObject):

@@ -21,10 +21,10 @@ from napari_spoco._qt.project.entry_names import EntryNames
 from napari_spoco._qt.project.project_session import Saved
 from napari_spoco.data.images import read_image
 from napari_spoco.data.writers import atomic_path
-from napari_spoco.project import Project
-from napari_spoco.project_file import ProjectImage, ProjectWork
-from napari_spoco.project_images import free_name
-from napari_spoco.project_lock import ProjectLock
+from napari_spoco.project.file import ProjectImage, ProjectWork
+from napari_spoco.project.images import free_name
+from napari_spoco.project.lock import ProjectLock
+from napari_spoco.project.project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from napari_spoco._qt.project.project_session import KeptImage, KeptSession
     from napari_spoco.config import AnnotationConfig
-    from napari_spoco.project_file import ShownLayer
+    from napari_spoco.project.file import ShownLayer
 
 TRAINING, SEGMENTATION, TRAIN_ON = "training.json", "segmentation.json", "train_on.json"
 """Settings in a project's folder."""

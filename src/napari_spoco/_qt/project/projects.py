@@ -25,7 +25,9 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_spoco._qt import layers, paths
+from napari_spoco._qt import paths
+from napari_spoco._qt.jobs.worker import SideJob
+from napari_spoco._qt.layers import layers
 from napari_spoco._qt.notices import Notice
 from napari_spoco._qt.project import project_job
 from napari_spoco._qt.project.project_bar import ProjectBar
@@ -43,7 +45,6 @@ from napari_spoco._qt.project.project_watch import ProjectWatch
 from napari_spoco._qt.project.project_writer import ProjectWriter
 from napari_spoco._qt.project.removed_layers import RemovedLayers
 from napari_spoco._qt.session import SessionState
-from napari_spoco._qt.worker import SideJob
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_spoco._qt import layers
+from napari_spoco._qt.layers import layers
 from napari_spoco._qt.notices import Notice
 from napari_spoco._qt.project.project_layers import PAINTED
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from napari_spoco._qt.project.project_layers import KeptLayers
     from napari_spoco._qt.project.project_watch import ProjectWatch
     from napari_spoco._qt.project.project_writer import ProjectWriter
-    from napari_spoco.project_file import PaintedLayer, ProjectImage
+    from napari_spoco.project.file import PaintedLayer, ProjectImage
 
 _MOST_NAMES = 3
 """Of removed layers, that are listed."""

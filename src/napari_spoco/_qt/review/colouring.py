@@ -16,7 +16,7 @@ import numpy as np
 from napari.utils.colormaps import CyclicLabelColormap
 from qtpy.QtCore import QObject
 
-from napari_spoco._qt.worker import SideJob
+from napari_spoco._qt.jobs.worker import SideJob
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels
     from numpy.typing import NDArray
 
-    from napari_spoco._qt.worker import JobContext
+    from napari_spoco._qt.jobs.worker import JobContext
     from napari_spoco.data.label_change import Box
 
 _logger = logging.getLogger(__name__)

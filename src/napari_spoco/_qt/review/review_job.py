@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from napari_spoco.project_file import ReviewEmbeddings
+from napari_spoco.project.file import ReviewEmbeddings
 from napari_spoco.review.queue import ReviewQueue
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_spoco._qt.embeddings.embedding_job import EmbeddedImage
-    from napari_spoco._qt.worker import JobContext
+    from napari_spoco._qt.jobs.worker import JobContext
     from napari_spoco.data.label_change import Box, LabelChange
     from napari_spoco.review.measures import ObjectMeasures
     from napari_spoco.review.queue import Decision

@@ -13,8 +13,8 @@ from napari.layers import Points
 from qtpy.QtCore import QObject, Signal
 
 from napari_spoco._qt.keys import LayerKeys
-from napari_spoco._qt.layer_view import keep_in_view
-from napari_spoco._qt.layers import MAKER, PASSING, identity, insert_above, take_away, transforms
+from napari_spoco._qt.layers.layer_view import keep_in_view
+from napari_spoco._qt.layers.layers import MAKER, PASSING, identity, insert_above, take_away, transforms
 from napari_spoco._qt.review.colouring import Colouring
 from napari_spoco._qt.review.review_scene import ReviewScene
 

@@ -9,12 +9,12 @@ import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_spoco.project_file import ReviewDecisions
+from napari_spoco.project.file import ReviewDecisions
 
 if TYPE_CHECKING:
     from napari.layers import Layer
 
-    from napari_spoco.project_file import ReviewEmbeddings
+    from napari_spoco.project.file import ReviewEmbeddings
     from napari_spoco.review.history import EditHistory
     from napari_spoco.review.queue import Decision, ReviewQueue
 

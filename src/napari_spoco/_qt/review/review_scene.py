@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image, Labels
 from napari.utils.colormaps import DirectLabelColormap
 
-from napari_spoco._qt.layers import MAKER, PASSING, identity, insert_above, take_away, transforms
+from napari_spoco._qt.layers.layers import MAKER, PASSING, identity, insert_above, take_away, transforms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

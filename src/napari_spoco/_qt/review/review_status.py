@@ -10,7 +10,7 @@ from napari_spoco.review.editing import LockedError
 
 if TYPE_CHECKING:
     from napari_spoco._qt.review.review_job import MeasuringProgress
-    from napari_spoco.project_file import ReviewDecisions
+    from napari_spoco.project.file import ReviewDecisions
     from napari_spoco.review.queue import ObjectScore, ReviewQueue
 
 

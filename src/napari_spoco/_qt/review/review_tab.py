@@ -10,10 +10,10 @@ from qtpy.compat import isalive
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QProgressBar, QPushButton
 
-from napari_spoco._qt import layers
 from napari_spoco._qt.annotate.image_layers import newest_objects, owner
-from napari_spoco._qt.layer_choice import LayerChoice
-from napari_spoco._qt.parts import buttons, line, row, sentence, show_control
+from napari_spoco._qt.forms.layer_choice import LayerChoice
+from napari_spoco._qt.forms.parts import buttons, line, row, sentence, show_control
+from napari_spoco._qt.layers import layers
 from napari_spoco._qt.review.object_queue import ObjectQueue
 from napari_spoco._qt.review.review_status import ACTIONS, DECISIONS, STEPS, TOOLS, ReviewStatus
 from napari_spoco._qt.session import Control

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_spoco._qt.worker import Job
+from napari_spoco._qt.jobs.worker import Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

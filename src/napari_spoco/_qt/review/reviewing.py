@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, Signal
 
 from napari_spoco._qt.keys import KeyChoice
-from napari_spoco._qt.layers import MAKER, identity, labels_layers
+from napari_spoco._qt.layers.layers import MAKER, identity, labels_layers
 from napari_spoco._qt.review.review import Review
 from napari_spoco._qt.review.review_job import Subject
 from napari_spoco._qt.review.review_layer import ReviewedLayer

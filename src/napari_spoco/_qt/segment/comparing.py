@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_spoco._qt import layers
-from napari_spoco._qt.layer_view import bring_into_view
+from napari_spoco._qt.jobs.worker import SideJob
+from napari_spoco._qt.layers import layers
+from napari_spoco._qt.layers.layer_view import bring_into_view
 from napari_spoco._qt.segment.comparison_job import run_comparison
 from napari_spoco._qt.segment.earlier_result import EarlierResults, ModelInUse
 from napari_spoco._qt.segment.mistake_layer import MistakeLayer
-from napari_spoco._qt.worker import SideJob
 
 if TYPE_CHECKING:
     from collections.abc import Callable

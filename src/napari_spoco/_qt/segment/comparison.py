@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QListWidget, QListWidgetItem, QPushButton, QVBoxLayout, QWidget
 
-from napari_spoco._qt import layers
 from napari_spoco._qt.annotate.image_layers import owner
-from napari_spoco._qt.layer_choice import LayerChoice
-from napari_spoco._qt.parts import folded, row, sentence
+from napari_spoco._qt.forms.layer_choice import LayerChoice
+from napari_spoco._qt.forms.parts import folded, row, sentence
+from napari_spoco._qt.forms.swatches import swatch
+from napari_spoco._qt.layers import layers
 from napari_spoco._qt.segment.mistake_layer import COLOURS
-from napari_spoco._qt.swatches import swatch
 
 if TYPE_CHECKING:
     import napari.viewer

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_spoco._qt.worker import JobContext
+    from napari_spoco._qt.jobs.worker import JobContext
     from napari_spoco.segmentation.mistakes import Kind, Mistake, Mistakes
 
     Box = tuple[slice, ...]

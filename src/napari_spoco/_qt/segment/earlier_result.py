@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 from napari.layers import Labels
 
 from napari_spoco._qt.annotate.image_layers import owner
-from napari_spoco._qt.layers import MAKER, insert_above, transforms
+from napari_spoco._qt.layers.layers import MAKER, insert_above, transforms
 from napari_spoco._qt.notices import changed_settings
 from napari_spoco.config import SegmentationConfig
 

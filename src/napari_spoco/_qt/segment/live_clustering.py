@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
+from napari_spoco._qt.jobs.worker import Job
 from napari_spoco._qt.segment.segmentation_job import ViewResult, run_view
-from napari_spoco._qt.worker import Job
 
 if TYPE_CHECKING:
     from napari_spoco._qt.embeddings.embedding_job import EmbeddedImage

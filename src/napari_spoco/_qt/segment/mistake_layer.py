@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Labels
 
-from napari_spoco._qt.label_colours import rgba, with_own_colours
-from napari_spoco._qt.layers import MAKER, PASSING, identity, insert_above, take_away, transforms
+from napari_spoco._qt.layers.label_colours import rgba, with_own_colours
+from napari_spoco._qt.layers.layers import MAKER, PASSING, identity, insert_above, take_away, transforms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QPushButton
 
-from napari_spoco._qt import layers
-from napari_spoco._qt.editors import ignore_wheel
-from napari_spoco._qt.forms import ModelForm, read_parameters
-from napari_spoco._qt.layer_choice import LayerChoice
-from napari_spoco._qt.parts import buttons, folded, line, one_line, row, show_control
+from napari_spoco._qt.forms.editors import ignore_wheel
+from napari_spoco._qt.forms.forms import ModelForm, read_parameters
+from napari_spoco._qt.forms.layer_choice import LayerChoice
+from napari_spoco._qt.forms.parts import buttons, folded, line, one_line, row, show_control
+from napari_spoco._qt.layers import layers
 from napari_spoco._qt.segment.comparison import ComparisonForm
 from napari_spoco._qt.tabs import Tab
 from napari_spoco.config import SegmentationConfig

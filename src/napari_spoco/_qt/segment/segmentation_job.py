@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_spoco._qt.job_steps import FindingSteps
+from napari_spoco._qt.jobs.job_steps import FindingSteps
 from napari_spoco.data.objects import object_columns
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_spoco._qt.embeddings.embedding_job import EmbeddedImage, Embedder, EmbeddingInputs
-    from napari_spoco._qt.job_steps import JobStep
-    from napari_spoco._qt.sources import Geometry
-    from napari_spoco._qt.worker import JobContext
+    from napari_spoco._qt.jobs.job_steps import JobStep
+    from napari_spoco._qt.jobs.worker import JobContext
+    from napari_spoco._qt.layers.sources import Geometry
     from napari_spoco.config import SegmentationConfig
     from napari_spoco.data.resampling import Resampling
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_spoco._qt import layers
 from napari_spoco._qt.embeddings.embedding_job import EmbeddingInputs
-from napari_spoco._qt.model_headers import header_of
+from napari_spoco._qt.layers import layers
+from napari_spoco._qt.model.model_headers import header_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_spoco._qt.embeddings.embedding_job import EmbeddedImage
     from napari_spoco._qt.embeddings.embedding_views import EmbeddingViews
     from napari_spoco._qt.embeddings.embeddings_tab import EmbeddingsTab
-    from napari_spoco._qt.result_layers import ResultLayers
+    from napari_spoco._qt.layers.result_layers import ResultLayers
     from napari_spoco._qt.segment.segment_tab import SegmentTab
     from napari_spoco._qt.segment.segmentation_job import SegmentationResult
     from napari_spoco._qt.train.training_settings import TrainingSettings

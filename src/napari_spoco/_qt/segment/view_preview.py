@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_spoco._qt.layer_view import visible_box
+from napari_spoco._qt.layers.layer_view import visible_box
 from napari_spoco._qt.segment.live_clustering import LiveClustering
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
     from napari_spoco._qt.embeddings.embedding_job import EmbeddedImage
-    from napari_spoco._qt.result_layers import ResultLayers
+    from napari_spoco._qt.layers.result_layers import ResultLayers
     from napari_spoco._qt.segment.segmentation_job import ViewResult
     from napari_spoco.config import SegmentationConfig
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer
 
-from napari_spoco._qt import layers
+from napari_spoco._qt.layers import layers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

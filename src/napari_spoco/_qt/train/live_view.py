@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer
 
-from napari_spoco._qt.layer_view import visible_box
-from napari_spoco._qt.layers import spatial_shape
+from napari_spoco._qt.layers.layer_view import visible_box
+from napari_spoco._qt.layers.layers import spatial_shape
 from napari_spoco.training.process import ViewUpdate
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import napari.viewer
     from napari.layers import Layer
 
-    from napari_spoco._qt.layer_choice import LayerChoice
+    from napari_spoco._qt.forms.layer_choice import LayerChoice
 
 _MILLISECONDS = 300
 """For so long the view has to be at rest."""

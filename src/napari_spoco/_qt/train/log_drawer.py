@@ -9,8 +9,8 @@ from pathlib import Path
 
 from qtpy.QtWidgets import QApplication, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
-from napari_spoco._qt.folder_button import FolderButton
-from napari_spoco._qt.parts import buttons, folded, sentence
+from napari_spoco._qt.forms.folder_button import FolderButton
+from napari_spoco._qt.forms.parts import buttons, folded, sentence
 from napari_spoco._qt.train.run_folders import LOG_FILE
 
 _MOST_LINES = 10_000

@@ -14,9 +14,9 @@ import pyqtgraph as pg
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from napari_spoco._qt.parts import sentence
-from napari_spoco._qt.plot_colours import colour_axes
-from napari_spoco._qt.theme_colours import GREYED_CONTRAST, legible
+from napari_spoco._qt.forms.parts import sentence
+from napari_spoco._qt.looks.plot_colours import colour_axes
+from napari_spoco._qt.looks.theme_colours import GREYED_CONTRAST, legible
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

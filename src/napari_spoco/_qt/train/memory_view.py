@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject
 
-from napari_spoco._qt import layers, notices
-from napari_spoco._qt.image_axes import is_readable, n_channels
-from napari_spoco._qt.model_headers import header_of
+from napari_spoco._qt import notices
+from napari_spoco._qt.layers import layers
+from napari_spoco._qt.layers.image_axes import is_readable, n_channels
+from napari_spoco._qt.model.model_headers import header_of
 from napari_spoco._qt.session import Start
 from napari_spoco.training.defaults import choose_network
 from napari_spoco.training.footprint import estimate_memory

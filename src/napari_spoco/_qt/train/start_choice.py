@@ -5,8 +5,8 @@ from __future__ import annotations
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox
 
-from napari_spoco._qt.editors import ignore_wheel
-from napari_spoco._qt.eliding_choice import ElidingChoice
+from napari_spoco._qt.forms.editors import ignore_wheel
+from napari_spoco._qt.forms.eliding_choice import ElidingChoice
 from napari_spoco._qt.session import Start
 from napari_spoco.models.registry import describe_shipped, shipped_models
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
-from napari_spoco._qt.editors import ignore_wheel
+from napari_spoco._qt.forms.editors import ignore_wheel
 from napari_spoco._qt.train.run_images import ImageWish
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton
 
 from napari_spoco._qt import notices
-from napari_spoco._qt.parts import buttons, sentence, show_control, show_tone
+from napari_spoco._qt.forms.parts import buttons, sentence, show_control, show_tone
 from napari_spoco._qt.session import Start
 from napari_spoco._qt.tabs import Tab
 from napari_spoco._qt.train.log_drawer import LogDrawer

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, Signal
 
 from napari_spoco._qt import paths
-from napari_spoco._qt.image_axes import n_channels, spatial_axes
-from napari_spoco._qt.image_look import is_bright
+from napari_spoco._qt.layers.image_axes import n_channels, spatial_axes
+from napari_spoco._qt.layers.image_look import is_bright
 from napari_spoco._qt.session import SessionState, Start
 from napari_spoco._qt.train.live_painting import LivePainting
 from napari_spoco._qt.train.live_view import LiveView
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from napari_spoco._qt.annotate.annotate_tab import AnnotateTab
     from napari_spoco._qt.annotate.annotated_images import AnnotatedImage, AnnotatedImages
     from napari_spoco._qt.controller import SessionController
-    from napari_spoco._qt.result_layers import ResultLayers
+    from napari_spoco._qt.layers.result_layers import ResultLayers
     from napari_spoco._qt.session import Controls
     from napari_spoco._qt.train.run_folders import Run
     from napari_spoco._qt.train.train_tab import TrainTab

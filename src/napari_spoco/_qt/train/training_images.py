@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_spoco._qt import layers
 from napari_spoco._qt.annotate.counting import Counting
+from napari_spoco._qt.layers import layers
 from napari_spoco._qt.train.train_on import TrainableImage
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from napari_spoco._qt.annotate.annotate_tab import AnnotateTab
     from napari_spoco._qt.annotate.annotated_images import AnnotatedImage, AnnotatedImages
-    from napari_spoco._qt.files_job import AnnotationSummary
+    from napari_spoco._qt.jobs.files_job import AnnotationSummary
     from napari_spoco._qt.train.train_on import TrainOnForm
     from napari_spoco._qt.train.training_settings import TrainingSettings
 

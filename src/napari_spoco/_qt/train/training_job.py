@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_spoco._qt.sources import ImageSource
+    from napari_spoco._qt.jobs.worker import JobContext
+    from napari_spoco._qt.layers.sources import ImageSource
     from napari_spoco._qt.train.run_images import RunImage
-    from napari_spoco._qt.worker import JobContext
     from napari_spoco.config import TrainingConfig
     from napari_spoco.training.process import AnnotationUpdate, Box, ViewUpdate
     from napari_spoco.training.reports import TrainingMessage

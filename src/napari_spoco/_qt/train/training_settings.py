@@ -12,15 +12,15 @@ from qtpy.QtCore import Signal
 from qtpy.QtGui import QKeyEvent, QMouseEvent, QStandardItemModel
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_spoco._qt.editors import ChoiceEditor, ignore_wheel
-from napari_spoco._qt.forms import ModelForm, read_parameters
-from napari_spoco._qt.parts import folded
+from napari_spoco._qt.forms.editors import ChoiceEditor, ignore_wheel
+from napari_spoco._qt.forms.forms import ModelForm, read_parameters
+from napari_spoco._qt.forms.parts import folded
 from napari_spoco.config import TRAINING_PRESETS, AnnotationConfig, TrainingConfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_spoco._qt.editors import Editor
+    from napari_spoco._qt.forms.editors import Editor
 
 _QUICK = ("max_steps", "max_minutes", "device")
 _HIDDEN = ("devices", "num_nodes")

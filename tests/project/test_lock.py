@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_spoco.project_lock import ProjectInUseError, ProjectLock, is_locked, last_holder
+from napari_spoco.project.lock import ProjectInUseError, ProjectLock, is_locked, last_holder
 
 
 def test_the_second_is_told(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_a_holder_that_cannot_be_read(tmp_path: Path, text: str | None) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is of POSIX")
 def test_a_killed_holder_leaves_no_lock(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from napari_spoco.project_lock import ProjectLock\n"
+        "import sys, time; from pathlib import Path; from napari_spoco.project.lock import ProjectLock\n"
         "lock = ProjectLock(Path(sys.argv[1])); print('held', flush=True); time.sleep(600)"
     )
     child = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)

@@ -16,8 +16,8 @@ from napari.utils.colormaps import CyclicLabelColormap
 from scipy.ndimage import binary_erosion, find_objects, generate_binary_structure
 
 from napari_spoco._qt.annotate.image_layers import WHOLE
-from napari_spoco._qt.layers import MAKER, PASSING, identity, insert_above, transforms
-from napari_spoco._qt.painting_watch import PaintingWatch
+from napari_spoco._qt.layers.layers import MAKER, PASSING, identity, insert_above, transforms
+from napari_spoco._qt.layers.painting_watch import PaintingWatch
 from napari_spoco._qt.review.review_notes import is_reviewed
 
 if TYPE_CHECKING:

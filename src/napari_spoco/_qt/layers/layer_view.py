@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_spoco._qt.image_axes import spatial_axes
-from napari_spoco._qt.layers import spatial_shape
+from napari_spoco._qt.layers.image_axes import spatial_axes
+from napari_spoco._qt.layers.layers import spatial_shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

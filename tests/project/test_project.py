@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_spoco import project as project_module
 from napari_spoco.config import AnnotationConfig
-from napari_spoco.project import Project
-from napari_spoco.project_file import Placement, ProjectImage, ProjectWork, ReviewDecisions, ReviewEmbeddings
-from napari_spoco.project_images import free_name
+from napari_spoco.project import project as project_module
+from napari_spoco.project.file import Placement, ProjectImage, ProjectWork, ReviewDecisions, ReviewEmbeddings
+from napari_spoco.project.images import free_name
+from napari_spoco.project.project import Project
 from napari_spoco.review.editing import delete, merge
 from napari_spoco.review.history import EditHistory
 

@@ -14,8 +14,8 @@ from napari.layers import Image, Labels, Layer, Shapes
 from napari.utils.transforms import Affine
 from qtpy.QtCore import QTimer
 
-from napari_spoco._qt.image_axes import axes_of, is_readable, n_channels, pixels_of, possible_axes, spatial_axes
-from napari_spoco._qt.sources import Geometry, ImageSource
+from napari_spoco._qt.layers.image_axes import axes_of, is_readable, n_channels, pixels_of, possible_axes, spatial_axes
+from napari_spoco._qt.layers.sources import Geometry, ImageSource
 from napari_spoco.data.channels import describe_axes
 
 if TYPE_CHECKING:

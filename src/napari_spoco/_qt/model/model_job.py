@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from napari_spoco._qt.worker import JobContext
+    from napari_spoco._qt.jobs.worker import JobContext
     from napari_spoco.models.checkpoint import ModelCard
 
 

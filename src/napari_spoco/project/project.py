@@ -22,7 +22,7 @@ from napari_spoco.config import AnnotationConfig
 from napari_spoco.data.annotations import SparseAnnotations
 from napari_spoco.data.images import as_channels_first, read_image, read_labels
 from napari_spoco.data.writers import check_folder, write_labels
-from napari_spoco.project_file import (
+from napari_spoco.project.file import (
     ProjectFile,
     ProjectImage,
     ProjectWork,
@@ -30,8 +30,8 @@ from napari_spoco.project_file import (
     read_project_file,
     write_project_file,
 )
-from napari_spoco.project_images import check_name, copy_image, write_image
-from napari_spoco.project_runs import list_runs, new_run
+from napari_spoco.project.images import check_name, copy_image, write_image
+from napari_spoco.project.runs import list_runs, new_run
 from napari_spoco.review.history import Steps
 from napari_spoco.review.step_files import read_steps, write_steps
 

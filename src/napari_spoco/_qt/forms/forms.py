@@ -14,10 +14,10 @@ from pydantic import ValidationError
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QAbstractSpinBox, QFormLayout, QLabel, QLineEdit, QWidget
 
-from napari_spoco._qt.editors import Editor, ignore_wheel, make_editor
-from napari_spoco._qt.field_marks import FieldMark, marked
-from napari_spoco._qt.parts import folded
-from napari_spoco._qt.typed_numbers import TypedNumber
+from napari_spoco._qt.forms.editors import Editor, ignore_wheel, make_editor
+from napari_spoco._qt.forms.field_marks import FieldMark, marked
+from napari_spoco._qt.forms.parts import folded
+from napari_spoco._qt.forms.typed_numbers import TypedNumber
 from napari_spoco.config import Parameters
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from napari_spoco.batch_images import find_images, holds_labels, is_pattern
-from napari_spoco.batch_report import REPORT_NAME, former_count, make_row, read_report, write_report
+from napari_spoco.batch.images import find_images, holds_labels, is_pattern
+from napari_spoco.batch.report import REPORT_NAME, former_count, make_row, read_report, write_report
 from napari_spoco.config import BatchConfig
 from napari_spoco.config_files import read_config, write_yaml
 from napari_spoco.data.writers import atomic_path, check_folder

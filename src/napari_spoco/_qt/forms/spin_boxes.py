@@ -7,7 +7,7 @@ import math
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QAbstractSpinBox, QDoubleSpinBox, QSpinBox
 
-from napari_spoco._qt.typed_numbers import TypedNumber
+from napari_spoco._qt.forms.typed_numbers import TypedNumber
 
 _DECIMALS = 8
 _INT_MAX = 2**31 - 1

@@ -18,7 +18,7 @@ from napari.utils.notifications import (
 )
 from qtpy.QtCore import QObject, QTimer
 
-from napari_spoco._qt.job_steps import JobStep
+from napari_spoco._qt.jobs.job_steps import JobStep
 from napari_spoco._qt.session import SessionState
 from napari_spoco.training.reports import StepReport
 

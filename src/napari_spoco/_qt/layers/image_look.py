@@ -13,16 +13,16 @@ import numpy as np
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
-from napari_spoco._qt.image_axes import axes_of, pixels_of, spatial_axes
-from napari_spoco._qt.worker import SideJob
+from napari_spoco._qt.jobs.worker import SideJob
+from napari_spoco._qt.layers.image_axes import axes_of, pixels_of, spatial_axes
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from napari.layers import Layer
 
-    from napari_spoco._qt.layer_choice import LayerChoice
-    from napari_spoco._qt.worker import JobContext
+    from napari_spoco._qt.forms.layer_choice import LayerChoice
+    from napari_spoco._qt.jobs.worker import JobContext
 
 _LOOK = "napari-spoco median"
 """Key of an image's metadata; the value is what `find_median` returns."""

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QAbstractSpinBox, QLabel, QWidget
 
-from napari_spoco._qt.parts import mark
+from napari_spoco._qt.forms.parts import mark
 
 if TYPE_CHECKING:
-    from napari_spoco._qt.editors import Editor
+    from napari_spoco._qt.forms.editors import Editor
 
 SIGN = "⚠"
 

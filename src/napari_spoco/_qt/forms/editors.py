@@ -20,8 +20,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_spoco._qt.eliding_choice import ElidingChoice
-from napari_spoco._qt.spin_boxes import FloatEditor, IntEditor
+from napari_spoco._qt.forms.eliding_choice import ElidingChoice
+from napari_spoco._qt.forms.spin_boxes import FloatEditor, IntEditor
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_spoco._qt.image_axes import axes_of, n_channels, spatial_axes, voxel_size
-from napari_spoco._qt.image_look import is_bright
-from napari_spoco._qt.model_headers import header_of
+from napari_spoco._qt.layers.image_axes import axes_of, n_channels, spatial_axes, voxel_size
+from napari_spoco._qt.layers.image_look import is_bright
+from napari_spoco._qt.model.model_headers import header_of
 from napari_spoco._qt.train.run_folders import model_name
 from napari_spoco.data.channels import count_channels, take_channels
 from napari_spoco.models.registry import describe_shipped, shipped_models, shipped_path

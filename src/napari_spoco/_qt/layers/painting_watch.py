@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
 
-from napari_spoco._qt.layers import MAKER, identity
+from napari_spoco._qt.layers.layers import MAKER, identity
 
 if TYPE_CHECKING:
     import napari.viewer

@@ -15,7 +15,7 @@ import tifffile
 import torch
 import zarr
 
-from napari_spoco.batch import (
+from napari_spoco.batch.batch import (
     IN_PIXELS,
     SETTINGS_NAME,
     ImageDone,
@@ -24,8 +24,8 @@ from napari_spoco.batch import (
     read_batch_config,
     run_batch,
 )
-from napari_spoco.batch_images import holds_labels
-from napari_spoco.batch_report import REPORT_NAME
+from napari_spoco.batch.images import holds_labels
+from napari_spoco.batch.report import REPORT_NAME
 from napari_spoco.config import BatchConfig, NetworkConfig, SegmentationConfig
 from napari_spoco.config_files import read_config, write_yaml
 from napari_spoco.data.images import read_image, read_labels
@@ -82,7 +82,7 @@ def test_one_failure_does_not_stop_the_rest(
 ) -> None:
     out = tmp_path / "made" / "results"
     config = BatchConfig(model=model, inputs=(str(images),), out=str(out), segmentation=SETTINGS)
-    with caplog.at_level(logging.ERROR, logger="napari_spoco.batch"):
+    with caplog.at_level(logging.ERROR, logger="napari_spoco.batch.batch"):
         messages = list(run_batch(config))
     started = [(one.image.name, one.index, one.n_images) for one in messages if isinstance(one, ImageStarted)]
     assert started == [("a.tif", 1, 3), ("b.tif", 2, 3), ("c.tiff", 3, 3)]

@@ -9,8 +9,8 @@ from qtpy.compat import isalive
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QWidget
 
-from napari_spoco._qt.editors import ignore_wheel
-from napari_spoco._qt.eliding_choice import ElidingChoice
+from napari_spoco._qt.forms.editors import ignore_wheel
+from napari_spoco._qt.forms.eliding_choice import ElidingChoice
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,1 @@
+"""Fields, and the forms that are made of them from parameter models."""

@@ -1,0 +1,1 @@
+"""What runs behind the window, and what is shown of it."""

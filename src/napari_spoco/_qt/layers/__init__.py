@@ -1,0 +1,1 @@
+"""Layers of napari: found, read, made, written; how their pixels are read."""

@@ -1,0 +1,1 @@
+"""Colours that can be read on every theme."""

@@ -1,0 +1,1 @@
+"""The model in use: loaded, described, held against the image."""

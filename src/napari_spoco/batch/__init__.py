@@ -1,0 +1,1 @@
+"""Many images, one model, one setting."""
