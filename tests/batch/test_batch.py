@@ -101,6 +101,38 @@ def test_one_failure_does_not_stop_the_rest(
     assert read_config(out / SETTINGS_NAME, BatchConfig()) == config
 
 
+def test_a_damaged_image_fails_alone(tmp_path: Path, model: str) -> None:
+    folder = tmp_path / "images"
+    for name in ("a.tif", "b.tif", "c.tif"):
+        folder.mkdir(exist_ok=True)
+        tifffile.imwrite(folder / name, np.arange(2400, dtype=np.uint16).reshape(40, 60), compression="zlib")
+    with tifffile.TiffFile(folder / "b.tif") as file:
+        start, length = file.pages.first.dataoffsets[0], file.pages.first.databytecounts[0]
+    with (folder / "b.tif").open("r+b") as raw:
+        raw.seek(start)
+        raw.write(bytes(length))
+    done = run(BatchConfig(model=model, inputs=(str(folder),), out=str(tmp_path / "out"), segmentation=SETTINGS))
+    assert [done[name].state for name in ("a.tif", "b.tif", "c.tif")] == ["done", "failed", "done"]
+    assert "b.tif: expected a readable TIFF file" in done["b.tif"].message
+
+
+@pytest.mark.parametrize("pattern", ["", "*.tif"])
+def test_hidden_files_are_no_images(tmp_path: Path, model: str, pattern: str) -> None:
+    image = write_image(tmp_path / "images" / "cells.tif")
+    (image.parent / "._cells.tif").write_bytes(b"what macOS keeps")
+    config = BatchConfig(model=model, inputs=(str(image.parent / pattern),), out=str(tmp_path / "out"))
+    assert [item.image for item in plan_batch(config)] == [image]
+
+
+def test_a_report_that_cannot_be_written_stops_no_image(tmp_path: Path, images: Path, model: str) -> None:
+    out = tmp_path / "out"
+    (out / REPORT_NAME).mkdir(parents=True)
+    config = BatchConfig(model=model, inputs=(str(images),), out=str(out), segmentation=SETTINGS)
+    with pytest.raises(OSError, match=REPORT_NAME):
+        run(config)
+    assert (out / "c_labels.tif").exists()
+
+
 @pytest.mark.parametrize(
     ("error", "message"),
     [

@@ -199,6 +199,31 @@ def test_demo_trains_from_scratch_if_asked(run, tmp_path: Path) -> None:
     assert not any("as it comes" in row["method"] for row in read_rows(tmp_path / "scores.csv"))
 
 
+def test_demo_in_the_window_refuses_what_is_chosen_there(run, tmp_path: Path) -> None:
+    said = run("demo", "--gui", "--out", tmp_path, "--start-from", "none", code=1)
+    assert "--gui: expected none of what is chosen in the window, got --out, --start-from" in said
+
+
+def test_two_images_of_one_name_are_refused(run, files: tuple[Path, Path], tmp_path: Path) -> None:
+    image, _ = files
+    other = tmp_path / "other" / image.name
+    other.parent.mkdir()
+    other.write_bytes(image.read_bytes())
+    said = run("segment", "nuclei-small", image, other, "--out", tmp_path / "found", code=1)
+    assert f"images: {image} and {other} would both become" in said
+    assert not (tmp_path / "found").exists()
+
+
+def test_a_mask_may_be_true_and_false(run, files: tuple[Path, Path], tmp_path: Path) -> None:
+    image, _ = files
+    mask = np.zeros((256, 256), bool)
+    mask[:, :128] = True
+    tifffile.imwrite(tmp_path / "mask.tif", mask)
+    settings = ("--method", "components")
+    run("segment", "nuclei-small", image, "--out", tmp_path, "--mask", tmp_path / "mask.tif", *settings)
+    assert np.array_equal(tifffile.imread(tmp_path / "cells_labels.tif") > 0, mask)
+
+
 def test_demo_takes_no_wrong_settings(run, tmp_path: Path) -> None:
     said = run("demo", "--out", tmp_path / "demo", "--steps", 0, code=1)
     assert "max_steps: expected greater than or equal to 1, got 0" in said

@@ -141,7 +141,7 @@ def run_batch(
 
     After every image the report (`REPORT_NAME`) in the folder of the results is brought up to date, in which earlier
     batches of that folder keep their rows; beside it lie the settings (`SETTINGS_NAME`), with which the same batch can
-    be run again.
+    be run again. A report that cannot be replaced, since another program shows it, does not stop the images.
 
     Parameters
     ----------
@@ -165,7 +165,8 @@ def run_batch(
     ------
     OSError, ValueError
         There is no such model or device, the pixel size has other axes than its images, the folder cannot be written,
-        or `plan_batch` finds nothing to do; nothing was done then.
+        or `plan_batch` finds nothing to do; nothing was done then. Or, after the last image, the report still cannot be
+        written.
     """
     from napari_spoco.models.checkpoint import load_model
     from napari_spoco.training.devices import choose_device
@@ -184,17 +185,24 @@ def run_batch(
     with atomic_path(out / SETTINGS_NAME) as temporary:
         temporary.write_text(write_yaml(config), encoding="utf-8")
     done: list[ImageDone] = []
-    former = read_report(out / REPORT_NAME)
+    former, is_reported = read_report(out / REPORT_NAME), True
     for index, item in enumerate(items, start=1):
         if stop is not None and stop():
             break
         yield ImageStarted(item.image, index, len(items))
         one = _run_item(model, item, config, stop, on_tile)
         done.append(replace(one, n_objects=former_count(former, one.image)) if one.state == "skipped" else one)
-        write_report(out / REPORT_NAME, map(_row, done), former)
+        try:
+            write_report(out / REPORT_NAME, map(_row, done), former)
+            is_reported = True
+        except OSError:
+            logger.warning("%s cannot be written now", out / REPORT_NAME, exc_info=True)
+            is_reported = False
         yield done[-1]
         if done[-1].state == "stopped":
             break
+    if not is_reported:
+        write_report(out / REPORT_NAME, map(_row, done), former)
     return tuple(done)
 
 

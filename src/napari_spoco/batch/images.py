@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,13 +19,19 @@ _LABEL_SHARE = 0.5
 
 
 def find_images(text: str) -> Sequence[Path]:
-    """Return what a file name, a folder or a pattern stands for; a file need not be there."""
+    """Return what a file name, a folder or a pattern stands for; a file need not be there. Hidden ones are none."""
     path = Path(text).expanduser()
     if is_folder(text):
-        return sorted(entry for entry in path.iterdir() if entry.suffix.lower() in _SUFFIXES)
+        return sorted(entry for entry in path.iterdir() if entry.suffix.lower() in _SUFFIXES and not _is_hidden(entry))
     if is_pattern(text) and not path.exists():
-        return sorted(Path(name) for name in glob.glob(str(path), recursive=True) if os.path.isfile(name))
+        found = map(Path, glob.glob(str(path), recursive=True))
+        return sorted(entry for entry in found if entry.is_file() and not _is_hidden(entry))
     return [path]
+
+
+def _is_hidden(path: Path) -> bool:
+    """Say whether a file is not meant to be seen, as macOS keeps "._cells.tif" beside "cells.tif" on foreign disks."""
+    return path.name.startswith(".")
 
 
 def is_folder(text: str) -> bool:
@@ -61,12 +66,12 @@ def holds_labels(path: Path, others: Sequence[Path]) -> bool:
 
 def _middle_plane(path: Path) -> NDArray[np.generic] | None:
     """Return the middle page of a TIFF file, (Y, X); None where there is none of one channel."""
-    import tifffile
+    from napari_spoco.data.tiff import open_tiff
 
     try:
-        with tifffile.TiffFile(path) as file:
+        with open_tiff(path) as file:
             plane = np.asarray(file.pages[len(file.pages) // 2].asarray())
-    except (OSError, ValueError, IndexError):  # tifffile's own error is a ValueError
+    except (OSError, ValueError):  # Said where the image itself is read.
         return None
     return plane if plane.ndim == 2 else None
 

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from napari_spoco.demo import DemoResult
 
 
+_TRAINING = ("out", "start_from", "steps", "minutes", "device")
+"""What only the demo without a window has."""
+
+
 def demo(
+    context: typer.Context,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("napari-spoco-demo"),
     fraction: Annotated[float, typer.Option(min=0.001, max=1.0, help="Share of the objects that are annotated.")] = 0.1,
     start_from: Annotated[
@@ -31,6 +36,8 @@ def demo(
 ) -> None:
     """Find nuclei from a tenth of their masks, on real microscopy that ships with the package."""
     if gui:
+        with sentences():
+            _refuse_beside_gui(context)
         from napari_spoco._qt.demo import open_demo
 
         open_demo(fraction=fraction, seed=TrainingConfig().seed if seed is None else seed)
@@ -51,6 +58,14 @@ def demo(
                 on_stage=console.print,
             )
     _print_demo(result)
+
+
+def _refuse_beside_gui(context: typer.Context) -> None:
+    sources = {name: context.get_parameter_source(name) for name in _TRAINING}
+    given = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    if given:
+        options = ", ".join("--" + name.replace("_", "-") for name in given)
+        raise ValueError(f"--gui: expected none of what is chosen in the window, got {options}")
 
 
 def _print_demo(result: DemoResult) -> None:

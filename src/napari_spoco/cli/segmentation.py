@@ -65,6 +65,7 @@ def segment(
             "min_size": min_size,
         }
         settings = settle(SegmentationConfig(), config, values, options)
+        names = _name_outputs(images, out)
         meaning = AnnotationConfig(background_label=background_label)
         shown = [
             _Shown(*given, meaning)
@@ -81,8 +82,8 @@ def segment(
             loaded = loaded.with_channels(chosen)
         check_method(loaded, settings)
         out.mkdir(parents=True, exist_ok=True)
-        for path, what in zip(images, shown, strict=True):
-            _segment(loaded, path, settings, what, out)
+        for path, what, outputs in zip(images, shown, names, strict=True):
+            _segment(loaded, path, settings, what, outputs)
 
 
 @dataclass(frozen=True)
@@ -104,9 +105,18 @@ class _Shown:
         return SparseAnnotations.from_labels(painted, config=self.meaning, name=name).labels
 
     def mask(self) -> NDArray[Any] | None:
-        from napari_spoco.data.images import read_labels
+        from napari_spoco.data.images import read_mask
 
-        return None if self.mask_file is None else read_labels(self.mask_file)
+        return None if self.mask_file is None else read_mask(self.mask_file)
+
+
+def _name_outputs(images: Sequence[Path], out: Path) -> list[dict[str, Path]]:
+    """Return the files of each image; two images of one name would have the same."""
+    by_stem: dict[str, Path] = {}
+    for image in images:
+        if (other := by_stem.setdefault(image.stem, image)) is not image:
+            raise ValueError(f"images: {other} and {image} would both become {out / image.stem}_labels.tif")
+    return [{"tiff": out / f"{stem}_labels.tif", "objects": out / f"{stem}_objects.csv"} for stem in by_stem]
 
 
 def _per_image(given: Sequence[Any] | None, images: Sequence[Path], option: str) -> list[Any]:
@@ -126,7 +136,9 @@ def _read_pixel(text: str | None) -> tuple[int, ...] | None:
     return tuple(map(int, text.split(",")))
 
 
-def _segment(model: EmbeddingModel, path: Path, settings: SegmentationConfig, shown: _Shown, out: Path) -> None:
+def _segment(
+    model: EmbeddingModel, path: Path, settings: SegmentationConfig, shown: _Shown, outputs: dict[str, Path]
+) -> None:
     from napari_spoco.data.images import read_image
     from napari_spoco.segmentation.readout import ReadoutContext
     from napari_spoco.whole_image import score_found, segment_source, write_results
@@ -136,7 +148,6 @@ def _segment(model: EmbeddingModel, path: Path, settings: SegmentationConfig, sh
         annotations=shown.annotations(), mask=shown.mask(), background_pixel=shown.background_pixel
     )
     found = segment_source(model, source, settings, context=context)
-    outputs = {"tiff": out / f"{path.stem}_labels.tif", "objects": out / f"{path.stem}_objects.csv"}
     write_results(outputs, found.labels, source, score_found(found, model))
     console.print(f"{path.name}: {found.n_objects} objects, written to {outputs['tiff']}")
     for notice in found.notices:

@@ -260,15 +260,24 @@ def read_labels(path: str | Path) -> NDArray[Any]:
     ValueError
         The file is no TIFF, does not hold integers, or has other axes.
     """
-    path = Path(path)
-    series = read_series(path)
-    array = series.array
+    array = _read_spatial(Path(path), "labels")
     if array.dtype.kind not in "iu":
-        raise ValueError(f"{path.name}: expected integer labels, got {array.dtype}")
-    if array.ndim not in _SPATIAL_AXES or "S" in series.axes:
-        got = f"axes {series.axes} of shape {array.shape}"
-        raise ValueError(f"{path.name}: expected labels with axes (Y, X) or (Z, Y, X), got {got}")
+        raise ValueError(f"{Path(path).name}: expected integer labels, got {array.dtype}")
     return array
+
+
+def read_mask(path: str | Path) -> NDArray[np.bool_]:
+    """Read a mask from a TIFF file, (*spatial): true where it is not 0; errors as those of `read_labels`."""
+    mask: NDArray[np.bool_] = _read_spatial(Path(path), "a mask") != 0
+    return mask
+
+
+def _read_spatial(path: Path, what: str) -> NDArray[Any]:
+    series = read_series(path)
+    if series.array.ndim not in _SPATIAL_AXES or "S" in series.axes:
+        got = f"axes {series.axes} of shape {series.array.shape}"
+        raise ValueError(f"{path.name}: expected {what} with axes (Y, X) or (Z, Y, X), got {got}")
+    return series.array
 
 
 def _without_single_plane(series: TiffSeries) -> TiffSeries:

@@ -72,7 +72,7 @@ def read_series(path: Path) -> TiffSeries:
     ValueError
         The file is no TIFF, or broken.
     """
-    with _opened(path) as tif:
+    with open_tiff(path) as tif:
         series = tif.series[0]
         array, axes = series.asarray(), series.axes
         if "S" in axes and _has_alpha(tif.pages.first):
@@ -87,13 +87,13 @@ def read_series(path: Path) -> TiffSeries:
 
 def read_geometry(path: Path) -> tuple[dict[str, float], dict[str, str]]:
     """Return scale and units of the first series, as `TiffSeries` holds them, without its pixels; raises as above."""
-    with _opened(path) as tif:
+    with open_tiff(path) as tif:
         scale, units = _read_geometry(tif)
         return _positive(scale), units
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
+def open_tiff(path: Path) -> Iterator[tifffile.TiffFile]:
     """Open a file, and make one error of all that may be wrong with its content while it is read."""
     try:
         with tifffile.TiffFile(path) as tif:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_CLASSIC_TIFF = 2**32 - 2**25
+"""Bytes that a TIFF file can have without the larger offsets of BigTIFF, with room for what describes them."""
 _NAME = re.compile(r"\w([\w .()+-]*[\w)+-])?")
 
 
@@ -71,4 +73,8 @@ def write_image(path: Path, image: NDArray[Any], scale: Sequence[float], units: 
         raise ValueError(f"scale, units: expected one for each of {ndim} axes, got {scale} and {units}")
     metadata = {"axes": "C" + "ZYX"[-ndim:], "scale": [1.0, *map(float, scale)], "units": ["", *units]}
     with atomic_path(path) as temporary:
-        tifffile.imwrite(temporary, image, photometric="minisblack", compression="zlib", metadata=metadata)
+        # tifffile does not see beforehand that compressed data will pass 4 GB.
+        is_big = image.nbytes >= _CLASSIC_TIFF
+        tifffile.imwrite(
+            temporary, image, bigtiff=is_big, photometric="minisblack", compression="zlib", metadata=metadata
+        )
