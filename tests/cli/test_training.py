@@ -99,7 +99,20 @@ def test_resume_goes_on(run, files: Files, tiny: Path, tmp_path: Path) -> None:
     assert read_training_config(tmp_path / "parts" / "config.json").loss.consistency_weight == 1.0
     assert load_model(tmp_path / "parts" / "last.safetensors").card.history.steps == 6
     said = run("train", image, "-a", labels, "--resume", "--out", tmp_path / "whole")
-    assert "The run had ended before; more --steps or --minutes let it go on." in said
+    assert "The run had ended before; --more lets it go on, for its --minutes and --steps again." in said
+    said = run("train", image, "-a", labels, "--resume", "--more", "--out", tmp_path / "whole", "--steps", 2)
+    assert "The training had ended at step 6: it goes on" in said
+    assert load_model(tmp_path / "whole" / "last.safetensors").card.history.steps == 8
+
+
+def test_a_run_that_its_minutes_ended_is_left_as_it_is_until_more_is_wanted(run, files, tiny, tmp_path) -> None:
+    image, labels = files
+    command = ("train", image, "-a", labels, "--out", tmp_path / "run")
+    run(*command, "--config", tiny, "--steps", 2)
+    run(*command, "--resume", "--more", "--minutes", 1e-9)  # Over before a step, on every machine.
+    assert "The run had ended before; --more" in run(*command, "--resume")
+    run(*command, "--resume", "--more", "--minutes", 60, "--steps", 3)
+    assert load_model(tmp_path / "run" / "last.safetensors").card.history.steps == 5
 
 
 def test_training_of_a_project(run, files: Files, tiny: Path, tmp_path: Path) -> None:
@@ -146,6 +159,7 @@ def test_mistakes_get_a_sentence_and_leave_nothing(run, files: Files, tmp_path: 
     assert "patch_shape: expected 2 axes" in run("train", image, "-a", labels, *out, "--set", "patch_shape=[4]", code=1)
     assert "--preset: expected one of" in run("train", image, "-a", labels, *out, "--preset", "slow", code=1)
     assert "--resume: there is no training" in run("train", image, "-a", labels, *out, "--resume", code=1)
+    assert "--more: expected --resume beside it" in run("train", image, "-a", labels, *out, "--more", code=1)
     assert "device: 'abacus' is not available" in run("train", image, "-a", labels, *out, "--device", "abacus", code=1)
     assert "no model file" in run("train", image, "-a", labels, *out, "--start-from", tmp_path / "none", code=1)
     assert sorted(tmp_path.iterdir()) == before

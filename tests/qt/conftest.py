@@ -92,11 +92,11 @@ class FakeProcess:
         (folder / "config.json").write_text(self.request.config.model_dump_json())
         (folder / "state.pt").write_bytes(b"state")
 
-    def finish(self, *, stopped: bool = False, best_step: int | None = None) -> None:
+    def finish(self, *, stopped: bool = False, best_step: int | None = None, n_steps: int = 400) -> None:
         self.save()
         path = Path(self.request.folder) / "last.safetensors"
         path.write_bytes(b"model")
-        self.say(TrainingFinished(str(path), 10, stopped, best_step))
+        self.say(TrainingFinished(str(path), n_steps, stopped, best_step))
 
 
 class Factory:

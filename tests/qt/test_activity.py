@@ -58,7 +58,7 @@ def test_the_end_of_a_training_is_told_where_nobody_sees_the_dock(training, proc
     processes.last.finish()
     until(lambda: told)
     assert [str(one.message) for one in told] == [training.footer.text]
-    assert "Done after 10 steps." in training.footer.text
+    assert "Done after 400 steps." in training.footer.text
 
 
 def test_what_the_dock_shows_is_not_told_twice(ready, told, qtbot) -> None:

@@ -21,6 +21,7 @@ MODEL = replace(IMAGE, has_model=True)
 FOUND = replace(MODEL, has_found=True, has_labels=True)
 BOTH = replace(MODEL, has_annotations=True)
 STOPPED = replace(BOTH, can_resume=True)
+HARDLY_TRAINED = replace(FOUND, few_steps="It has learned for 96 steps only.")
 UNSUITED = replace(BOTH, mismatch="It is for others {of them}.")
 
 
@@ -57,6 +58,7 @@ UNSUITED = replace(BOTH, mismatch="It is for others {of them}.")
         ("Segment", MODEL, 0, "Press Segment."),
         ("Segment", FOUND, 0, "Objects are found: look through them in Review, save them in Export"),
         ("Segment", UNSUITED, 5, "It is for others"),
+        ("Segment", HARDLY_TRAINED, 5, "If these are pieces of your objects, train the model on (tab Train)"),
         ("Review", IMAGE, 0, "Nothing to review yet"),
         ("Review", FOUND, 0, "press Start review"),
         ("Review", replace(FOUND, is_reviewing=True), 0, "Accept what is right"),
@@ -130,6 +132,22 @@ def test_no_sentence_sends_one_to_the_tab_on_show() -> None:
 def test_an_unknown_voxel_size_is_said_where_the_model_is_used(tab: str, facts: SessionFacts, is_said: bool) -> None:
     assert warn(replace(facts, unknown_size="Not known."), tab) == ("Not known." if is_said else "")
     assert warn(facts, tab) == ""
+
+
+@pytest.mark.parametrize(
+    ("tab", "facts", "is_said"),
+    [
+        ("Annotate", HARDLY_TRAINED, False),
+        ("Segment", HARDLY_TRAINED, True),
+        ("Embeddings", HARDLY_TRAINED, True),
+        ("Train", replace(HARDLY_TRAINED, can_resume=True), True),
+        ("Train", replace(HARDLY_TRAINED, start=Start.NEW), False),
+        ("Segment", replace(HARDLY_TRAINED, unlike="It is for others."), False),
+    ],
+)
+def test_too_few_steps_are_said_where_the_model_is_used(tab: str, facts: SessionFacts, is_said: bool) -> None:
+    assert (warn(facts, tab) == HARDLY_TRAINED.few_steps) is is_said
+    assert warn(replace(facts, unlike="", few_steps=""), tab) == ""
 
 
 def test_the_dock_follows_tabs_objects_and_reviews(spoco, viewer, until) -> None:

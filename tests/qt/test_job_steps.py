@@ -59,8 +59,10 @@ def test_a_short_run_names_the_minutes_of_enough_steps() -> None:
     text = notices.finished(ended, None, "ovules-small", 9).text
     assert "ovules-small stays in use. Give it 9 more minutes: 100 steps." in text
     text = notices.too_short(36, 3.0, 9).text
-    assert text.startswith("About 36 steps in the 3 min: too few")
+    assert text.startswith("About 36 steps by the end of the 3 min: too few to tell whether")
     assert "100 steps take about 9 min" in text
+    text = notices.too_short(96, 0.5, 2, is_new=True).text
+    assert "too few for a new model. 250 steps take about 2 min; Resume goes on after the end." in text
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import pytest
 from napari.layers import Image
 
 from napari_spoco._qt.layers.image_axes import set_axes
-from napari_spoco._qt.model.model_fit import find_mismatch
+from napari_spoco._qt.model.model_fit import find_few_steps, find_mismatch
 from napari_spoco.config import NetworkConfig
-from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, save_model
+from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, TrainingHistory, save_model
 from napari_spoco.models.header import read_header
 from napari_spoco.models.registry import shipped_path
 
@@ -92,3 +92,54 @@ def test_nothing_is_said_where_nothing_is_known(tmp_path) -> None:
     (tmp_path / "broken.safetensors").write_bytes(b"model")
     assert find_mismatch(str(tmp_path / "broken.safetensors"), image("YX"), None) == ""
     assert find_mismatch(None, image("YX"), None) == find_mismatch(NUCLEI, None, None) == ""
+
+
+# Models that have hardly been trained
+
+
+@pytest.fixture
+def trained_for(tmp_path):
+    """Return a function that saves a model of so many steps in the folder of a run."""
+    folder = tmp_path / "my run"
+    folder.mkdir()
+
+    def do(n_steps: int, name: str = "last") -> str:
+        config = NetworkConfig(embedding_dim=4, feature_maps=(4, 8))
+        card = ModelCard(network=config, history=TrainingHistory(steps=n_steps))
+        return str(save_model(EmbeddingModel.create(card), folder / f"{name}.safetensors"))
+
+    return do
+
+
+@pytest.mark.parametrize(
+    ("n_steps", "axes", "is_resumable", "expected"),
+    [
+        pytest.param(250, "YX", True, "", id="enough"),
+        pytest.param(0, "YX", True, "", id="not known, as of an imported one"),
+        pytest.param(
+            96, "YX", True, "go on in the tab Train with Resume (Start from: the last run), or start from nuclei-small."
+        ),
+        pytest.param(96, "YX", False, "go on in the tab Train with Fine-tune, or start from nuclei-small."),
+        pytest.param(96, "CYX", False, "go on in the tab Train with Fine-tune."),
+    ],
+)
+def test_a_model_of_few_steps_says_so(trained_for, tmp_path, n_steps, axes, is_resumable, expected) -> None:
+    path = trained_for(n_steps)
+    folder = str(tmp_path / ("my run" if is_resumable else "another run"))
+    text = find_few_steps(path, image(axes), folder)
+    beginning = "my run has learned for 96 steps only, and may take the pieces of an object for objects: "
+    assert text == (beginning + expected if expected else "")
+
+
+def test_the_steps_after_the_best_model_of_a_run_count(trained_for) -> None:
+    best = trained_for(100, "best")
+    assert "100 steps only" in find_few_steps(best, image("YX"), None)
+    trained_for(900, "last")
+    assert find_few_steps(best, image("YX"), None) == ""
+
+
+def test_nothing_is_said_of_steps_where_nothing_is_known(trained_for, tmp_path) -> None:
+    assert find_few_steps(None, image("YX"), None) == ""
+    assert find_few_steps(trained_for(96), None, None) == ""
+    assert find_few_steps(str(tmp_path / "none.safetensors"), image("YX"), None) == ""
+    assert find_few_steps(NUCLEI, image("YX"), None) == ""

@@ -9,11 +9,18 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 from tests.qt.conftest import make_image, paint
 
-from napari_spoco._qt import notices, paths
+from napari_spoco._qt import controller, notices, paths
 from napari_spoco._qt.session import SessionState
 from napari_spoco.config import TRAINING_PRESETS, TrainingConfig
 from napari_spoco.models.registry import shipped_models
-from napari_spoco.training.reports import ScoreReport, TrainingFailed, TrainingFinished
+from napari_spoco.training.reports import (
+    LossTerms,
+    ScoreReport,
+    StepReport,
+    TrainingFailed,
+    TrainingFinished,
+    TrainingStarted,
+)
 
 
 @pytest.fixture
@@ -121,12 +128,73 @@ def test_choosing_the_last_run_brings_its_settings_back(stopped, processes, unti
     assert resume(stopped, processes, until).config == first
 
 
-def test_a_run_that_came_to_its_end_is_not_resumed(stopped, processes, until, rest) -> None:
-    resume(stopped, processes, until)
+def test_a_run_that_came_to_its_end_may_go_on_for_the_minutes_of_the_field(
+    stopped, processes, until, rest, choose_start
+) -> None:
+    folder = resume(stopped, processes, until).folder
     processes.last.finish()
     rest()
-    assert "the last run" not in offers(stopped)
     assert stopped.train.train_button.text() == "Fine-tune"
+    choose_start("the last run")
+    assert stopped.train.train_button.text() == "Resume"
+    stopped.train.settings.quick.editor("max_minutes").set_value(7.0)
+    request = resume(stopped, processes, until)
+    assert (request.resume, request.folder, request.config.max_minutes) == (True, folder, 7.0)
+
+
+def test_a_new_model_of_too_few_steps_is_said_and_its_run_resumed(training, processes, until, rest) -> None:
+    for step in range(1, 6):
+        processes.last.step(step)  # a second each
+    processes.last.finish(n_steps=96)
+    rest()
+    assert training.footer.text == (
+        "Done after 96 steps. That is too few for a new model, which may take the pieces of an object for objects: "
+        "press Resume (tab Train) for 3 more minutes."
+    )
+    assert training.train.train_button.text() == "Resume"
+    assert resume(training, processes, until).folder == processes.made[0].request.folder
+    processes.last.finish(n_steps=250)
+    rest()
+    assert training.footer.text == "Done after 250 steps."
+    assert training.train.train_button.text() == "Fine-tune"
+
+
+def test_nothing_is_promised_of_a_run_that_is_gone(training, processes, rest, monkeypatch) -> None:
+    monkeypatch.setattr(controller, "can_be_resumed", lambda _folder: False)
+    processes.last.finish(n_steps=96)
+    rest()
+    assert training.footer.text.endswith("for objects: train one for longer.")
+    assert training.train.train_button.text() == "Fine-tune"
+    assert "the last run" not in offers(training)
+
+
+def test_a_run_of_another_day_that_began_with_a_model_is_no_new_one(training, processes, until, rest) -> None:
+    processes.last.say(TrainingStarted("cpu", "float32", (32, 32), 2, 6, 1000, 1e-3, is_fine_tuning=True))
+    processes.last.finish(n_steps=96)
+    rest()
+    assert training.footer.text == "Done after 96 steps."
+    assert training.train.train_button.text() == "Fine-tune"
+
+
+@pytest.mark.parametrize(
+    ("is_fine_tuning", "remaining", "expected"),
+    [
+        pytest.param(False, 80.0, "About 84 steps by the end of the 4 min: too few for a new model. 250 ", id="new"),
+        pytest.param(False, 300.0, "Training on 6 objects", id="new, long enough"),
+        pytest.param(True, 80.0, "About 84 steps by the end of the 4 min: too few to tell whether", id="fine-tuned"),
+        pytest.param(True, 120.0, "Training on 6 objects", id="fine-tuned, long enough"),
+    ],
+)
+def test_minutes_that_are_too_few_are_said_at_once(
+    training, processes, until, is_fine_tuning, remaining, expected
+) -> None:
+    start = TrainingStarted("cpu", "float32", (32, 32), 2, 6, 1000, 1e-3, is_fine_tuning=is_fine_tuning)
+    processes.last.say(start)
+    terms = LossTerms(1.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    for step in range(1, 5):
+        processes.last.say(StepReport(step, 1500, terms, 1e-3, float(step), remaining))
+    until(lambda: len(training.train.plot.totals) == 4)
+    assert training.footer.text.startswith(expected)
 
 
 def kill(widget) -> None:
@@ -277,7 +345,7 @@ def test_the_user_is_told_which_model_is_in_use(trained, processes, until, rest,
     before = trained.session.model_name
     resume(trained, processes, until)
     processes.last.say(ScoreReport(8, 0.5, 1.0, 0.7, 2, 0.75, is_best=False))
-    processes.last.finish(best_step=best_step)
+    processes.last.finish(best_step=best_step, n_steps=10)
     rest()
     assert sentence in trained.footer.text
     assert trained.footer.text.endswith(f"To go back, load {before} again.")

@@ -16,7 +16,14 @@ from napari_spoco.models.checkpoint import load_model, save_model
 from napari_spoco.training import finishing
 from napari_spoco.training.devices import limit_threads
 from napari_spoco.training.process import TrainingProcess, TrainingRequest
-from napari_spoco.training.reports import ScoreReport, StepReport, TrainingFailed, TrainingFinished, TrainingStarted
+from napari_spoco.training.reports import (
+    ScoreReport,
+    StepReport,
+    TrainingFailed,
+    TrainingFinished,
+    TrainingNotice,
+    TrainingStarted,
+)
 from napari_spoco.training.trainer import Trainer, TrainingResult, train
 
 Case = tuple[np.ndarray, np.ndarray, TrainingConfig]
@@ -102,6 +109,78 @@ def test_more_steps_go_on_where_the_run_ended(case: Case, tmp_path: Path) -> Non
     shorter = config.model_copy(update={"max_steps": 2})
     train([image], [labels], config=shorter, folder=tmp_path)
     assert_same_weights(unbroken, train([image], [labels], config=config, folder=tmp_path, resume=True))
+
+
+LAPS = {
+    "cosine": {},
+    "plateau": {"schedule": "plateau", "plateau_patience": 1, "plateau_factor": 0.5, "min_learning_rate": 1e-12},
+    "by minutes": {"max_minutes": 1e9},
+}
+
+
+@pytest.mark.parametrize("variant", LAPS)
+def test_a_run_that_had_ended_is_trained_for_as_many_steps_again(case: Case, tmp_path: Path, variant: str) -> None:
+    image, labels, config = case
+    config = config.model_copy(update=LAPS[variant])
+    first = train([image], [labels], config=config, folder=tmp_path)
+    said: list[object] = []
+    again = train([image], [labels], folder=tmp_path, resume=True, more=True, on_report=said.append)
+    assert [report.step for report in again.reports] == list(range(1, 2 * STEPS + 1))
+    assert [report.n_steps for report in again.reports] == [STEPS] * STEPS + [2 * STEPS] * STEPS
+    assert again.reports[:STEPS] == first.reports
+    rates = [report.learning_rate for report in again.reports]
+    assert rates[STEPS:] == pytest.approx(rates[:STEPS])
+    assert not again.stopped
+    assert again.last.card.history.steps == 2 * STEPS
+    text = f"The training had ended at step {STEPS}: it goes on, at the full learning rate at first."
+    assert TrainingNotice(text) in said
+    with (tmp_path / "log.csv").open(newline="") as file:
+        assert [int(row["step"]) for row in csv.DictReader(file)] == list(range(1, 2 * STEPS + 1))
+
+
+def test_minutes_are_counted_anew_by_a_run_that_had_ended_by_them(case: Case, tmp_path: Path) -> None:
+    image, labels, config = case
+    short = config.model_copy(update={"max_minutes": 1e-9, "max_steps": 1000})
+    assert not train([image], [labels], config=config, folder=tmp_path).stopped
+    for _ in range(2):  # Its minutes are over before a step: whatever the machine, it ends, and may go on again.
+        ended = train([image], [labels], config=short, folder=tmp_path, resume=True, more=True)
+        assert not ended.stopped
+    again = train([image], [labels], config=config, folder=tmp_path, resume=True, more=True)
+    assert len(again.reports) == len(ended.reports) + STEPS
+
+
+def test_stopped_in_the_second_part_equals_unbroken(case: Case, tmp_path: Path) -> None:
+    image, labels, config = case
+    results = []
+    for folder in ("unbroken", "stopped"):
+        train([image], [labels], config=config, folder=tmp_path / folder)
+        stop = stop_after(2) if folder == "stopped" else None
+        results.append(train([image], [labels], folder=tmp_path / folder, resume=True, more=True, stop=stop))
+    assert len(results[1].reports) == STEPS + 2
+    assert_same(results[0], train([image], [labels], folder=tmp_path / "stopped", resume=True, more=True))
+
+
+def test_a_run_that_had_ended_is_left_as_it_is_unless_more_is_wanted(case: Case, tmp_path: Path) -> None:
+    image, labels, config = case
+    config = config.model_copy(update={"validation": ValidationConfig(every=1, fraction=0.3, early_stopping=1)})
+    first = train([image], [split_objects(labels)], config=config, folder=tmp_path)
+    assert_same(first, train([image], [split_objects(labels)], folder=tmp_path, resume=True))
+    again = train([image], [split_objects(labels)], folder=tmp_path, resume=True, more=True)
+    assert len(again.reports) > len(first.reports)
+    assert again.scores[: len(first.scores)] == first.scores
+    assert again.scores[-1].best_score >= first.scores[-1].best_score
+
+
+def test_the_best_model_of_a_run_is_remembered_when_it_goes_on(case: Case, tmp_path: Path) -> None:
+    image, labels, config = case
+    config = config.model_copy(update={"validation": ValidationConfig(every=100, fraction=0.3)})
+    data = [image], [split_objects(labels)]
+    first = train(*data, config=config, folder=tmp_path)
+    assert first.best_step == STEPS  # It is scored at the end only.
+    trainer = Trainer(*data, folder=tmp_path, resume=True, more=True)
+    assert trainer.result().best_step == STEPS
+    for name, value in trainer.result().model.network.state_dict().items():
+        torch.testing.assert_close(first.model.network.state_dict()[name], value, rtol=0, atol=0)
 
 
 def assert_same_weights(first: TrainingResult, second: TrainingResult) -> None:

@@ -50,6 +50,21 @@ def test_plateau_lowers_the_rate_and_ends_below_the_least() -> None:
     assert course.is_over
 
 
+def test_a_run_that_goes_on_after_its_end_begins_at_the_peak_rate_of_its_settings() -> None:
+    course = schedule(schedule="plateau", plateau_factor=0.1, plateau_patience=1, min_learning_rate=0.5)
+    for score in (0.9, 0.1, 0.1):
+        course.on_score(score)
+    assert course.is_over
+    course.load_state_dict(course.state_dict() | {"peak": 7.0})
+    course.restart()
+    assert (course.rate, course.is_over) == (1.0, False)
+    course.on_score(0.2)  # The first one is not compared with those of before.
+    course.on_score(0.1)
+    assert course.rate == 1.0
+    course.on_score(0.1)
+    assert course.rate == pytest.approx(0.1)
+
+
 def test_a_plateau_goes_on_from_its_state() -> None:
     first, second = (schedule(schedule="plateau", plateau_patience=2) for _ in range(2))
     for score in (0.5, 0.4):

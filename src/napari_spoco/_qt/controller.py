@@ -12,6 +12,7 @@ side jobs that may run beside it. The cycle of a job:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +101,7 @@ class SessionController(QObject):
         self._loading_name = self._auto_device = ""
         self._run: Run | None = None
         self._has_stepped, self._pace = False, StepPace()
+        self._is_new = True
         self._resumable: Run | None = None
         self._score: ScoreReport | None = None
         self._start_wish: Start | None = None
@@ -145,13 +147,14 @@ class SessionController(QObject):
 
     @property
     def resumable(self) -> Run | None:
-        """The training that was stopped, killed or opened last, and can be resumed."""
+        """The training that ended, was stopped, killed or opened last, and can be resumed."""
         return self._resumable
 
     @property
     def kept_run(self) -> Run | None:
         """The training that runs, or else `resumable`: what another session is to offer if this one ends now."""
-        return self._run or self._resumable
+        waiting = None if self._resumable is None or self._resumable.is_done else self._resumable
+        return self._run or waiting
 
     @property
     def start_wish(self) -> Start | None:
@@ -306,6 +309,8 @@ class SessionController(QObject):
     def _on_training_message(self, message: TrainingMessage) -> None:
         match message:
             case TrainingStarted():
+                has_start = self._run is not None and self._run.start_from is not None
+                self._is_new = not (has_start or message.is_fine_tuning)
                 self.noticed.emit(notices.started(message))
             case TrainingNotice():
                 self._notice(message.text)
@@ -326,12 +331,13 @@ class SessionController(QObject):
 
     def _warn_of_few_steps(self, report: StepReport) -> None:
         """Say so where the limit of minutes, not that of steps, ends a training early."""
-        limit = None if self._run is None else self._run.config.max_minutes
-        left, minutes = self._pace.n_steps_left(), self._pace.minutes(notices.FEWEST_STEPS)
-        if limit is None or left is None or minutes is None or report.n_steps < notices.FEWEST_STEPS:
+        is_new, limit = self._is_new, None if self._run is None else self._run.config.max_minutes
+        enough = notices.FEWEST_NEW_STEPS if is_new else notices.FEWEST_STEPS
+        left, minutes = self._pace.n_steps_left(), self._pace.minutes(enough)
+        if limit is None or left is None or minutes is None or report.n_steps < enough:
             return
-        if report.step + left < notices.FEWEST_STEPS:
-            self.noticed.emit(notices.too_short(report.step + left, limit, minutes))
+        if report.step + left < enough:
+            self.noticed.emit(notices.too_short(report.step + left, limit, minutes, is_new=is_new))
 
     def _on_training_finished(self, message: TrainingFinished) -> None:
         start = self._run.start_from if self._run is not None else None
@@ -340,10 +346,16 @@ class SessionController(QObject):
         if not is_refused or start is None or start != self._model_path:
             self._model_path = message.model_path
             self._model_summary = notices.model_summary(self.model_name, message)
-        minutes = self._pace.minutes(notices.FEWEST_STEPS)
-        self.noticed.emit(notices.finished(message, self._score, start and model_name(start), minutes))
-        if not message.stopped:
-            self._run = self._resumable = self._start_wish = None
+        is_new, can_resume = self._is_new, self._run is not None and can_be_resumed(self._run.folder)
+        missing = notices.FEWEST_NEW_STEPS - message.n_steps if is_new else notices.FEWEST_STEPS
+        minutes = self._pace.minutes(missing)
+        name = start and model_name(start)
+        self.noticed.emit(notices.finished(message, self._score, name, minutes, is_new=is_new, can_resume=can_resume))
+        if not message.stopped and self._run is not None:
+            is_done = not is_new or message.n_steps >= notices.FEWEST_NEW_STEPS
+            self._resumable = replace(self._run, is_done=is_done) if can_resume else None
+            self._start_wish = Start.FINE_TUNE if is_done else None
+            self._run = None
 
     def _on_embedding_message(self, message: PredictionProgress | embedding_job.EmbeddedImage | JobStep) -> None:
         if isinstance(message, embedding_job.EmbeddedImage):

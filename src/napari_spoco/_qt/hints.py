@@ -109,6 +109,10 @@ _SEGMENT: _Rows = (
         "If these are not your objects, paint a few of them (tab Annotate), and train a new model (tab Train).",
     ),
     (
+        lambda case: case.facts.has_found and bool(case.facts.few_steps),
+        "If these are pieces of your objects, train the model on (tab Train), and press Segment again.",
+    ),
+    (
         lambda case: case.facts.has_found,
         "Objects are found: look through them in Review, save them in Export. With other settings press Segment again.",
     ),
@@ -183,7 +187,7 @@ def next_step(state: SessionState, facts: SessionFacts, n_objects: int, tab: str
 def warn(facts: SessionFacts, tab: str) -> str:
     """Say what is likely to go wrong if one goes on in a tab; empty where nothing is."""
     is_used = tab in _WITH_MODEL or (tab == "Train" and derive_start(facts) is not Start.NEW)
-    return (facts.unlike or facts.unknown_size) if is_used else ""
+    return (facts.unlike or facts.few_steps or facts.unknown_size) if is_used else ""
 
 
 def _is_open(facts: SessionFacts, tab: str) -> bool:

@@ -34,6 +34,10 @@ _DEVICES = {
 _UNNAMED = "the model that it started from"
 FEWEST_STEPS = 100
 """With fewer, nothing tells whether a model is better."""
+FEWEST_NEW_STEPS = 250
+"""With fewer, a new model is none yet: so many are the fewest that came close to what more reach (docs/benchmarks.md,
+nuclei in one minute and in three; in EM and in stacks more of them still pay)."""
+_TO_TELL = "to tell whether the model gets better"
 _FEWEST_LEFT_OUT = 2
 """With fewer, a score does not tell whether a fine-tuned model is better."""
 
@@ -67,7 +71,13 @@ def started(message: TrainingStarted) -> Notice:
 
 
 def finished(
-    message: TrainingFinished, score: ScoreReport | None, start: str | None, minutes: int | None = None
+    message: TrainingFinished,
+    score: ScoreReport | None,
+    start: str | None,
+    minutes: int | None = None,
+    *,
+    is_new: bool = False,
+    can_resume: bool = True,
 ) -> Notice:
     """Say how a training ended, which model is in use and how to use the other, and how good it is.
 
@@ -78,7 +88,11 @@ def finished(
     start
         What the model is called that it started from; None where that is a new one, or not known.
     minutes
-        In which `FEWEST_STEPS` more steps are done, where that is known.
+        In which `FEWEST_STEPS` more steps are done, or a new model has made `FEWEST_NEW_STEPS`, where that is known.
+    is_new
+        Whether the run began with a new model.
+    can_resume
+        Whether it can be gone on with.
     """
     ended = f"{'Stopped' if message.stopped else 'Done'} after {_count(message.n_steps, 'step')}."
     if message.n_steps == 0:
@@ -87,8 +101,16 @@ def finished(
     if message.best_step == 0:
         folder = str(Path(message.model_path).parent)
         return Notice(f"{ended} {_refused(message, score, start or _UNNAMED, minutes)}", "good", folder=folder)
+    if is_new and message.n_steps < FEWEST_NEW_STEPS:
+        return Notice(f"{ended} {_too_new(minutes, can_resume=can_resume)}")
     verdict = _accepted(message, score, start, minutes) if start else _best(message, score)
     return Notice(f"{ended} {verdict}".rstrip(), "good")
+
+
+def _too_new(minutes: int | None, *, can_resume: bool) -> str:
+    why = "That is too few for a new model, which may take the pieces of an object for objects"
+    much = "" if minutes is None else f" for {_count(minutes, 'more minute')}"
+    return f"{why}: {f'press Resume (tab Train){much}' if can_resume else 'train one for longer'}."
 
 
 def _refused(message: TrainingFinished, score: ScoreReport | None, start: str, minutes: int | None) -> str:
@@ -122,14 +144,24 @@ def _best(message: TrainingFinished, score: ScoreReport | None) -> str:
     return f"Best model from step {message.best_step}{best}."
 
 
-def too_short(n_steps: int, limit: float, minutes: int) -> Notice:
+def too_short(n_steps: int, limit: float, minutes: int, *, is_new: bool = False) -> Notice:
     """Say that a training will make too few steps in the minutes of its limit, and how many minutes enough would take.
 
     Plain: it may be what the user wants to try out.
+
+    Parameters
+    ----------
+    n_steps
+        Of the run at its end, with those before it was resumed.
+    limit, minutes
+        What is set, and what enough steps take.
+    is_new
+        Whether the run began with a new model.
     """
+    too_few, enough = ("for a new model", FEWEST_NEW_STEPS) if is_new else (_TO_TELL, FEWEST_STEPS)
     return Notice(
-        f"About {_count(n_steps, 'step')} in the {limit:g} min: too few to tell whether the model gets better. "
-        f"{FEWEST_STEPS} steps take about {minutes} min; Resume can go on."
+        f"About {_count(n_steps, 'step')} by the end of the {limit:g} min: too few {too_few}. "
+        f"{enough} steps take about {minutes} min; Resume goes on after the end."
     )
 
 

@@ -43,8 +43,8 @@ class SessionFacts:
     as nothing. `is_embedded` says whether the whole image is, under the model in use. Of what only hints look at,
     `has_found` says whether objects were found in the image, `unknown_size` that the model knows a voxel size and the
     image does not, empty where there is nothing to say, and `is_picking` whether the mouse picks objects. `is_bright`
-    says that most of the image is, `unlike` that the model in use does not know such images, and `is_in_batch` that a
-    batch is running.
+    says that most of the image is, `unlike` that the model in use does not know such images, `few_steps` that it has
+    hardly been trained, and `is_in_batch` that a batch is running.
     """
 
     has_image: bool = False
@@ -63,6 +63,7 @@ class SessionFacts:
     unknown_size: str = ""
     is_bright: bool = False
     unlike: str = ""
+    few_steps: str = ""
     is_embedded: bool = True
     is_picking: bool = False
 

@@ -39,7 +39,7 @@ from napari_spoco._qt.layers.image_axes import voxel_size
 from napari_spoco._qt.layers.image_look import ImageLook, is_bright
 from napari_spoco._qt.layers.result_layers import ResultLayers
 from napari_spoco._qt.looks.theme_colours import style_sheet
-from napari_spoco._qt.model.model_fit import find_mismatch, find_unknown_size, find_unlike
+from napari_spoco._qt.model.model_fit import find_few_steps, find_mismatch, find_unknown_size, find_unlike
 from napari_spoco._qt.preferences import Preferences, find_page
 from napari_spoco._qt.project.project_forms import ProjectForms
 from napari_spoco._qt.project.projects import Projects
@@ -290,13 +290,14 @@ class SpocoWidget(QWidget):
                 plot.set_colours(text=theme.text.as_hex(), background=theme.background.as_hex())
 
     def _facts(self) -> SessionFacts:
-        image, path = self.annotate.image.layer(), self.session.model_path
+        image, path, run = self.annotate.image.layer(), self.session.model_path, self.session.resumable
+        is_training = self.session.state in (SessionState.TRAINING, SessionState.STOPPING)
         return SessionFacts(
             has_image=image is not None,
             has_annotations=self.annotate.annotations.layer() is not None or bool(self.training.images.pairs()),
             is_any_ticked=self.training.images.is_chosen,
             has_model=path is not None,
-            can_resume=self.session.resumable is not None,
+            can_resume=run is not None,
             has_labels=self.export.labels.layer() is not None,
             is_saving=self.session.is_saving,
             mismatch=find_mismatch(path, image, self.train.settings.channels),
@@ -307,6 +308,7 @@ class SpocoWidget(QWidget):
             has_voxel_size=image is not None and voxel_size(image) is not None,
             is_bright=is_bright(image),
             unlike=find_unlike(path, image),
+            few_steps="" if is_training else find_few_steps(path, image, run and run.folder),
             unknown_size=find_unknown_size(path, image, is_offered=bool(self.voxel_sizes.offered)),
             is_embedded=self.views.is_embedded,
             is_picking=self.views.picking.is_following,

@@ -72,6 +72,12 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in --out, or the newest one of the project.")
     ] = False,
+    more: Annotated[
+        bool,
+        typer.Option(
+            "--more", help="With --resume: one that had come to its end, for its --minutes and --steps again."
+        ),
+    ] = False,
     box: Annotated[
         list[str] | None,
         typer.Option(metavar="IMAGE:z0:z1,y0:y1,x0:x1", help="Box in which every object is annotated; (z), y, x."),
@@ -90,7 +96,9 @@ def train(
     Settings come from --preset, then --config, then --set, then the single options; the later one counts.
 
     The same command with --resume goes on with a run that was ended, as if it never had been: the settings of the run
-    then take the place of the preset, and its model that of --start-from.
+    then take the place of the preset, and its model that of --start-from. A run that had come to its own end is left as
+    it is, so that the command may be repeated; with --more it is trained for the minutes and steps of its settings, or
+    those given, once more, from the peak of the learning rate.
 
     The model remembers the channels, so that `segment` and `batch` take the same ones.
 
@@ -116,9 +124,12 @@ def train(
         inputs = _Inputs(tuple(images), tuple(annotations or ()), tuple(box or ()), _project(images))
         if inputs.project is not None and (annotations or box or any(value is not None for value in meaning.values())):
             raise ValueError("expected no annotations, boxes and labels on the command line, which are the project's")
+        if more and not resume:
+            raise ValueError("--more: expected --resume beside it, which says what to go on with")
         previous = _previous_run(out, inputs.project) if resume else None
         base = read_config(previous / "config.json", TrainingConfig()) if previous else training_preset(preset)
-        _train(inputs, settle(base, config, values, options), out, previous, start_from, with_tensorboard=tensorboard)
+        settings = settle(base, config, values, options)
+        _train(inputs, settings, out, previous, start_from, more=more, with_tensorboard=tensorboard)
 
 
 @dataclass(frozen=True)
@@ -160,6 +171,7 @@ def _train(
     previous: Path | None,
     start_from: Path | None,
     *,
+    more: bool,
     with_tensorboard: bool,
 ) -> None:
     from napari_spoco.models.checkpoint import load_model
@@ -185,6 +197,7 @@ def _train(
             units=data.units,
             folder=folder,
             resume=previous is not None,
+            more=more,
             fabric=fabric,
         )
         _follow(trainer, folder, fabric, log)
@@ -210,7 +223,7 @@ def _follow(trainer: Trainer, folder: Path, fabric: Fabric, log: TensorBoardLog 
             result = trainer.result()
             tell(result, folder)
             if not n_steps and not result.stopped:
-                console.print("The run had ended before; more --steps or --minutes let it go on.")
+                console.print("The run had ended before; --more lets it go on, for its --minutes and --steps again.")
         except KeyboardInterrupt:
             console.print("Ended at once; what the last autosave kept can be resumed.")
             _tell_how_to_resume()

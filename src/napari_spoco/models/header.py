@@ -23,7 +23,8 @@ class ModelHeader:
     """Architecture of a model, whether the file holds a teacher beside the student, and what it was trained on.
 
     `channels` are counted from 0; None for all. `voxel_size` is in micrometers per spatial axis; None where it is not
-    known. `class_threshold` is what agreed best with the painted objects; None where that is not known.
+    known. `class_threshold` is what agreed best with the painted objects; None where that is not known. `n_steps` are
+    those that it was trained for, with the models before it; 0 where that is not known.
     """
 
     network: NetworkConfig
@@ -31,6 +32,7 @@ class ModelHeader:
     channels: tuple[int, ...] | None = None
     voxel_size: tuple[float, ...] | None = None
     class_threshold: float | None = None
+    n_steps: int = 0
 
 
 def read_header(path: str | os.PathLike[str]) -> ModelHeader:
@@ -49,11 +51,13 @@ def read_header(path: str | os.PathLike[str]) -> ModelHeader:
             metadata, names = file.metadata() or {}, [*file.keys()]
         card = json.loads(metadata[METADATA_KEY])
         network, channels = NetworkConfig(**card["network"]), card.get("channels")
+        n_steps = int(card.get("history", {}).get("steps", 0))
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise ValueError(f"path: {path} is not a model file ({error}).") from error
     has_teacher = any(name.startswith("teacher.") for name in names)
     taken = None if channels is None else tuple(channels)
-    return ModelHeader(network, has_teacher, taken, _voxel_size(card, network.ndim), card.get("class_threshold"))
+    size = _voxel_size(card, network.ndim)
+    return ModelHeader(network, has_teacher, taken, size, card.get("class_threshold"), n_steps)
 
 
 def _voxel_size(card: dict[str, Any], ndim: int) -> tuple[float, ...] | None:

@@ -235,6 +235,7 @@ def _train(request: TrainingRequest, updates: Connection, window: _Window) -> It
         units=request.units,
         folder=request.folder,
         resume=request.resume,
+        more=request.resume,  # The window offers runs that have ended, too.
     )
     listening = (updates, stores, trainer.look_at)
     threading.Thread(target=_take_updates, args=listening, name="spoco-updates", daemon=True).start()

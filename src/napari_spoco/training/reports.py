@@ -38,7 +38,8 @@ class TrainingStarted:
     """Sent once, before the first step.
 
     `first_step` is above 1 where a run is resumed, `n_left_out` objects score the training, and `memory` is the most
-    that the dry run took on the device, in bytes (None where the device does not tell).
+    that the dry run took on the device, in bytes (None where the device does not tell). `is_fine_tuning` says that the
+    run began with a trained model.
     """
 
     device: str
@@ -51,6 +52,7 @@ class TrainingStarted:
     first_step: int = 1
     n_left_out: int = 0
     memory: int | None = None
+    is_fine_tuning: bool = False
 
 
 @dataclass(frozen=True)

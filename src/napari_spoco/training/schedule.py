@@ -27,7 +27,8 @@ class Schedule:
     def __init__(self, optimizer: torch.optim.Optimizer, config: TrainingConfig) -> None:
         self._optimizer = optimizer
         self._kind = config.schedule
-        self._peak: float = optimizer.param_groups[0]["lr"]
+        self._wanted_peak: float = optimizer.param_groups[0]["lr"]
+        self._peak = self._wanted_peak
         self._least = config.min_learning_rate
         self._plateau = ReduceLROnPlateau(
             optimizer, mode="max", factor=config.plateau_factor, patience=config.plateau_patience, threshold=0.0
@@ -48,6 +49,19 @@ class Schedule:
         if self._kind == "cosine":
             for group in self._optimizer.param_groups:
                 group["lr"] = self._peak * 0.5 * (1 + math.cos(math.pi * progress))
+
+    def restart(self) -> None:
+        """Begin anew at the peak rate of the settings, for a run that goes on after its end.
+
+        By then the rate has fallen to where nothing is learned any more, and further steps at it would be lost.
+        Weights, teacher and what Adam knows of the gradients stay, so there is no warm-up: a warm restart (SGDR,
+        Loshchilov and Hutter 2017, section 3). That the model is worse for a while is no loss, since the best one by
+        the objects left out is remembered.
+        """
+        self._peak = self._wanted_peak
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._peak
+        self._plateau.best, self._plateau.num_bad_epochs = -math.inf, 0
 
     def on_score(self, score: float) -> None:
         """Lower the rate when the score, of which more is better, has stopped rising."""

@@ -87,6 +87,10 @@ class ModelSelection:
         """Say whether the model after this step needs no score any more."""
         return self._scored_step == step or not self._is_possible()
 
+    def restart(self) -> None:
+        """Wait for a better score anew; the best model so far stays the one to beat."""
+        self._n_stale = 0
+
     def use(self, images: Sequence[TrainingImage]) -> None:
         """Score by these images from now on; objects that are new to them are not left out."""
         self._validator = Validator(images, self._network, self._config.loss)

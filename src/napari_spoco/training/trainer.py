@@ -7,6 +7,7 @@ goes on from a saved state draws what the unbroken run would have drawn.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, load_model
 from napari_spoco.models.precision import choose_precision
 from napari_spoco.training.batches import BatchSource
 from napari_spoco.training.beginning import Beginning
-from napari_spoco.training.clock import RunClock
+from napari_spoco.training.clock import Lap, RunClock
 from napari_spoco.training.defaults import choose_batch, choose_network, choose_rim
 from napari_spoco.training.devices import make_fabric, peak_memory
 from napari_spoco.training.finishing import ModelMaker
@@ -92,7 +93,10 @@ class Trainer:
     folder
         Where the run is kept (`training/run_folder.py`); it is not kept if None.
     resume
-        Go on with the run in `folder`, with the same images.
+        Go on with the run in `folder`, with the same images, to the end that it would have had.
+    more
+        Go on with a resumed run that had come to its end, for the steps and minutes of `config` once more, from the
+        peak of the learning rate (`Schedule.restart`).
     fabric
         Devices, launched if they are several; made from `config` if None.
 
@@ -115,6 +119,7 @@ class Trainer:
         units: Units | Sequence[Units] | None = None,
         folder: str | os.PathLike[str] | None = None,
         resume: bool = False,
+        more: bool = False,
         fabric: Fabric | None = None,
     ) -> None:
         begin = Beginning.find(config, start_from, folder, resume=resume)
@@ -172,9 +177,10 @@ class Trainer:
         )
         self._history = RunHistory()
         self._n_logged = 0
+        self._lap = Lap()
         self._stopped = False
         if state is not None:
-            self._load(state)
+            self._load(state, more=more)
         self._show_images()
 
     def run(self, stop: Callable[[], bool] | None = None) -> Iterator[TrainerMessage]:
@@ -191,11 +197,14 @@ class Trainer:
             with self._fabric.autocast():
                 report = self._selection.judge_start(self._learner.student, self._learner.teacher)
             yield self._scored(report)
-        clock = RunClock(self.config, self._fabric, self._history.elapsed)
-        for step in range(self._history.step + 1, self.config.max_steps + 1):
+        clock = RunClock(self.config, self._fabric, self._history.elapsed, self._lap)
+        for step in itertools.count(self._history.step + 1):
             progress, is_stopped = clock.ask(step - 1, stop)
-            self._stopped = is_stopped and progress < 1.0
-            if progress >= 1.0 or is_stopped or self._learner.schedule.is_over or self._selection.is_stale:
+            has_learned = self._learner.schedule.is_over or self._selection.is_stale
+            is_over = progress >= 1.0 or has_learned or self._lap.has_ended(self.config)
+            self._lap = self._lap.end(self.config) if is_over else self._lap
+            self._stopped = is_stopped and not is_over
+            if is_over or is_stopped:
                 break
             if self._pool.refresh():
                 yield self._repainted()
@@ -217,6 +226,8 @@ class Trainer:
         # After the state is saved: a run that goes on is scored as if it had never been stopped.
         if self._history.step and not self._selection.is_scored(self._history.step):
             yield self._judged()
+            if self._lap.ended_by:  # What follows a later restart of the rate may be worse: this is to be remembered.
+                self.save()
 
     def look_at(self, image_index: int, box: tuple[slice, ...]) -> None:
         """Make the next previews of this box of an image; see `Previewer.look_at`, which any thread may call."""
@@ -291,6 +302,7 @@ class Trainer:
             first_step=self._history.step + 1,
             n_left_out=self._selection.n_left_out,
             memory=self._memory,
+            is_fine_tuning=self._is_fine_tuning,
         )
 
     def _report(self, step: int, terms: torch.Tensor, clock: RunClock) -> StepReport:
@@ -299,7 +311,8 @@ class Trainer:
             raise FloatingPointError(
                 f"The loss became {values.total} at step {step}; try a lower learning rate (now {rate:.1e})."
             )
-        report = StepReport(step, self.config.max_steps, values, rate, clock.elapsed, clock.remaining(step))
+        n_steps = self._lap.last_step(self.config)
+        report = StepReport(step, n_steps, values, rate, clock.elapsed, clock.remaining(step))
         self._history.reports.append(report)
         return report
 
@@ -350,9 +363,10 @@ class Trainer:
             "learner": self._learner.state_dict(),
             "selection": self._selection.state_dict(),
             "history": self._history.state_dict(),
+            "lap": tuple(self._lap),
         }
 
-    def _load(self, state: State) -> None:
+    def _load(self, state: State, *, more: bool) -> None:
         shapes = [tuple(image.image.shape) for image in self._pool.images]
         if shapes != state["shapes"]:
             raise ValueError(
@@ -363,6 +377,19 @@ class Trainer:
         self._selection.load_state_dict(state["selection"])
         self._history.load_state_dict(state["history"])
         self._n_logged = self._history.step
+        self._choose_lap(Lap(*state.get("lap", ())), more=more)
+
+    def _choose_lap(self, lap: Lap, *, more: bool) -> None:
+        """Go on with a lap, or begin a new one where it is over and more is wanted."""
+        step, seconds = self._history.step, self._history.elapsed
+        if more and (lap.ended_by or lap.progress(self.config, step, seconds) >= 1.0):
+            self._lap = Lap(step, seconds)
+            self._learner.schedule.restart()
+            self._selection.restart()
+            text = f"The training had ended at step {step}: it goes on, at the full learning rate at first."
+            self._notices.append(TrainingNotice(text))
+        else:
+            self._lap = lap if lap.has_ended(self.config) else Lap(lap.step, lap.seconds)
 
 
 def train(
@@ -375,6 +402,7 @@ def train(
     on_report: Callable[[TrainerMessage], None] | None = None,
     folder: str | os.PathLike[str] | None = None,
     resume: bool = False,
+    more: bool = False,
     voxel_size: Sizes | Sequence[Sizes] | None = None,
     units: Units | Sequence[Units] | None = None,
 ) -> TrainingResult:
@@ -400,6 +428,8 @@ def train(
         Where the run is kept with its models and logs; it is not kept if None.
     resume
         Go on with the run in `folder`, with the same images, as if it had never been stopped.
+    more
+        Go on with a resumed run that had come to its end, for the steps and minutes of `config` once more.
     voxel_size, units
         Distance of neighbouring pixels per spatial axis and its unit, of all images or of each. The images are
         resampled to the voxel size of the model, if both are known.
@@ -429,6 +459,7 @@ def train(
         units=units,
         folder=folder,
         resume=resume,
+        more=more,
     )
     for report in trainer.run(stop):
         if on_report is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,9 +10,10 @@ import numpy as np
 from napari_spoco._qt.layers.image_axes import axes_of, n_channels, spatial_axes, voxel_size
 from napari_spoco._qt.layers.image_look import is_bright
 from napari_spoco._qt.model.model_headers import header_of
+from napari_spoco._qt.notices import FEWEST_NEW_STEPS
 from napari_spoco._qt.train.run_folders import model_name
 from napari_spoco.data.channels import count_channels, take_channels
-from napari_spoco.models.registry import describe_shipped, shipped_models, shipped_path
+from napari_spoco.models.registry import RUN_MODELS, describe_shipped, shipped_models, shipped_path
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -82,6 +84,42 @@ def find_unlike(model_path: str | None, image: Layer | None) -> str:
         f"{shipped[0]} has learned from bright objects on dark ground, and “{image.name}” is bright: it will hardly "
         "find what you look for. Train a new model."
     )
+
+
+def find_few_steps(model_path: str | None, image: Layer | None, run_folder: str | None) -> str:
+    """Say that a model has learned for too few steps, and what to do; empty where that is not so, or not known.
+
+    The steps of the model that it was fine-tuned from count, and those after the best one of its training.
+
+    Parameters
+    ----------
+    model_path, image
+        What is in use, and what is chosen.
+    run_folder
+        Of the training that can be resumed; None where there is none.
+    """
+    if model_path is None or image is None or not axes_of(image):
+        return ""
+    path = Path(model_path)
+    n_steps = max(map(_count_steps, (path, path.with_name(RUN_MODELS[-1])) if path.name in RUN_MODELS else (path,)))
+    if not 0 < n_steps < FEWEST_NEW_STEPS:
+        return ""
+    is_resumable = run_folder is not None and path.parent == Path(run_folder)
+    button = "Resume (Start from: the last run)" if is_resumable else "Fine-tune"
+    known = () if is_bright(image) else suitable_models(len(spatial_axes(image)), n_channels(image))
+    other = f", or start from {' or '.join(known)}" if known else ""
+    return (
+        f"{model_name(model_path)} has learned for {n_steps} steps only, and may take the pieces of an object for "
+        f"objects: go on in the tab Train with {button}{other}."
+    )
+
+
+def _count_steps(path: Path) -> int:
+    """Return for how many steps a model was trained; 0 where that is not known."""
+    try:
+        return header_of(path).n_steps
+    except ValueError:
+        return 0
 
 
 def suitable_models(ndim: int, n_taken: int) -> tuple[str, ...]:

@@ -21,13 +21,15 @@ _CONFIG_FILE = "config.json"
 class Run:
     """A training that can be resumed: its folder, its settings, and its log where it was read from the disk.
 
-    `start_from` is the file of the model that it was begun with, where it began in this session with one.
+    `start_from` is the file of the model that it was begun with, where it began in this session with one. One that
+    `is_done` has come to its end, after steps enough: it may go on, but is not waiting for that.
     """
 
     folder: str
     config: TrainingConfig
     log: str = ""
     start_from: str | None = None
+    is_done: bool = False
 
 
 def can_be_resumed(folder: str | Path) -> bool:

@@ -52,8 +52,9 @@ class StartChoice(ElidingChoice):
         self._start = Start.NEW
         self.setToolTip(
             "A new model knows nothing. The model in use, or one that ships with the plugin, is fine-tuned at a lower "
-            "rate; it never gets worse by that. A run that was stopped, or killed, is resumed where it was last saved. "
-            "“another run …” asks for the folder of an earlier one."
+            "rate; it never gets worse by that. A run that was stopped, or killed, is resumed where it was last saved; "
+            "one that came to its end is trained on, for the steps and minutes of the fields once more. “another run "
+            "…” asks for the folder of an earlier one."
         )
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(8)
