@@ -1,65 +1,40 @@
-"""What is said of a click on the background is what the read-out does with it."""
+"""What is said of a click on the background, under some settings."""
 
 from __future__ import annotations
 
-from itertools import product
-
-import numpy as np
 import pytest
 
 from napari_spoco._qt.segment.background_use import find_use
 from napari_spoco.config import NetworkConfig, SegmentationConfig
 
-METHODS = ("mutex_watershed", "pixel_classes", "watershed", "components", "edges", "supervoxels", "hdbscan")
-FOREGROUNDS = (None, "none", "intensity", "embedding", "pixel_classes")
 
-
-def looks_at_background(config: SegmentationConfig, card, context) -> bool:
-    """Say whether a read-out asks what is background; one that is refused does not."""
-    from napari_spoco.segmentation.readout import read_out_view
-    from napari_spoco.segmentation.stages import StageMemory
-    from napari_spoco.segmentation.view import View
-
-    asked = []
-
-    class Watched(View):
-        @property
-        def background(self):
-            asked.append(1)
-            return super().background
-
-    embeddings = np.random.default_rng(0).normal(size=(2, 12, 12)).astype(np.float32)
-    try:
-        read_out_view(Watched(StageMemory(), embeddings, card, config, context))
-    except ValueError:
-        return False
-    return bool(asked)
-
-
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("knows_outside", [None, False, True], ids=["no classes", "classes", "knows outside"])
-def test_a_click_is_said_to_be_ignored_where_it_is(method, knows_outside) -> None:
+@pytest.mark.parametrize(
+    ("settings", "knows_outside", "has_mask", "start"),
+    [
+        pytest.param({}, False, False, "", id="looked at"),
+        pytest.param({"method": "edges"}, True, False, "", id="by edges"),
+        pytest.param({"foreground": "embedding"}, True, True, "Objects lie where the chosen layer says", id="mask"),
+        pytest.param({}, True, False, "The model itself tells", id="classes"),
+        pytest.param({"method": "pixel_classes"}, False, False, "The model itself tells", id="method by classes"),
+        pytest.param({"foreground": "intensity"}, False, False, "Objects lie where the image is bright", id="bright"),
+        pytest.param({"method": "watershed"}, False, False, "This method divides what is given", id="shapes"),
+        pytest.param(
+            {"background": "largest"}, False, False, "Background (Advanced settings) is “largest”", id="largest"
+        ),
+    ],
+)
+def test_a_click_that_changes_nothing_is_said_to(settings, knows_outside, has_mask, start) -> None:
     from napari_spoco.models.checkpoint import ModelCard
-    from napari_spoco.segmentation.view import ReadoutContext
 
-    has_classes = knows_outside is not None
-    network = NetworkConfig(ndim=2, embedding_dim=2, pixel_classes=has_classes)
-    card = ModelCard(network=network, knows_outside=bool(knows_outside), foreground_radius=1.0)
-    for foreground, background, has_mask in product(FOREGROUNDS, (None, "mode", "none", "largest"), (False, True)):
-        if not has_classes and "pixel_classes" in (method, foreground):
-            continue  # It cannot be chosen.
-        rng = np.random.default_rng(0)
-        context = ReadoutContext(
-            image=rng.random((1, 12, 12)),
-            mask=np.ones((12, 12), bool) if has_mask else None,
-            background_pixel=(0, 0),
-            class_scores=rng.normal(size=(3, 12, 12)).astype(np.float32) if has_classes else None,
-        )
-        config = SegmentationConfig(method=method, foreground=foreground, background=background)
-        use = find_use(config, card, has_mask=has_mask)
-        assert (not use.ignored) == looks_at_background(config, card, context), config
-        by_model = SegmentationConfig(foreground=foreground, background=background)
-        assert find_use(by_model, card.model_copy(update={"method": method}), has_mask=has_mask) == use
+    card = ModelCard(network=NetworkConfig(ndim=2, pixel_classes=True), knows_outside=knows_outside)
+    use = find_use(SegmentationConfig(**settings), card, has_mask=has_mask)
+    assert use.ignored.startswith(start)
+    assert bool(use.ignored) == bool(start)
+
+
+def test_the_field_is_named_that_says_how_like_it() -> None:
+    assert find_use(SegmentationConfig(foreground="embedding"), None, has_mask=False).radius == "Foreground radius"
+    assert find_use(SegmentationConfig(), None, has_mask=False).radius == "Background radius (Advanced settings)"
 
 
 def test_without_a_model_that_is_known_a_click_is_taken() -> None:

@@ -268,19 +268,64 @@ def test_a_slider_and_its_number_follow_each_other(qtbot) -> None:
         assert (editor.value(), editor.slider.value()) == (None, 0)
 
 
-def test_numbers_that_are_not_whole_are_separated_by_commas(qtbot) -> None:
-    form = ModelForm(TrainingConfig, ["voxel_size", "patch_shape"])
+@pytest.mark.parametrize(
+    ("name", "text", "value", "shown"),
+    [
+        ("voxel_size", "0,5 0,2 0,2", (0.5, 0.2, 0.2), "0.5, 0.2, 0.2"),
+        ("voxel_size", "0,5; 0,2; 0,2", (0.5, 0.2, 0.2), "0.5, 0.2, 0.2"),
+        ("voxel_size", "0,5;0,2;0,2", (0.5, 0.2, 0.2), "0.5, 0.2, 0.2"),
+        ("voxel_size", "0,5, 0,2, 0,2", (0.5, 0.2, 0.2), "0.5, 0.2, 0.2"),
+        ("voxel_size", "0.5, 0.2, 0.2", (0.5, 0.2, 0.2), "0.5, 0.2, 0.2"),
+        ("voxel_size", "0.5,0.2,0.2", (0.5, 0.2, 0.2), "0.5, 0.2, 0.2"),
+        ("voxel_size", "0.25 x 0,125", (0.25, 0.125), "0.25, 0.125"),
+        ("voxel_size", "1, 2,", (1, 2), "1.0, 2.0"),
+        ("voxel_size", " ", None, ""),
+        ("patch_shape", "64,32", (64, 32), "64, 32"),
+        ("patch_shape", "32 x 64", (32, 64), "32, 64"),
+        ("patch_shape", "16 64;64", (16, 64, 64), "16, 64, 64"),
+    ],
+)
+def test_several_numbers_are_read_in_any_way_that_is_clear_and_shown_as_read(qtbot, name, text, value, shown) -> None:
+    form = ModelForm(TrainingConfig, [name])
     qtbot.addWidget(form)
-    for name, text, value in (("voxel_size", "0.25, 0.1, 0.1", (0.25, 0.1, 0.1)), ("patch_shape", "32 x 64", (32, 64))):
-        editor = form.editor(name)
-        assert editor.value() is None
-        editor.setText(text)
-        assert editor.value() == value
-        editor.set_value(value)
-        assert editor.value() == value
-    form.editor("patch_shape").setText("1.5")
-    with pytest.raises(ValueError, match="expected whole numbers"):
+    editor = form.editor(name)
+    assert editor.value() is None
+    type_into(qtbot, editor, text)
+    assert (editor.value(), editor.text()) == (value, text)
+    qtbot.keyClick(editor, Qt.Key.Key_Return)
+    assert (editor.value(), editor.text()) == (value, shown)
+    assert form.refused == {}
+
+
+@pytest.mark.parametrize("text", ["0,5", "0,5,0,2", "1,2,3", "0,5,", "1.000,5", "1,000.5 2"])
+def test_a_comma_that_may_be_either_is_refused(qtbot, text) -> None:
+    form = ModelForm(TrainingConfig, ["voxel_size"])
+    qtbot.addWidget(form)
+    type_into(qtbot, form.editor("voxel_size"), text, is_entered=True)
+    assert form.editor("voxel_size").text() == text
+    assert form.refused == {
+        "voxel_size": "expected a space or a semicolon between numbers, or a decimal point, "
+        f"got “{text}”, whose comma may stand for either."
+    }
+    with pytest.raises(ValueError, match="Voxel size: expected a space or a semicolon"):
         form.values()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("voxel_size", "0.5 big", "numbers separated by spaces or semicolons"),
+        ("voxel_size", "0.5,,0.2", "numbers separated by spaces or semicolons"),
+        ("voxel_size", "0.5 0,5,0", "numbers separated by spaces or semicolons"),
+        ("patch_shape", "1.5", "whole numbers separated by commas"),
+        ("patch_shape", ";", "whole numbers separated by commas"),
+    ],
+)
+def test_what_is_no_row_of_numbers_is_refused(qtbot, name, text, expected) -> None:
+    form = ModelForm(TrainingConfig, [name])
+    qtbot.addWidget(form)
+    type_into(qtbot, form.editor(name), text)
+    assert form.refused == {name: f"expected {expected}, got “{text}”."}
 
 
 # Marks

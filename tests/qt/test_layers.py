@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from napari.layers import Image
+from scipy.ndimage import binary_erosion, generate_binary_structure
 
 from napari_spoco._qt.annotate.image_layers import WHOLE
 from napari_spoco._qt.layers import layers
-from napari_spoco._qt.layers.result_layers import ResultLayers
+from napari_spoco._qt.layers.result_layers import ResultLayers, _outlined
 
 GEOMETRY_2D = {
     "scale": (0.5, 0.25),
@@ -198,7 +199,7 @@ def test_an_edited_result_is_kept(viewer, image, results, edit) -> None:
     kept = first.data.copy()
     second = results.show_objects(image, objects(2))
     assert second is not first
-    assert second.name == "cells objects [1]"
+    assert second.name == "cells objects 2"
     np.testing.assert_array_equal(first.data, kept)
     assert results.show_objects(image, objects(3)) is second
 
@@ -207,6 +208,25 @@ def test_a_result_belongs_to_its_image(viewer, image, results) -> None:
     other = viewer.add_image(np.zeros((40, 30)), name="other").__wrapped__
     first = results.show_objects(image, objects(1))
     assert results.show_objects(other, objects(2)) is not first
+
+
+def test_results_of_several_images_take_turns(viewer, image, results) -> None:
+    other = viewer.add_image(np.zeros((40, 30)), name="other").__wrapped__
+    first = results.show_objects(image, objects(1))
+    results.show_objects(other, objects(2))
+    assert results.show_objects(image, objects(3)) is first
+
+
+def test_the_next_dock_finds_what_the_last_one_has_shown(viewer, image, results) -> None:
+    found = results.show_objects(image, objects(1))
+    results.show_embeddings(image, picture(1))
+    results.end()
+    after = ResultLayers(viewer)
+    assert after.show_objects(image, objects(2)) is found
+    after.show_embeddings(image, picture(2))
+    assert [layer.name for layer in viewer.layers] == ["cells", "cells embeddings", "cells objects"]
+    np.testing.assert_array_equal(viewer.layers["cells embeddings"].data, picture(2))
+    after.end()
 
 
 def test_a_deleted_result_is_made_anew(viewer, image, results) -> None:
@@ -291,3 +311,32 @@ def test_an_image_is_described(layer, text) -> None:
 def test_our_pictures_are_no_images_to_train_on(viewer, image, results) -> None:
     results.show_embeddings(image, picture(1))
     assert [layer.name for layer in layers.image_layers(viewer)] == ["cells"]
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 5, 8])
+@pytest.mark.parametrize("shape", [(40, 60), (1, 40, 60), (3, 40, 60), (5, 4), (1, 1)])
+def test_the_lines_of_a_picked_object_are_so_many_pixels_wide(shape, width, rng) -> None:
+    mask = rng.random(shape) < 0.98
+    cross = generate_binary_structure(2, 1).reshape((1,) * (len(shape) - 2) + (3, 3))
+    inside = binary_erosion(mask, cross, iterations=width)
+    middle = binary_erosion(inside, cross, iterations=width)
+    expected = np.select([middle, inside, mask], [1, 2, 3])
+    np.testing.assert_array_equal(_outlined(mask, width), expected)
+
+
+@pytest.mark.parametrize(("shape", "rgb", "geometry"), CASES)
+def test_a_picked_object_is_shown_in_its_box_alone(viewer, shape, rgb, geometry) -> None:
+    """However large the plane is, in which it was looked for."""
+    image = add_image(viewer, shape, rgb, geometry)
+    results = ResultLayers(viewer)
+    ahead = (1,) * (len(shape) - 2)
+    for first, size in ((4, 9), (12, 3)):
+        plane = np.zeros((*ahead, 30, 25), bool)
+        plane[..., first : first + size, 6:9] = True
+        results.show_pick(image, plane, (*(2 for _ in ahead), 5, 1))
+        picked = viewer.layers["cells pick"]
+        assert picked.data.shape == (*ahead, size, 3)
+        assert picked.data.all()
+        assert_same_place(picked, image, (*(2 for _ in ahead), 5 + first, 1 + 6))
+    results.show_pick(image, np.zeros((*ahead, 4, 4), bool), (0,) * len(shape))
+    assert not viewer.layers["cells pick"].data.any()

@@ -18,7 +18,7 @@ PICKED = Picked(np.ones((2, 3), bool), (4, 5))
 
 
 @pytest.fixture
-def made(qtbot):
+def made(qtbot, until):
     viewer = ViewerModel()
     tab = AnnotateTab(viewer)
     qtbot.addWidget(tab)
@@ -26,7 +26,16 @@ def made(qtbot):
     said: list[str] = []
     new.noticed.connect(lambda notice: said.append(notice.text))
     new.failed.connect(lambda error: said.append(str(error)))
-    yield SimpleNamespace(viewer=viewer, tab=tab, new=new, said=said)
+
+    def hear() -> str:
+        """Wait for the next sentence."""
+        n_before = made.n_heard
+        until(lambda: len(said) > n_before)
+        made.n_heard = len(said)
+        return said[-1]
+
+    made = SimpleNamespace(viewer=viewer, tab=tab, new=new, said=said, n_heard=0, hear=hear)
+    yield made
     tab.release()
 
 
@@ -46,15 +55,16 @@ def test_an_image_with_too_many_axes_is_refused(made) -> None:
 def test_a_picked_object_begins_annotations_and_is_painted_once(made) -> None:
     made.viewer.add_image(np.zeros((20, 30)), name="cells")
     made.new.add_picked(PICKED)
+    assert "Annotated as object 1" in made.hear()
     layer = made.tab.annotations.layer()
     assert layer.name == "cells annotations"
     assert (layer.data[4:6, 5:8] == 1).all()
     assert layer.data.sum() == PICKED.mask.size
     made.new.add_picked(PICKED)
+    assert "annotated already" in made.hear()
     assert layer.data.max() == 1
-    first, second = made.said
-    assert "Annotated as object 1" in first
-    assert "annotated already" in second
+    layer.undo()
+    assert not layer.data.any()
 
 
 def test_a_picked_object_belongs_to_the_chosen_image_whatever_its_shape(made) -> None:
@@ -63,6 +73,7 @@ def test_a_picked_object_belongs_to_the_chosen_image_whatever_its_shape(made) ->
         made.tab.image.choose(image)
         made.new.begin()
     made.new.add_picked(PICKED)
+    made.hear()
     assert made.tab.annotations.layer().data.max() == 1
     made.tab.image.choose(large)
     made.new.add_picked(PICKED)
@@ -96,6 +107,7 @@ def test_accepted_objects_are_added_to_what_is_painted(made, ndim) -> None:
     boxes = {1: np.s_[1:4, 1:4], 2: np.s_[6:9, 6:9], 9: np.s_[10:12, 10:20]}
     accepted = AcceptedObjects(found, {one: (*ahead, *box) for one, box in boxes.items()})
     made.new.add_accepted(reviewed, accepted)
+    made.hear()
     assert made.tab.annotations.layer() is annotations
     assert len(made.viewer.layers) == 3
     expected = painted.copy()
@@ -106,7 +118,7 @@ def test_accepted_objects_are_added_to_what_is_painted(made, ndim) -> None:
         "and left as painted."
     )
     made.new.add_accepted(reviewed, accepted)  # Once more, out of impatience.
+    assert "3 accepted objects are painted on already" in made.hear()
     np.testing.assert_array_equal(annotations.data, expected)
-    assert "3 accepted objects are painted on already" in made.said[-1]
     annotations.undo()
     np.testing.assert_array_equal(annotations.data, painted)

@@ -184,11 +184,11 @@ def test_every_result_comes_back(ready, viewer, tmp_path, until) -> None:
     ready.footer.back_button.click()
     until(lambda: ready.footer.text == "“cells objects” is back.")
     assert (viewer.layers["cells objects"].data == 8).any()
-    viewer.layers.remove("cells objects [1]")
-    assert entries(ready) == ["cells objects [1]"]
-    choose(ready, "cells objects [1]")
-    until(lambda: ready.footer.text == "“cells objects [1]” is back.")
-    assert not (viewer.layers["cells objects [1]"].data == 8).any()
+    viewer.layers.remove("cells objects 2")
+    assert entries(ready) == ["cells objects 2"]
+    choose(ready, "cells objects 2")
+    until(lambda: ready.footer.text == "“cells objects 2” is back.")
+    assert not (viewer.layers["cells objects 2"].data == 8).any()
     assert entries(ready) == []
 
 

@@ -192,7 +192,7 @@ def test_a_training_that_came_to_its_end_is_not_resumed(named, processes, tmp_pa
     from napari_spoco.training.reports import TrainingFinished
 
     begin(named, processes, until)
-    processes.last.say(TrainingFinished(keep(processes.last), 10, False, None))
+    processes.last.say(TrainingFinished(keep(processes.last), 400, False, None))
     rest(named)
     before = in_use(named)
     leave(named, tmp_path / "my project", until)
@@ -200,6 +200,18 @@ def test_a_training_that_came_to_its_end_is_not_resumed(named, processes, tmp_pa
     assert in_use(again) == before
     assert again.train.train_button.text() == "Fine-tune"
     assert again.session.resumable is None
+
+
+def test_a_training_that_made_too_few_steps_is_still_offered(named, processes, tmp_path, until, rest, start) -> None:
+    from napari_spoco.training.reports import TrainingFinished
+
+    begin(named, processes, until)
+    processes.last.say(TrainingFinished(keep(processes.last), 96, False, None))
+    rest(named)
+    leave(named, tmp_path / "my project", until)
+    again = reopen(start, tmp_path / "my project", until)
+    assert again.train.train_button.text() == "Resume"
+    assert again.session.resumable.folder == processes.last.request.folder
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+from napari.utils.colormaps import DirectLabelColormap
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QWidget
 from skimage.color import rgb2lab
@@ -356,6 +357,39 @@ def test_the_chosen_objects_are_outlined(review, viewer) -> None:
     viewer.dims.ndisplay = 2
     review.tab.start_button.click()
     assert list(viewer.layers) == [review.layer]
+
+
+@pytest.mark.parametrize("harness", [2], indirect=True)
+def test_the_event_loop_does_not_wait_for_colours_by_label(harness, viewer, monkeypatch) -> None:
+    """napari compiles what the first ones of a session need: a thread has it done; one object needs none of it."""
+    threads = []
+    make = DirectLabelColormap._get_typed_dict_mapping
+
+    def note(colormap: DirectLabelColormap, dtype: np.dtype) -> object:
+        threads.append((threading.current_thread(), dtype))
+        return make(colormap, dtype)
+
+    monkeypatch.setattr(DirectLabelColormap, "_get_typed_dict_mapping", note)
+    harness.start()
+    assert len(harness.reviewing.chosen) == 1
+    harness.press("next")
+    assert threads
+    assert threading.main_thread() not in [thread for thread, _ in threads]
+    harness.mouse((12, 12))
+    harness.mouse((12, 30), shift=True)
+    assert threads[-1][0] is threading.main_thread()
+    assert {dtype for _, dtype in threads} == {np.dtype(np.uint32)}
+
+
+@pytest.mark.parametrize("harness", [2], indirect=True)
+def test_the_outline_is_drawn_once_for_each_object(review, viewer) -> None:
+    drawn = []
+    for name in ("found chosen", "found chosen inside"):
+        viewer.layers[name].events.set_data.connect(lambda event: drawn.append(event.source.name))
+    review.mouse((12, 12))
+    drawn.clear()
+    review.mouse((12, 30))
+    assert sorted(drawn) == ["found chosen", "found chosen inside"]
 
 
 @pytest.mark.parametrize("harness", [2], indirect=True)

@@ -17,10 +17,10 @@ LONG = "nuclei and 12 more 2026-01-01: 2D, 1 channel, 16535 steps on 6420 object
 WIDTH = 340
 
 
-def height_of(tab, button) -> int:
+def height_of(tab, button, *, tall: int = 1200) -> int:
     """Return how far below the top of its tab a button is, in a dock that is as narrow as usual."""
     QApplication.processEvents()
-    tab.resize(WIDTH, 1200)
+    tab.resize(WIDTH, tall)
     tab.layout().invalidate()
     tab.layout().activate()
     return button.mapTo(tab, button.rect().topLeft()).y()
@@ -68,3 +68,31 @@ def test_review_stays_where_it_is(ready) -> None:
         tab.show_status(status)
         places.add(height_of(tab, tab.action_buttons["accept"]))
     assert max(places) - min(places) <= 2  # A list that cannot be opened is as much lower.
+
+
+def test_a_list_takes_what_room_there_is_and_its_buttons_stay(ready) -> None:
+    annotate, review = ready.annotate, ready.review
+    for tab, above, below in (
+        (annotate, annotate.action_buttons["delete_selected"], annotate.draw_button),
+        (review, review.action_buttons["undo"], review.annotations_button),
+    ):
+        place, shown = height_of(tab, above, tall=900), tab.objects.height()
+        under = height_of(tab, below, tall=900)
+        assert height_of(tab, above, tall=1200) == place
+        assert tab.objects.height() == shown + 300
+        assert height_of(tab, below, tall=1200) == under + 300
+        least = tab.column.minimumHeightForWidth(WIDTH)
+        assert tab.heightForWidth(WIDTH) == least  # It scrolls in no dock that has so much room.
+        height_of(tab, above, tall=least)
+        row = tab.objects.verticalHeader().defaultSectionSize()
+        heading = tab.objects.horizontalHeader().height()
+        assert 4 * row <= tab.objects.height() - heading < 5 * row
+
+
+def test_sentences_under_the_list_move_no_button(ready) -> None:
+    tab, places = ready.annotate, set()
+    for text in ("", LONG, f"{LONG}. {LONG}"):
+        tab._advice.setText(text)
+        tab._advice.setVisible(bool(text))
+        places |= {height_of(tab, tab.draw_button)}
+    assert len(places) == 1

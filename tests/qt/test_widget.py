@@ -83,7 +83,7 @@ def test_a_training_from_press_to_model(ready, viewer, processes, until) -> None
     process.finish()
     until(lambda: ready.session.state is SessionState.IDLE)
     assert Path(ready.session.model_path).parent == Path(process.request.folder)
-    assert ready.footer.text == "Done after 10 steps."
+    assert ready.footer.text == "Done after 400 steps."
     assert ready.train.train_button.text() == "Fine-tune"
     assert ready.segment.segment_button.isEnabled()
     assert not ready.footer.bar.isVisibleTo(ready)
@@ -127,7 +127,7 @@ def test_a_stopped_training_leaves_a_model(training, processes, until) -> None:
     processes.last.finish(stopped=True)
     until(lambda: training.session.state is SessionState.IDLE)
     assert Path(training.session.model_path).parent == Path(processes.last.request.folder)
-    assert training.footer.text == "Stopped after 10 steps."
+    assert training.footer.text == "Stopped after 400 steps."
 
 
 def test_stop_before_the_process_is_up_is_not_lost(ready, processes, until) -> None:

@@ -79,7 +79,8 @@ class Tabs(QTabWidget):
         self.tabBar().setElideMode(Qt.TextElideMode.ElideRight)
         self.tabBar().setStyleSheet(_TIGHT)
         for tab in tabs:
-            tab.column.addStretch(1)
+            if not any(map(tab.column.stretch, range(tab.column.count()))):  # Else a row of its own takes the room.
+                tab.column.addStretch(1)
             self.addTab(_Column(tab), tab.title)
             for before, after in pairwise(dict.fromkeys(_in_reading_order(tab))):
                 QWidget.setTabOrder(before, after)

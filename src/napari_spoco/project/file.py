@@ -78,7 +78,8 @@ class ProjectImage(Parameters):
     on show, its name if empty; `is_rgb` says that its channels are colours, and `channels` are their names, if they
     have some. `review` is that of the found objects.
     `looks` are colormap, darkest and brightest value of each channel, where channels are on show in place of the image.
-    `found_title` is how the layer of the found objects is called, if not as usual.
+    `found_title` is how the layer of the found objects is called, if not as usual; `found_as` says what it is in the
+    window, empty where the user has changed it, and `found_by` how they were found, in JSON.
     `n_painted` and `n_found` are numbers of objects; `is_copy` says that the image is a part of another one, with a
     copy of what is painted there. Of its layers, `closed` are those that the user has taken out of the viewer, and
     `hidden` those that were there, but not seen, when it was written last.
@@ -92,6 +93,8 @@ class ProjectImage(Parameters):
     meaning: AnnotationConfig = AnnotationConfig()
     result_file: str | None = None
     found_title: str = ""
+    found_as: str = ""
+    found_by: str = ""
     review: ReviewDecisions = ReviewDecisions()
     title: str = ""
     is_rgb: bool = False

@@ -131,7 +131,7 @@ def _by_shape(view: View) -> NDArray[np.uint32]:
 
 
 def _by_classes(view: View) -> NDArray[np.uint32]:
-    is_told_by_classes = view.context.mask is None and view.foreground_kind == "pixel_classes"
+    is_told_by_classes = view.choice.foreground == "pixel_classes"
     objects = view.memory(
         "objects",
         segment_pixel_classes,
@@ -270,13 +270,11 @@ def _consistent(view: View, sample: PixelSample, clusters: Clusters, min_size: i
 
 def _background(view: View) -> tuple[BackgroundMode, float, NDArray[np.float32] | None]:
     """Return which segments are background: the mode, the radius and the background's embeddings."""
-    settings = view.settings
-    usual: BackgroundMode = "mode" if view.method != "edges" or view.shows_background else "none"
-    # Within a foreground the largest segment is an object.
-    mode: BackgroundMode = settings.background or usual if view.foreground is None else "none"
+    pieces = view.choice.pieces
+    mode: BackgroundMode = pieces if pieces != "shown" else "mode" if view.shows_background else "none"
     if mode != "mode":
         return mode, _USUAL_RADIUS, None
-    return mode, settings.background_radius or view.radius or _USUAL_RADIUS, view.background
+    return mode, view.settings.background_radius or view.radius or _USUAL_RADIUS, view.background
 
 
 def _fragment_size(view: View) -> int:

@@ -13,6 +13,7 @@ import numpy as np
 
 from napari_spoco.config import PIXEL_CLASSES
 from napari_spoco.segmentation.background import distance_to_background
+from napari_spoco.segmentation.background_choice import choose_background
 from napari_spoco.segmentation.pixel_classes import class_probabilities, find_cores, foreground_by_classes
 from napari_spoco.segmentation.view_stages import (
     annotated_radius,
@@ -34,8 +35,9 @@ from napari_spoco.segmentation.view_stages import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_spoco.config import Foreground, Method, SegmentationConfig
+    from napari_spoco.config import Method, SegmentationConfig
     from napari_spoco.models.checkpoint import ModelCard
+    from napari_spoco.segmentation.background_choice import BackgroundChoice
     from napari_spoco.segmentation.stages import StageMemory
     from napari_spoco.segmentation.view_stages import Box
 
@@ -124,9 +126,16 @@ class View:
         return self.context.scale or self.card.voxel_size
 
     @property
+    def choice(self) -> BackgroundChoice:
+        """How objects are told from background."""
+        context = self.context
+        has_mask, has_classes = context.mask is not None, context.class_scores is not None
+        return choose_background(self.settings, self.card, has_mask=has_mask, has_classes=has_classes)
+
+    @property
     def method(self) -> Method:
         """The method of the settings, else the one that suits the model."""
-        return self.settings.method or self.card.method or "mutex_watershed"
+        return self.choice.method
 
     @property
     def smoothing(self) -> float:
@@ -219,27 +228,18 @@ class View:
         return self.settings.class_threshold or self.card.class_threshold or USUAL_CLASS_THRESHOLD
 
     @property
-    def foreground_kind(self) -> Foreground:
-        """Where objects may be: of the settings, else what suits model and method."""
-        if self.settings.foreground or self.method == "edges":
-            return self.settings.foreground or "none"
-        is_told = self.context.class_scores is not None and self.card.knows_outside
-        return "pixel_classes" if is_told else self.card.foreground or "none"
-
-    @property
     def cores(self) -> NDArray[np.bool_] | None:
         """What is surely inside of objects, where the foreground is told by pixel classes."""
-        if self.context.mask is not None or self.foreground_kind != "pixel_classes":
+        if self.choice.foreground != "pixel_classes":
             return None
         return self.memory("cores", find_cores, self.class_probabilities, self.class_threshold)
 
     @property
     def foreground(self) -> NDArray[np.bool_] | None:
         """Where objects may be in the box; None = everywhere."""
-        settings = self.settings
-        if self.context.mask is not None:
-            return self.memory("foreground", mask_of_box, self.context.mask, self.box)
-        kind = self.foreground_kind
+        settings, kind, mask = self.settings, self.choice.foreground, self.context.mask
+        if kind == "mask" and mask is not None:
+            return self.memory("foreground", mask_of_box, mask, self.box)
         if kind == "pixel_classes":
             return self.memory("foreground", foreground_by_classes, self.class_probabilities, self.class_threshold)
         if kind == "intensity":

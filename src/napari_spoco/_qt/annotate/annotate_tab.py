@@ -130,8 +130,8 @@ class AnnotateTab(Tab):
             self.column.addLayout(buttons(*(self.action_buttons[action.name] for action in actions)))
             if actions is PAINTING:
                 self.column.addWidget(self._about_brush)
-        self.column.addWidget(self.objects)
-        for about in (self._about_annotations, self._advice):  # Lines come and go: below the buttons, which stay.
+        self.column.addWidget(self.objects, 1)
+        for about in (self._about_annotations, self._advice):  # Lines come and go: the list makes room for them.
             self.column.addWidget(about)
         self.column.addLayout(row(self.boxes, title="Fully annotated boxes"))
         self.column.addLayout(buttons(self.draw_button, self.view_button))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from napari_spoco._qt.annotate.image_layers import owner
-from napari_spoco._qt.layers import layers
+from napari_spoco._qt.layers import adding_job, layers
+from napari_spoco._qt.layers.adding import ObjectAdding
 from napari_spoco._qt.notices import Notice
 
 if TYPE_CHECKING:
@@ -17,7 +19,10 @@ if TYPE_CHECKING:
 
     from napari_spoco._qt.annotate.annotate_tab import AnnotateTab
     from napari_spoco._qt.embeddings.picking_job import Picked
+    from napari_spoco._qt.layers.adding_job import FreePixels
     from napari_spoco._qt.review.review_job import AcceptedObjects
+
+_STOPPED = Notice("The objects are not added: the part of them that was there is undone.")
 
 
 class NewAnnotations(QObject):
@@ -30,6 +35,9 @@ class NewAnnotations(QObject):
     def __init__(self, viewer: napari.viewer.Viewer, tab: AnnotateTab, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._viewer, self._tab = viewer, tab
+        self._adding = ObjectAdding(self)
+        self._adding.failed.connect(self.failed)
+        self._adding.stopped.connect(self._on_stopped)
         tab.new_requested.connect(self.begin)
 
     def begin(self) -> None:
@@ -54,9 +62,7 @@ class NewAnnotations(QObject):
         if not is_there or layers.spatial_shape(annotations) != layers.spatial_shape(image):
             self.failed.emit(ValueError("annotations: expected a Labels layer of the image's shape."))
             return
-        label = layers.add_object(annotations, picked.mask, picked.start)
-        text = f"Annotated as object {label}; undo takes it back." if label else "That object is annotated already."
-        self.noticed.emit(Notice(text))
+        self._adding.add(annotations, self._on_picked_added, adding_job.run_finding_rest, picked.mask, picked.start)
 
     def add_accepted(self, reviewed: Layer, accepted: AcceptedObjects) -> None:
         """Add objects that were accepted in the review to the annotations of their image, or to new ones.
@@ -68,15 +74,27 @@ class NewAnnotations(QObject):
         annotations = self._annotations_of(image, accepted.labels.shape)
         if annotations is None:
             annotations = layers.add_accepted(self._viewer, reviewed, accepted.labels)
-            n_added = len(accepted.ids)
-            text = f"{_count(n_added)} now the annotations, in “{annotations.name}”."
+            text = f"{_count(len(accepted.ids))} now the annotations, in “{annotations.name}”."
+            self.noticed.emit(Notice(text, "good"))
         else:
-            n_added = layers.add_objects(annotations, accepted.labels, accepted.boxes)
-            text = f"{_count(n_added)} added to “{annotations.name}”; undo there takes that back."
+            on_added = partial(self._on_accepted_added, annotations.name, len(accepted.ids))
+            self._adding.add(annotations, on_added, adding_job.run_finding_whole, accepted.labels, accepted.boxes)
         self._tab.annotations.choose(annotations)
-        if n_left := len(accepted.ids) - n_added:
+
+    def _on_picked_added(self, added: FreePixels) -> None:
+        text = "That object is annotated already."
+        if added.n_objects:
+            text = f"Annotated as object {added.ids[0]}; undo takes it back."
+        self.noticed.emit(Notice(text))
+
+    def _on_accepted_added(self, name: str, n_accepted: int, added: FreePixels) -> None:
+        text = f"{_count(added.n_objects)} added to “{name}”; undo there takes that back."
+        if n_left := n_accepted - added.n_objects:
             text += f" {_count(n_left)} painted on already, and left as painted."
         self.noticed.emit(Notice(text, "good"))
+
+    def _on_stopped(self) -> None:
+        self.noticed.emit(_STOPPED)
 
     def _annotations_of(self, image: Layer | None, shape: tuple[int, ...]) -> Layer | None:
         """Return the annotations of an image: those that are chosen, or the topmost ones; None where none fit."""

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QAbstractTableModel, QItemSelection, QItemSelectionModel, QModelIndex, Qt, Signal
+from qtpy.QtCore import QAbstractTableModel, QItemSelection, QItemSelectionModel, QModelIndex, QSize, Qt, Signal
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QAbstractItemView, QApplication, QHeaderView, QTableView
 
@@ -29,8 +29,8 @@ _HELP = (
     "as napari does."
 )
 PLANES = "In planes"
-_N_ROWS = 7
-"""In sight."""
+_LEAST_ROWS = 4
+"""In sight, in however short a dock."""
 
 
 @dataclass(frozen=True)
@@ -161,10 +161,16 @@ class ObjectList(QTableView):
         self.horizontalHeader().setResizeContentsPrecision(0)  # What is in sight decides, however long the list is.
         self.horizontalHeader().setHighlightSections(False)
         self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(self.fontMetrics().lineSpacing() + 6)
-        self.setFixedHeight(_N_ROWS * self.verticalHeader().defaultSectionSize() + 30)
+        height = self.fontMetrics().lineSpacing() + 6
+        self.verticalHeader().setDefaultSectionSize(height)
+        self.horizontalHeader().setFixedHeight(height)
+        self.setMinimumHeight((1 + _LEAST_ROWS) * height + 2 * self.frameWidth())
         self.clicked.connect(self._on_clicked)
         self.selectionModel().selectionChanged.connect(self._on_selection_changed)
+
+    def sizeHint(self) -> QSize:
+        """Return the least size: more is welcome, but the tab needs not scroll for it."""
+        return QSize(super().sizeHint().width(), self.minimumHeight())
 
     def show_objects(self, listed: ListedObjects) -> None:
         """Show other objects; what is selected, and where the list stands, stays."""

@@ -7,6 +7,7 @@ field. Those of numbers lie in `spin_boxes`.
 from __future__ import annotations
 
 import types
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -22,6 +23,7 @@ from qtpy.QtWidgets import (
 
 from napari_spoco._qt.forms.eliding_choice import ElidingChoice
 from napari_spoco._qt.forms.spin_boxes import FloatEditor, IntEditor
+from napari_spoco._qt.forms.typed_numbers import read_numbers
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -115,27 +117,30 @@ class TextEditor(QLineEdit):
 
 
 class NumbersEditor(TextEditor):
-    """Numbers separated by commas, such as a shape; empty means None where there is a `blank`."""
+    """Several numbers, such as a shape; empty means None where there is a `blank`.
+
+    When it is left, or Return is pressed, it shows as what they were read.
+    """
 
     def __init__(self, number: type[int] | type[float], blank: str | None) -> None:
         super().__init__()
         self._number = number
         self.setPlaceholderText(blank or "")
+        self.editingFinished.connect(self._on_editing_finished)
 
     def value(self) -> tuple[float, ...] | None:
         """Return the numbers; raises ValueError where the text is something else."""
-        text = self.text().replace("x", ",").replace("\u00d7", ",").strip(" ,")
-        if not text and self.placeholderText():
+        if not self.text().strip(" ,") and self.placeholderText():
             return None
-        try:
-            return tuple(self._number(part) for part in text.split(","))
-        except ValueError:
-            kind = "whole numbers" if self._number is int else "numbers"
-            raise ValueError(f"expected {kind} separated by commas, got “{self.text()}”.") from None
+        return read_numbers(self.text(), self._number)
 
     def set_value(self, value: tuple[float, ...] | None) -> None:
         """Show numbers or nothing."""
         self.setText("" if value is None else ", ".join(map(str, value)))
+
+    def _on_editing_finished(self) -> None:
+        with suppress(ValueError):  # What cannot be read stays, and is marked.
+            self.set_value(self.value())
 
 
 class SliderEditor(QWidget):

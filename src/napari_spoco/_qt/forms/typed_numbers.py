@@ -5,6 +5,10 @@ be typed, so that the form can say what is wrong with it, and an empty field mea
 
 Numbers are written with a decimal point or a decimal comma, whatever the language of the computer: Qt would take the
 other one for a sign between thousands, and drop it without a word.
+
+Between several numbers stand spaces, semicolons, crosses, or commas with a space behind them; a comma without one is a
+decimal comma then. Between whole numbers every comma stands for itself, and so it does where decimals have points. What
+may still be read in two ways, such as "0,5" alone, is refused.
 """
 
 from __future__ import annotations
@@ -15,6 +19,10 @@ from typing import Any
 from qtpy.QtGui import QValidator
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_WHOLE = re.compile(r"[+-]?\d+")
+_SEPARATORS = re.compile(r"[;x\u00d7]|,(?=\s|$)")
+_THOUSANDS = re.compile(r"\d{1,3}((\.\d{3})+,\d+|(,\d{3})+\.\d+)")
+"""What may be one large number, written in the way of one language or another."""
 _LIKE_ONE = re.compile(r"[-+.,\deE\s]*")
 """What may become a number, or is a wrong one: it stands in the field, and is marked."""
 
@@ -25,6 +33,27 @@ def read_number(text: str) -> float | None:
     if text.count(",") == 1 and "." not in text:
         text = text.replace(",", ".")
     return float(text) if _NUMBER.fullmatch(text) else None
+
+
+def read_numbers(text: str, number: type[int] | type[float]) -> tuple[float, ...]:
+    """Return the numbers of a type that are written in a text; raises ValueError where it does not say which."""
+    parts = _SEPARATORS.sub(" ", text).split()
+    if number is int:
+        parts = " ".join(parts).replace(",", " ").split()
+        if not parts or not all(map(_WHOLE.fullmatch, parts)):
+            raise ValueError(f"expected whole numbers separated by commas, got “{text}”.")
+        return tuple(map(int, parts))
+    is_one = len(parts) == 1 and "," in parts[0] and "." not in parts[0]
+    if is_one or any(map(_THOUSANDS.fullmatch, parts)):
+        raise ValueError(
+            f"expected a space or a semicolon between numbers, or a decimal point, got “{text}”, whose comma may stand "
+            "for either."
+        )
+    pieces = [piece for part in parts for piece in (part.split(",") if "." in part else [part])]
+    numbers = [one for one in map(read_number, pieces) if one is not None]
+    if not pieces or len(numbers) < len(pieces):
+        raise ValueError(f"expected numbers separated by spaces or semicolons, got “{text}”.")
+    return tuple(numbers)
 
 
 class TypedNumber:

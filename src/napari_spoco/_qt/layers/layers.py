@@ -32,6 +32,8 @@ PASSING = "napari-spoco passing"
 """Key of the metadata of layers that come and go with the pointer or the view."""
 LINK = "napari-spoco image"
 """Key of the metadata of annotations and boxes; the value is the `identity` of the image they are painted for."""
+FOUND_BY = "napari-spoco found by"
+"""Key of the metadata of found objects; the value says in JSON by which model and settings (`ModelInUse`)."""
 _SLACK = 0.5
 """Pixels by which a side of a rectangle may be off its axis."""
 _EPSILON = 1e-6
@@ -132,8 +134,8 @@ def read_boxes(shapes: Layer, labels: Layer) -> tuple[Box, ...]:
 
 
 def add_accepted(viewer: napari.viewer.Viewer, reviewed: Layer, labels: NDArray[np.integer]) -> Layer:
-    """Add objects of a Labels layer as annotations, placed like it."""
-    layer = Labels(labels.astype(np.int32), name=f"{reviewed.name} accepted", **transforms(reviewed))
+    """Add objects of a Labels layer as annotations, placed like it; an array of int32 is not copied."""
+    layer = Labels(labels.astype(np.int32, copy=False), name=f"{reviewed.name} accepted", **transforms(reviewed))
     viewer.add_layer(layer)
     return layer
 
@@ -154,46 +156,6 @@ def add_annotations(viewer: napari.viewer.Viewer, image: Layer) -> Layer:
     layer.selected_label = 1
     layer.mode = "paint"
     return layer
-
-
-def add_object(annotations: Layer, mask: NDArray[np.bool_], start: Sequence[int]) -> int:
-    """Paint a mask, a box that begins at a pixel, where nothing is painted, with the next free id.
-
-    Returns
-    -------
-    int
-        The id; 0 where everything was painted already. The user can undo it.
-    """
-    box = tuple(slice(first, first + n) for first, n in zip(start, mask.shape, strict=True))
-    inside = np.nonzero(mask & (np.asarray(annotations.data[box]) == 0))
-    if not len(inside[0]):
-        return 0
-    label = int(np.asarray(annotations.data).max()) + 1
-    annotations.data_setitem(tuple(index + first for index, first in zip(inside, start, strict=True)), label)
-    return label
-
-
-def add_objects(annotations: Layer, labels: NDArray[np.integer], boxes: Mapping[int, Box]) -> int:
-    """Paint objects of an array of the same shape, each of which lies in its box, with the next free ids.
-
-    Those on which something is painted already are left out. The user can undo it, at once.
-
-    Returns
-    -------
-    int
-        How many were painted.
-    """
-    painted = np.asarray(annotations.data)
-    free = int(painted.max()) + 1
-    places: list[tuple[NDArray[np.intp], ...]] = []
-    for instance_id, box in boxes.items():
-        mask = labels[box] == instance_id
-        if not painted[box][mask].any():
-            places.append(tuple(index + part.start for index, part in zip(np.nonzero(mask), box, strict=True)))
-    if places:
-        ids = np.repeat(np.arange(free, free + len(places)), [len(place[0]) for place in places])
-        annotations.data_setitem(tuple(map(np.concatenate, zip(*places, strict=True))), ids)
-    return len(places)
 
 
 def label_colours(labels: Layer, ids: NDArray[np.integer]) -> list[tuple[int, ...] | None]:

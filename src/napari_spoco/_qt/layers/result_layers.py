@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Labels
 from napari.utils.colormaps import CyclicLabelColormap
-from scipy.ndimage import binary_erosion, find_objects, generate_binary_structure
 
 from napari_spoco._qt.annotate.image_layers import WHOLE
 from napari_spoco._qt.layers.layers import MAKER, PASSING, identity, insert_above, transforms
 from napari_spoco._qt.layers.painting_watch import PaintingWatch
-from napari_spoco._qt.review.review_notes import is_reviewed
+from napari_spoco._qt.layers.result_roles import find_layer_of, free_title, give_role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,11 +42,9 @@ class ResultLayers:
         self._viewer = viewer
         self._pictures: dict[str, Callable[[], Layer | None]] = {}  # by the identity of their images
         self._dismissed: set[str] = set()
-        self._objects: Callable[[], Layer | None] = lambda: None
         self._passing: dict[str, Callable[[], Layer | None]] = {}
         self._hidden: set[str] = set()  # names of passing layers; what the user has hidden stays so
         self._put_by: weakref.WeakSet[Layer] = weakref.WeakSet()  # for the preview
-        self._is_edited = False
         self._painting = PaintingWatch(viewer)
 
     def begin(self) -> None:
@@ -93,14 +90,16 @@ class ResultLayers:
         if key in self._dismissed:
             return
         placed = transforms(image, start)
+        picture = find_layer_of(self._viewer, key, "embeddings") if picture is None else picture
         if picture is not None:
             picture.data = rgb
             picture.translate = placed["translate"]
         else:
             visible = is_asked is not False and not self._painting.is_painting
             picture = Image(rgb, rgb=True, name=name, opacity=0.7, metadata={MAKER: key}, visible=visible, **placed)
+            give_role(picture, "embeddings")
             insert_above(self._viewer, image, picture)
-            self._pictures[key] = weakref.ref(picture)
+        self._pictures[key] = weakref.ref(picture)
         if is_asked and not self._painting.is_painting:
             self._hide_passing("preview")
             self._show_alone(image, picture)
@@ -114,21 +113,17 @@ class ResultLayers:
             The Labels layer; on top and selected, unless somebody paints: then it lies on the image.
         """
         self.hide_preview()
-        layer = self._objects()
-        is_ours = layer is not None and layer in self._viewer.layers and layer.metadata[MAKER] == identity(image)
-        if layer is not None and is_ours and not self._is_edited and not is_reviewed(layer):
+        layer = find_layer_of(self._viewer, identity(image), "objects")
+        if layer is not None:
             layer.data = labels
         else:
-            layer = Labels(labels, name=f"{image.name} objects", metadata={MAKER: identity(image)}, **transforms(image))
+            name = free_title(self._viewer, f"{image.name} objects")
+            layer = Labels(labels, name=name, metadata={MAKER: identity(image)}, **transforms(image))
             if self._painting.is_painting:
                 insert_above(self._viewer, image, layer)
             else:
                 self._viewer.add_layer(layer)
-            layer.events.paint.connect(self._on_objects_changed)
-            layer.events.labels_update.connect(self._on_objects_changed)
-            layer.events.data.connect(self._on_objects_changed)
-        self._objects = weakref.ref(layer)
-        self._is_edited = False
+        give_role(layer, "objects")
         self._show_alone(image, layer)
         if not self._painting.is_painting:
             self._viewer.layers.selection.active = layer
@@ -154,7 +149,9 @@ class ResultLayers:
     def show_pick(self, image: Layer, mask: NDArray[np.bool_], start: Sequence[int]) -> None:
         """Show the object under the pointer, a box of the image that begins at a pixel, on top of all layers."""
         width = math.ceil(_PICK_LINE / (self._viewer.scene.camera.zoom * float(image.scale[-1])))
-        self._show_passing("pick", image, _outlined(mask, width), start)
+        box = _box_around(mask)
+        begins = [first + part.start for first, part in zip(start, box, strict=True)]
+        self._show_passing("pick", image, _outlined(mask[box], width), begins)
 
     def hide_pick(self) -> None:
         """Put the object under the pointer by; the pointer comes and goes."""
@@ -221,20 +218,45 @@ class ResultLayers:
                 layer.visible = True
         self._put_by.clear()
 
-    def _on_objects_changed(self, event: Any) -> None:
-        if event.source is self._objects():
-            self._is_edited = True
+
+def _box_around(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
+    """Return the box of what is True in a mask (*spatial); all of it where nothing is."""
+    box = []
+    for axis in range(mask.ndim):
+        places = np.flatnonzero(mask.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
+        box.append(slice(int(places[0]), int(places[-1]) + 1) if len(places) else slice(0, mask.shape[axis]))
+    return tuple(box)
 
 
 def _outlined(mask: NDArray[np.bool_], width: int) -> NDArray[np.uint8]:
     """Return a mask (*spatial) as places in `_PICK_COLOURS`, each line so many pixels wide in the last two axes."""
-    cross = generate_binary_structure(2, 1).reshape((1,) * (mask.ndim - 2) + (3, 3))
-    outlined = 3 * mask.astype(np.uint8)
-    for box in find_objects(mask.view(np.uint8)):  # one, or none
-        inner = binary_erosion(mask[box], cross, iterations=width)
-        outlined[box] -= inner
-        outlined[box] -= binary_erosion(inner, cross, iterations=width)
-    return outlined
+    inside = _shrunk(mask, width)
+    return 3 * mask.view(np.uint8) - inside.view(np.uint8) - _shrunk(inside, width).view(np.uint8)
+
+
+def _shrunk(mask: NDArray[np.bool_], n_pixels: int) -> NDArray[np.bool_]:
+    """Return the pixels of a mask (*spatial) farther than so many steps from all others, along the last two axes.
+
+    What is beyond the mask's sides counts as outside. The steps double: what is n pixels inside has others that are so,
+    up to n further on each way, if and only if it is that much farther inside.
+    """
+    n_done = 0
+    while n_done < n_pixels:
+        step = min(max(n_done, 1), n_pixels - n_done)
+        mask = _laid_over(mask, step)
+        n_done += step
+    return mask
+
+
+def _laid_over(mask: NDArray[np.bool_], step: int) -> NDArray[np.bool_]:
+    """Return the pixels of a mask (*spatial) that are in it, too, a step further on each way in the last two axes."""
+    over = mask.copy()
+    over[..., :step, :] = over[..., -step:, :] = over[..., :step] = over[..., -step:] = False
+    over[..., step:, :] &= mask[..., :-step, :]
+    over[..., :-step, :] &= mask[..., step:, :]
+    over[..., step:] &= mask[..., :-step]
+    over[..., :-step] &= mask[..., step:]
+    return over
 
 
 def _nothing() -> None:

@@ -24,6 +24,7 @@ from napari_spoco._qt.layers.image_axes import (
     voxel_size,
     with_channel_axis,
 )
+from napari_spoco._qt.layers.result_roles import free_title, give_role, role_of
 from napari_spoco._qt.project.project_session import KeptImage
 from napari_spoco._qt.review.review_notes import note, noted
 from napari_spoco.project.file import Placement
@@ -94,6 +95,8 @@ class KeptLayers:
             channels=given_names(image),
             kind="annotations" if self.result is None else "objects",
             found_title=self._found_title,
+            found_as="" if self.result is None else role_of(self.result),
+            found_by="" if self.result is None else self.result.metadata.get(layers.FOUND_BY, ""),
             is_copy=self.annotations is not None and taken_box(self.annotations) is not None,
             looks=looks_of(image, self.parts),
             placement=placement_of(image),
@@ -217,9 +220,10 @@ def _show_labels(viewer: napari.viewer.Viewer, image: Layer, item: OpenedImage) 
     place = {**layers.transforms(image), "visible": False}
     result = annotations = boxes = None
     if item.result is not None:
-        metadata = {layers.MAKER: layers.identity(image)}
-        name = item.entry.found_title or _usual_name(image)
+        metadata = {layers.MAKER: layers.identity(image), layers.FOUND_BY: item.entry.found_by}
+        name = free_title(viewer, item.entry.found_title or _usual_name(image))
         result = Labels(item.result, name=name, metadata=metadata, **place)
+        give_role(result, item.entry.found_as)
         viewer.layers.insert(_place_below_painted(viewer, image), result)
         note(result, item.entry.review, EditHistory(item.steps))
         yield

@@ -26,9 +26,9 @@ class KeptImage:
     `review` is what is decided about the result, None where nothing was, and `note` what is noted at its layer, which
     goes on; `holder` is the object that is replaced when the image is. `file` is where the image was read from, if
     anywhere. `opened` are its layers in the viewer, none where they are leaving it, and `hidden` those not seen there.
-    `found_title` is the name of the layer of objects. `is_copy` says that its annotations are copied from those of
-    another image. `channels` are the names of the channels, if they have some, and `looks` how these look that are on
-    show in place of the image.
+    `found_title` is the name of the layer of objects, `found_as` its role, and `found_by` how they were found.
+    `is_copy` says that its annotations are copied from those of another image. `channels` are the names of the
+    channels, if they have some, and `looks` how these look that are on show in place of the image.
     """
 
     key: str
@@ -49,6 +49,8 @@ class KeptImage:
     channels: tuple[str, ...] = ()
     kind: PaintedLayer = "annotations"
     found_title: str = ""
+    found_as: str = ""
+    found_by: str = ""
     is_copy: bool = False
     looks: tuple[ChannelLook, ...] = ()
 

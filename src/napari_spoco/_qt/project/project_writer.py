@@ -183,7 +183,7 @@ class ProjectWriter:
             self.adopt(name, (image.key,), image.image_key, image.holder)
             shown = {"title": image.title, "channels": image.channels, "looks": image.looks}
             if image.kind == "objects":
-                shown["found_title"] = image.found_title
+                shown |= {"found_title": image.found_title, "found_as": image.found_as, "found_by": image.found_by}
             if image.is_copy:  # A layer that was restored has forgotten it.
                 shown["is_copy"] = True
             project.change_image(name, placement=image.placement, **shown)

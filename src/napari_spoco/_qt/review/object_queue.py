@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, Signal
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSize, Qt, Signal
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
 if TYPE_CHECKING:
     from napari_spoco.review.queue import ReviewQueue
 
 _HEADINGS = ("Object", "Score", "Accepted")
-_N_ROWS = 6
-"""In sight."""
+_LEAST_ROWS = 4
+"""In sight, in however short a dock."""
 _HELP = "The objects, the most doubtful first; a score of 100 % is without any doubt. A click goes there."
 
 
@@ -75,8 +75,12 @@ class ObjectQueue(QTableView):
         rows.hide()
         rows.setDefaultSectionSize(self.fontMetrics().lineSpacing() + 6)
         self.horizontalHeader().setFixedHeight(rows.defaultSectionSize())
-        self.setFixedHeight((1 + _N_ROWS) * rows.defaultSectionSize() + 2 * self.frameWidth())
+        self.setMinimumHeight((1 + _LEAST_ROWS) * rows.defaultSectionSize() + 2 * self.frameWidth())
         self.clicked.connect(self._on_clicked)
+
+    def sizeHint(self) -> QSize:
+        """Return the least size: more is welcome, but the tab needs not scroll for it."""
+        return QSize(super().sizeHint().width(), self.minimumHeight())
 
     def show_queue(self, queue: ReviewQueue | None, current: int | None) -> None:
         """Show a queue, and the object that is looked at."""

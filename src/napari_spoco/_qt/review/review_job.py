@@ -131,6 +131,7 @@ def run_measuring(
         The labels are no objects.
     """
     yield MeasuringProgress(0, 0)
+    _get_colours_ready(subject.labels.dtype)
     measures = _measure(job, subject, None)
     return None if measures is None else _in_order(ReviewQueue.of(measures, decisions))
 
@@ -197,10 +198,17 @@ def run_split(
 def run_keeping(
     _job: JobContext, labels: NDArray[Any], boxes: Mapping[int, Box]
 ) -> Generator[None, None, AcceptedObjects]:
-    """Copy some of the objects, each of which lies in its box."""
+    """Copy some of the objects, each of which lies in its box, as ids of the type of annotations."""
     yield
     kept = dict(sorted(boxes.items()))
-    return AcceptedObjects(np.where(np.isin(labels, [*kept]), labels, labels.dtype.type(0)), kept)
+    return AcceptedObjects(np.where(np.isin(labels, [*kept]), labels, 0).astype(np.int32, copy=False), kept)
+
+
+def _get_colours_ready(dtype: np.dtype[Any]) -> None:
+    """Have napari compile its colours by label for ids of a type, here, so that the event loop does not wait for it."""
+    from napari.utils.colormaps import DirectLabelColormap
+
+    DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", 1: "white"}).map(np.zeros((1, 1), dtype))
 
 
 def _measure(job: JobContext, subject: Subject, ids: Sequence[int] | None) -> tuple[ObjectMeasures, ...] | None:

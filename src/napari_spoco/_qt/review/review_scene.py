@@ -14,12 +14,12 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Labels
-from napari.utils.colormaps import DirectLabelColormap
+from napari.utils.colormaps import CyclicLabelColormap, DirectLabelColormap
 
 from napari_spoco._qt.layers.layers import MAKER, PASSING, identity, insert_above, take_away, transforms
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     import napari.viewer
     from napari.layers import Layer
@@ -110,11 +110,12 @@ class ReviewScene:
             look = {"opacity": 1, "blending": "translucent_no_depth"}
             look["metadata"] = {MAKER: identity(self._layer), PASSING: True}
             names = [f"{self._layer.name} {name}" for name, *_ in _LINES]
+            look["visible"] = False
             self._outline = [Labels(self._pixels[box], name=name, **look, **placed) for name in names]
         for line, (_, colour, n_widths) in zip(self._outline, _LINES, strict=True):
+            line.visible = False  # napari draws what is in sight anew with each of these steps.
             line.data, line.translate = self._pixels[box], placed["translate"]
-            colours = {None: "transparent", 0: "transparent", **dict.fromkeys(self._marked, colour)}
-            line.colormap = DirectLabelColormap(color_dict=colours)
+            line.colormap = _only(self._marked, colour)
             line.contour = n_widths * self._width
             line.visible = True
         for line in () if is_there else self._outline:
@@ -124,6 +125,20 @@ class ReviewScene:
         for line, (*_, n_widths) in zip(self._outline, _LINES, strict=False):
             if line.visible and line.contour != n_widths * self._width:
                 line.contour = n_widths * self._width
+
+
+def _only(ids: Collection[int], colour: str) -> CyclicLabelColormap | DirectLabelColormap:
+    """Make a colormap in which these ids have a colour, and no others.
+
+    For one it is napari's selection, which compares the ids. Colours by label, which there have to be for several, take
+    twice as long each time, and half a second at the first time (`review_job.run_measuring` gets them ready).
+    """
+    if len(ids) == 1:
+        (only,) = ids
+        return CyclicLabelColormap(
+            colors=("transparent", colour), background_value=0, use_selection=True, selection=only
+        )
+    return DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", **dict.fromkeys(ids, colour)})
 
 
 def _move(viewer: napari.viewer.Viewer, index: int, place: int) -> None:

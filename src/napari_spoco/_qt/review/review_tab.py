@@ -108,7 +108,7 @@ class ReviewTab(Tab):
         for actions in (DECISIONS, TOOLS[:2], TOOLS[2:], STEPS):
             self.column.addLayout(buttons(*(self.action_buttons[action.name] for action in actions)))
         self.column.addWidget(self.order)
-        self.column.addWidget(self.objects)
+        self.column.addWidget(self.objects, 1)
         self.column.addWidget(self.annotations_button)
 
     def _connect(self) -> None:

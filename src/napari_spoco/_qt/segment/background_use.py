@@ -1,11 +1,13 @@
-"""Whether the settings of a segmentation ask what is background, and what to set where they do not. No Qt.
+"""What a click on the background is good for under some settings, and what to set where it is not. No Qt.
 
-It says in a sentence what `segmentation/readout.py` and `segmentation/view.py` decide.
+It says in a sentence what `segmentation/background_choice.py` decides.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
+
+from napari_spoco.segmentation.background_choice import choose_background
 
 if TYPE_CHECKING:
     from napari_spoco.config import SegmentationConfig
@@ -41,19 +43,16 @@ def find_use(config: SegmentationConfig, card: ModelCard | None, *, has_mask: bo
     has_mask
         Whether a layer says where objects may lie.
     """
-    method = config.method or (card.method if card else None) or "mutex_watershed"
-    foreground = config.foreground
-    if foreground is None and method != "edges" and card is not None:
-        tells = card.network.pixel_classes and card.knows_outside
-        foreground = "pixel_classes" if tells else card.foreground
-    if has_mask:
+    has_classes = card is not None and card.network.pixel_classes
+    choice = choose_background(config, card, has_mask=has_mask, has_classes=has_classes)
+    if choice.heeds_shown:
+        return BackgroundUse(radius="Foreground radius") if choice.foreground == "embedding" else BackgroundUse()
+    if choice.foreground == "mask":
         return BackgroundUse(_MASK)
-    if foreground == "embedding":
-        return BackgroundUse(radius="Foreground radius")
-    if foreground == "pixel_classes" or method == "pixel_classes":
+    if "pixel_classes" in (choice.foreground, choice.method):
         return BackgroundUse(_CLASSES)
-    if foreground == "intensity":
+    if choice.foreground == "intensity":
         return BackgroundUse(_BRIGHT)
-    if method in ("watershed", "components"):
+    if choice.method in ("watershed", "components"):
         return BackgroundUse("" if card is None and config.foreground is None else _SHAPES)
-    return BackgroundUse("" if config.background in (None, "mode") else _SET.format(config.background))
+    return BackgroundUse(_SET.format(choice.pieces))

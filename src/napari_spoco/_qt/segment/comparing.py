@@ -80,6 +80,7 @@ class Comparing(QObject):
 
     def end(self) -> None:
         """Let go of the layers; what is being compared is of no interest any more."""
+        self._earlier.end()
         self._forget()
 
     def _on_compare_requested(self) -> None:
