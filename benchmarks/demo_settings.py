@@ -18,7 +18,7 @@ from napari_spoco.segmentation.metrics import evaluate_segmentation
 from napari_spoco.segmentation.prediction import predict_embeddings
 from napari_spoco.segmentation.readout import ReadoutContext, read_out
 from napari_spoco.training.devices import limit_threads
-from napari_spoco.training.trainer import train
+from napari_spoco.training.run import train
 
 VARIANTS = {
     "paper's weights": {"consistency_weight": 1.0, "instance_anchor": "pixel"},

@@ -15,7 +15,7 @@ from napari_spoco.data.annotations import BACKGROUND
 from napari_spoco.models.checkpoint import load_model
 from napari_spoco.segmentation.prediction import predict_outputs, split_outputs
 from napari_spoco.training.reports import StepReport
-from napari_spoco.training.trainer import train
+from napari_spoco.training.run import train
 
 if TYPE_CHECKING:
     from collections.abc import Callable

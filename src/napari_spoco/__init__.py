@@ -45,7 +45,8 @@ if TYPE_CHECKING:
     from napari_spoco.segmentation.readout import read_out
     from napari_spoco.segmentation.reclustering import Reclustering
     from napari_spoco.segmentation.supervoxels import segment_supervoxels
-    from napari_spoco.training.trainer import TrainingResult, train
+    from napari_spoco.training.run import train
+    from napari_spoco.training.trainer import TrainingResult
 
     __version__: str
 
@@ -144,7 +145,8 @@ _HOMES = {
     "segmentation.readout": ("read_out",),
     "segmentation.reclustering": ("Reclustering",),
     "segmentation.supervoxels": ("segment_supervoxels",),
-    "training.trainer": ("TrainingResult", "train"),
+    "training.run": ("train",),
+    "training.trainer": ("TrainingResult",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -24,7 +24,7 @@ from napari_spoco.segmentation.metrics import evaluate_segmentation
 from napari_spoco.segmentation.prediction import predict_outputs, split_outputs
 from napari_spoco.segmentation.projection import PcaProjection
 from napari_spoco.segmentation.readout import ReadoutContext, read_out
-from napari_spoco.training.trainer import train
+from napari_spoco.training.run import train
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -16,7 +16,8 @@ from napari_spoco.data.images import SourceImage
 from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, load_model, save_model
 from napari_spoco.models.header import METADATA_KEY
 from napari_spoco.segmentation.prediction import predict_embeddings
-from napari_spoco.training.trainer import Trainer, train
+from napari_spoco.training.run import train
+from napari_spoco.training.trainer import Trainer
 from napari_spoco.whole_image import segment_source
 
 IMAGE = np.random.default_rng(0).random((3, 32, 32)).astype(np.float32)

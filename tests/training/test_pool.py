@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_spoco.config import AnnotationConfig, LossConfig, TrainingConfig
+from napari_spoco.config import AnnotationConfig, LossConfig, TrainingConfig, ValidationConfig
 from napari_spoco.data.annotations import BACKGROUND, UNLABELED, AnnotationStore
 from napari_spoco.models.checkpoint import load_model
 from napari_spoco.training.pool import TrainingPool
@@ -104,6 +104,24 @@ def test_a_run_goes_on_with_what_was_painted(discs: Discs, tiny_config: Training
     notices = [message.text for message in messages if isinstance(message, TrainingNotice)]
     assert notices == ["Training goes on with 4 objects."]
     assert trainer.result().model.card.history.n_objects == 4
+
+
+def test_a_run_goes_on_where_only_what_is_left_out_stays_painted(tiny_config: TrainingConfig) -> None:
+    labels = np.kron(np.arange(1, 10).reshape(3, 3), np.pad(np.ones((10, 10), np.int32), 5))
+    image = (labels > 0) + np.random.default_rng(0).random(labels.shape).astype(np.float32)
+    store = AnnotationStore(labels)
+    config = tiny_config.model_copy(update={"max_steps": 4, "validation": ValidationConfig(fraction=0.3)})
+    trainer = Trainer([image], [store], config=config)
+    (left_out,) = trainer._selection.left_out
+    notices = []
+    for message in trainer.run():
+        if isinstance(message, StepReport) and message.step == 1:
+            store.update(np.where(np.isin(labels, list(left_out)), labels, 0))
+        if isinstance(message, TrainingNotice):
+            notices.append(message.text)
+    assert left_out
+    assert notices == ["All objects that are still painted are left out to score: training goes on with the others."]
+    assert len(trainer.result().reports) == 4
 
 
 @pytest.mark.slow

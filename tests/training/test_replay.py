@@ -15,8 +15,9 @@ from napari_spoco.data.samples import load_nuclei
 from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, ReplaySpec
 from napari_spoco.training.replay import SOURCES, Replay, replay_share
 from napari_spoco.training.reports import ScoreReport, TrainingNotice, TrainingStarted
+from napari_spoco.training.run import train
 from napari_spoco.training.scale import TrainingScale
-from napari_spoco.training.trainer import Trainer, train
+from napari_spoco.training.trainer import Trainer
 
 Discs = tuple[np.ndarray, np.ndarray]
 MEMBRANES = ReplaySpec(source="membranes", n_images=2, shape=(48, 48), voxel_size=(0.8, 0.8), seed=3)

@@ -24,7 +24,8 @@ from napari_spoco.training.reports import (
     TrainingNotice,
     TrainingStarted,
 )
-from napari_spoco.training.trainer import Trainer, TrainingResult, train
+from napari_spoco.training.run import train
+from napari_spoco.training.trainer import Trainer, TrainingResult
 
 Case = tuple[np.ndarray, np.ndarray, TrainingConfig]
 STEPS = 6

@@ -14,8 +14,9 @@ from napari_spoco.config import TrainingConfig
 from napari_spoco.data.annotations import AnnotationStore
 from napari_spoco.models.checkpoint import EmbeddingModel
 from napari_spoco.training.reports import Preview, StepReport, TrainingNotice
+from napari_spoco.training.run import train
 from napari_spoco.training.scale import choose_scale, per_image
-from napari_spoco.training.trainer import Trainer, TrainingResult, train
+from napari_spoco.training.trainer import Trainer, TrainingResult
 
 Discs = tuple[np.ndarray, np.ndarray]
 UM, PIXELS = ("micrometer", "micrometer"), ("pixel", "pixel")

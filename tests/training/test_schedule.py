@@ -10,8 +10,9 @@ import torch
 
 from napari_spoco.config import AdversarialConfig, TrainingConfig, ValidationConfig
 from napari_spoco.models.checkpoint import save_model
+from napari_spoco.training.run import train
 from napari_spoco.training.schedule import Schedule
-from napari_spoco.training.trainer import Trainer, train
+from napari_spoco.training.trainer import Trainer
 
 Discs = tuple[np.ndarray, np.ndarray]
 

@@ -12,7 +12,8 @@ from napari_spoco.config import TrainingConfig, ValidationConfig
 from napari_spoco.models.checkpoint import load_model, save_model
 from napari_spoco.training import selection
 from napari_spoco.training.reports import ScoreReport, TrainingStarted
-from napari_spoco.training.trainer import Trainer, train
+from napari_spoco.training.run import train
+from napari_spoco.training.trainer import Trainer
 from napari_spoco.training.validation import LeftOutScore
 
 Labelled = tuple[np.ndarray, np.ndarray]

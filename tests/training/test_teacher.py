@@ -9,8 +9,9 @@ import torch
 from napari_spoco.config import LossConfig, NetworkConfig, TrainingConfig
 from napari_spoco.models.network import UNet
 from napari_spoco.segmentation.prediction import predict_embeddings
+from napari_spoco.training.run import train
 from napari_spoco.training.teacher import choose_teacher
-from napari_spoco.training.trainer import Trainer, train
+from napari_spoco.training.trainer import Trainer
 
 Discs = tuple[np.ndarray, np.ndarray]
 KINDS = ["momentum", "shared", "dropout", "trained"]

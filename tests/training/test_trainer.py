@@ -12,7 +12,8 @@ import torch
 from napari_spoco.config import AnnotationConfig, LossConfig, TrainingConfig
 from napari_spoco.models.checkpoint import load_model, save_model
 from napari_spoco.training.reports import Preview, StepReport, TrainingStarted
-from napari_spoco.training.trainer import Trainer, train
+from napari_spoco.training.run import train
+from napari_spoco.training.trainer import Trainer
 
 Discs = tuple[np.ndarray, np.ndarray]
 

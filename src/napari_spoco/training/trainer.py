@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, load_model
+from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard
 from napari_spoco.models.precision import choose_precision
 from napari_spoco.training.batches import BatchSource
 from napari_spoco.training.beginning import Beginning
@@ -269,9 +269,16 @@ class Trainer:
         network = choose_network(self.config, len(spatial), channels)
         return EmbeddingModel.create(ModelCard(network=network, normalization=self.config.normalization), seed=seed)
 
-    def _show_images(self) -> None:
-        """Draw from what has been painted by now, but for the objects that are left out by now."""
-        self._batches.show(self._pool.without(self._selection.left_out))
+    def _show_images(self) -> bool:
+        """Draw from what has been painted by now, but for the objects that are left out by now.
+
+        If all that is still painted is left out, draw from what there was before, and return False.
+        """
+        images = self._pool.without(self._selection.left_out)
+        is_any = any(image.annotations.runs for image in images)
+        if is_any:
+            self._batches.show(images)
+        return is_any
 
     def _opening_notices(self, wanted: Attempt) -> Iterator[TrainingNotice]:
         fitting = self.patch_shape, self.batch_size
@@ -286,8 +293,11 @@ class Trainer:
 
     def _repainted(self) -> TrainingNotice:
         self._selection.use(self._pool.images)
-        self._show_images()
-        return TrainingNotice(f"Training goes on with {self._pool.n_objects} objects.")
+        if self._show_images():
+            return TrainingNotice(f"Training goes on with {self._pool.n_objects} objects.")
+        return TrainingNotice(
+            "All objects that are still painted are left out to score: training goes on with the others."
+        )
 
     def _started(self) -> TrainingStarted:
         device = self._fabric.device
@@ -390,81 +400,6 @@ class Trainer:
             self._notices.append(TrainingNotice(text))
         else:
             self._lap = lap if lap.has_ended(self.config) else Lap(lap.step, lap.seconds)
-
-
-def train(
-    images: Sequence[NDArray[Any]],
-    annotations: Sequence[Annotations],
-    *,
-    start_from: EmbeddingModel | str | os.PathLike[str] | None = None,
-    config: TrainingConfig | None = None,
-    stop: Callable[[], bool] | None = None,
-    on_report: Callable[[TrainerMessage], None] | None = None,
-    folder: str | os.PathLike[str] | None = None,
-    resume: bool = False,
-    more: bool = False,
-    voxel_size: Sizes | Sequence[Sizes] | None = None,
-    units: Units | Sequence[Units] | None = None,
-) -> TrainingResult:
-    """Train a model from masks of a few objects (SPOCO, Wolny et al., CVPR 2022).
-
-    Parameters
-    ----------
-    images
-        Images of shape (*spatial) or (C, *spatial), 2D or 3D, all with the same number of axes and of channels, of
-        which those of `config.channels` are taken.
-    annotations
-        Per image an integer array (*spatial): 0 is unlabeled, every other id one object (`config.annotations` gives
-        ids other meanings); or `SparseAnnotations`; or an `AnnotationStore`, into which may be painted meanwhile.
-    start_from
-        A model, or the path of one, to fine-tune.
-    config
-        Settings; what is None there is chosen for the data and the device.
-    stop
-        Asked before every step; True ends the training early.
-    on_report
-        Called with every report, score, preview and notice.
-    folder
-        Where the run is kept with its models and logs; it is not kept if None.
-    resume
-        Go on with the run in `folder`, with the same images, as if it had never been stopped.
-    more
-        Go on with a resumed run that had come to its end, for the steps and minutes of `config` once more.
-    voxel_size, units
-        Distance of neighbouring pixels per spatial axis and its unit, of all images or of each. The images are
-        resampled to the voxel size of the model, if both are known.
-
-    Returns
-    -------
-    TrainingResult
-        Model on the CPU (the best by the objects left out, else the last), one report per step, the scores, and
-        whether the run was stopped.
-
-    Raises
-    ------
-    ValueError
-        An image or an annotation cannot be trained on; the message names it, what was expected and what came.
-    MemoryError
-        Neither the wanted patches nor half of them fit into the memory of the device.
-    OSError
-        The folder cannot be written, holds an earlier run, or holds none to resume.
-    """
-    model = start_from if isinstance(start_from, EmbeddingModel | None) else load_model(start_from)
-    trainer = Trainer(
-        images,
-        annotations,
-        start_from=model,
-        config=config,
-        voxel_size=voxel_size,
-        units=units,
-        folder=folder,
-        resume=resume,
-        more=more,
-    )
-    for report in trainer.run(stop):
-        if on_report is not None:
-            on_report(report)
-    return trainer.result()
 
 
 def _draw_seed(rng: np.random.Generator) -> int:
