@@ -4,15 +4,18 @@
 
 DATA holds `plant3d_membrane`. 150 steps take two to three minutes of one thread. The painted cells are drawn among
 those of more than 2,000 voxels; replay and everything else are the defaults of a run that starts from a shipped model.
-The voxel size is that of `membranes.py`.
+The last weights are scored, whatever the cells left out say of them. One look at the root moves by as much as two
+merged cells (.05): it is seen with three sizes of its pixels, as it is and turned round, and the mean and standard
+deviation of the six are told. The voxel size is that of `membranes.py`.
 """
 
 from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 VOXEL_SIZE, UNITS = (0.124 * 1.54, 0.124, 0.124), ("micrometer",) * 3
 LEAST_VOXELS = 2000
+SIZES, TURNS = (0.9, 1.0, 1.1), (slice(None), slice(None, None, -1))
 
 
 def main() -> None:
@@ -38,7 +42,7 @@ def main() -> None:
     folder = options.data / "plant3d_membrane" / "train"
     source = replace(read_image(folder / "images" / "sample_patch.tif", ndim=3), scale=VOXEL_SIZE, units=UNITS)
     labels = read_labels(folder / "labels" / "sample_patch.tif")
-    print("| seed | read-out | before | after | best step |\n|---|---|---|---|---|")
+    print("| seed | before | after | difference | by the cells left out |\n|---|---|---|---|---|")
     for seed in options.seeds:
         chosen = choose_cells(labels, np.random.default_rng(seed))
         others = np.where(np.isin(labels, chosen), 0, labels)
@@ -51,9 +55,10 @@ def main() -> None:
             voxel_size=VOXEL_SIZE,
             units=UNITS,
         )
-        for method in ("edges", "mutex_watershed"):
-            before, after = (score(m, source, others, method) for m in (load_model("ovules-small"), result.model))
-            print(f"| {seed} | {method} | {before:.3f} | {after:.3f} | {result.best_step} |", flush=True)
+        looks = [look(source, others, *way) for way in product(SIZES, TURNS)]
+        before, after = (np.array([score(m, *each) for each in looks]) for m in (model, result.last))
+        kept = "refused" if result.best_step == 0 else "kept"
+        print(f"| {seed} | {told(before)} | {told(after)} | {told(after - before)} | {kept} |", flush=True)
 
 
 def choose_cells(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -62,10 +67,22 @@ def choose_cells(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return rng.choice(ids[sizes > LEAST_VOXELS], size=round(len(ids) / 10), replace=False)
 
 
-def score(model: EmbeddingModel, source: SourceImage, others: np.ndarray, method: Any) -> float:
+def look(source: SourceImage, others: np.ndarray, size: float, turn: slice) -> tuple[SourceImage, np.ndarray]:
+    """Return the stack with pixels of another size, its rows in this order, and the cells in it."""
+    scale = tuple(size * length for length in VOXEL_SIZE)
+    data, cells = (np.ascontiguousarray(array[..., turn, :]) for array in (source.data, others))
+    return replace(source, data=data, scale=scale), cells
+
+
+def score(model: EmbeddingModel, source: SourceImage, others: np.ndarray) -> float:
     """Return the adapted Rand error of the pixels of the cells that were not painted."""
-    found = segment_source(model, source, SegmentationConfig(method=method, background="none")).labels
+    found = segment_source(model, source, SegmentationConfig(method="edges", background="none")).labels
     return evaluate_segmentation(np.where(others > 0, found, 0), others)["arand_error"]
+
+
+def told(values: np.ndarray) -> str:
+    """Return mean and standard deviation."""
+    return f"{values.mean():.3f} ± {values.std():.3f}"
 
 
 if __name__ == "__main__":

@@ -60,6 +60,8 @@ VARIANTS = {
     "sparse-ball": Variant({"unlabeled_push_over": "ball"}),
     "no-consistency": Variant({"consistency_weight": 0.0}),
     "no-push": Variant({"unlabeled_push_weight": 0.0}),
+    "no-classes-no-consistency": Variant({**_WITHOUT_CLASSES, "consistency_weight": 0.0}),
+    "no-classes-no-push": Variant({**_WITHOUT_CLASSES, "unlabeled_push_weight": 0.0}),
     "discriminative": Variant(DISCRIMINATIVE_LOSS.model_dump()),
     "dense": Variant({"supervision": "dense", "consistency_weight": 0.0}),
     "transfer": Variant(from_shipped=True),

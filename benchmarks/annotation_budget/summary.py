@@ -34,6 +34,8 @@ NAMES = {
     "sparse-full": "ours, sparse, full resolution",
     "no-consistency": "ours without consistency",
     "no-push": "ours without unlabeled push",
+    "no-classes-no-consistency": "ours without pixel classes and consistency",
+    "no-classes-no-push": "ours without pixel classes and unlabeled push",
     "no-classes": "ours without pixel classes",
     "no-rim": "ours without pixel classes and rim",
     "mean-background": "ours without pixel classes and rim, background at its mean",
