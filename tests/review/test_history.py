@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from napari_spoco.data.label_change import LabelChange
+from napari_spoco.review import history as history_module
 from napari_spoco.review.editing import LockedError, delete, grow, merge
-from napari_spoco.review.history import EditHistory, Steps
+from napari_spoco.review.history import EditHistory, Step, Steps
 
 
 @pytest.fixture
@@ -173,3 +174,73 @@ def test_decisions_do_not_tell_where_labels_stand(labels: np.ndarray) -> None:
     kept = history.steps.fitting(labels)
     assert (kept.n_done, len(kept.every)) == (1, 1)
     assert kept.every[0].ids == (3,)
+
+
+def fitting_at_every_place(steps: Steps, labels: np.ndarray) -> Steps:
+    """Try every place that the steps on both sides of it allow, on copies of all labels."""
+
+    def count(changes: list[LabelChange], name: str) -> int:
+        copy = labels.copy()
+        for n_made, change in enumerate(changes):
+            try:
+                getattr(change, name)(copy)
+            except ValueError:
+                return n_made
+        return len(changes)
+
+    changes = [step.change for step in steps.every]
+    found = []
+    for place in sorted(range(len(changes) + 1), key=lambda place: abs(place - steps.n_done)):
+        is_made = place == 0 or changes[place - 1].can_revert(labels)
+        is_open = place == len(changes) or changes[place].can_apply(labels)
+        if place == steps.n_done or (is_made and is_open):
+            n_back, n_ahead = count(changes[:place][::-1], "revert"), count(changes[place:], "apply")
+            found.append(Steps(steps.every[place - n_back : place + n_ahead], n_back))
+    return max(found, key=lambda steps: (steps.n_changes, bool(steps.every)))
+
+
+def walk(rng: np.random.Generator, n_steps: int) -> tuple[Steps, list[np.ndarray]]:
+    """Return decisions and changes of a few pixels, many of the same ones, and the labels after each of them."""
+    history, labels = EditHistory(), rng.integers(0, 3, (3, 4, 5), dtype=np.uint32)
+    states = [labels.copy()]
+    for _ in range(n_steps):
+        edited = labels.copy()
+        edited[tuple(rng.integers(0, labels.shape, (4, 3)).T)] = rng.integers(0, 3)
+        if rng.random() < 0.5:
+            history.decide(labels, (), (int(rng.integers(1, 9)),))
+        elif change := LabelChange.between(labels, edited, (slice(None),) * 3):
+            history.make(labels, change)
+        states += [labels.copy()] * (len(history.steps.every) + 1 - len(states))
+    return history.steps, states
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_steps_fit_as_if_every_place_were_tried(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    made, states = walk(rng, 12)
+    steps = Steps(made.every, int(rng.integers(len(made.every) + 1)))
+    labels = states[rng.integers(len(states))].copy()
+    for _ in range(seed % 4):  # Painted over meanwhile.
+        labels[tuple(rng.integers(0, labels.shape))] = rng.integers(0, 3)
+    before = labels.copy()
+    fitting, expected = steps.fitting(labels), fitting_at_every_place(steps, labels)
+    assert (fitting.every, fitting.n_done) == (expected.every, expected.n_done)
+    np.testing.assert_array_equal(labels, before)
+
+
+def test_decisions_are_no_places_and_only_what_changes_touch_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+    count_fitting = history_module._count_fitting
+
+    def count(labels: np.ndarray, changes) -> int:
+        tried.append(labels.size)
+        return count_fitting(labels, changes)
+
+    monkeypatch.setattr(history_module, "_count_fitting", count)
+    labels = np.zeros((5, 50, 50), np.uint32)
+    pixels = np.arange(7)
+    painted_over = LabelChange(pixels, np.full(7, 1, np.uint32), np.full(7, 2, np.uint32), labels.shape)
+    decisions = [Step(LabelChange.none(labels), accepted_after=(one,)) for one in range(1, 101)]
+    fitting = Steps((Step(painted_over), *decisions), 101).fitting(labels)
+    assert (fitting.every, fitting.n_done) == (tuple(decisions), 100)
+    assert tried == [7, 7]

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from napari_spoco.review import editing, measures
 from napari_spoco.review.measures import MeasuringStopped, measure_objects
 
 
@@ -134,6 +135,40 @@ def test_some_objects_are_measured_as_all_are(make_cells, with_embeddings: bool)
     assert some == (by_id[4_000_000_000], by_id[2])
     for one in every:
         assert labels[one.anchor] == one.instance_id
+
+
+@pytest.mark.parametrize("slab", [1, 100, 10**6])
+@pytest.mark.parametrize("shape", [(40, 50), (1, 60), (7, 20, 30)])
+def test_boxes_of_some_objects(monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], slab: int) -> None:
+    monkeypatch.setattr(measures, "_SLAB", slab)
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 60, shape, dtype=np.uint32)
+    labels[labels > 30] = 0
+    labels[labels == 7] = 0
+    labels[labels == 9] = 4_000_000_000
+    labels[(-1,) * len(shape)] = 8_000  # one pixel
+    ids = [12, 4_000_000_000, 8_000, 7, 3, -1, 2**40, 30]
+    expected = []
+    for instance_id in (one for one in ids if (labels == one).any()):
+        places = np.nonzero(labels == instance_id)
+        box = tuple(slice(int(place.min()), int(place.max()) + 1) for place in places)
+        expected.append((instance_id, box, len(places[0])))
+    measured = measure_objects(labels, ids)
+    assert [(one.instance_id, one.box, one.n_pixels) for one in measured] == expected
+    assert measure_objects(labels, []) == ()
+
+
+def test_however_many_objects_are_asked_for_the_labels_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[int] = []
+
+    def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
+        searched.append(mask.size)
+        return editing.bounding_box(mask)
+
+    monkeypatch.setattr(measures, "bounding_box", bounding_box)
+    labels = np.kron(np.arange(1, 101, dtype=np.uint8).reshape(10, 10), np.ones((4, 4), np.uint8))
+    assert len(measure_objects(labels, range(1, 101))) == 100
+    assert sum(searched) == labels.size
 
 
 def test_without_objects_there_is_nothing() -> None:

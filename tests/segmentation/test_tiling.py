@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -92,6 +94,45 @@ def test_windows_add_up_to_the_image(shape, window, rng):
         assert tuple(part.stop - part.start for part in tile.outer) == tuple(np.minimum(window, padded.shape))
         found[tile.inner] += padded[tile.outer][tile.crop] * tile.weights
     np.testing.assert_allclose(found, image, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("shape", "window"),
+    [
+        pytest.param((40, 100), (16, 24), id="2D"),
+        pytest.param((37, 41), (64, 16), id="padded, one axis in one window"),
+        pytest.param((9, 50, 33), (8, 16, 24), id="3D"),
+    ],
+)
+def test_weights_are_tents_over_their_sum(shape, window):
+    """As if the sum of all windows were taken pixel by pixel, in the whole image."""
+
+    def tent(size, part):
+        length = part.stop - part.start
+        from_start = np.arange(length) + 0.5 if part.start else np.full(length, np.inf)
+        from_end = np.arange(length)[::-1] + 0.5 if part.stop < size else np.full(length, np.inf)
+        return np.maximum(np.minimum.reduce([from_start, from_end, np.full(length, length)]) - length / 8, 1e-3)
+
+    padded = padded_shape(shape, 4)
+    windows = list(overlapping_windows(shape, padded, window, 4))
+    tents = [
+        math.prod(np.ix_(*(tent(size, part) for size, part in zip(padded, tile.outer, strict=True))))
+        for tile in windows
+    ]
+    total = np.zeros(padded)
+    for tile, own in zip(windows, tents, strict=True):
+        total[tile.outer] += own
+    for tile, own in zip(windows, tents, strict=True):
+        np.testing.assert_allclose(tile.weights, (own / total[tile.outer])[tile.crop], rtol=5e-7)
+        assert tile.weights.dtype == np.float32
+
+
+def test_windows_share_what_they_know_of_an_axis():
+    shape, window = (16, 400, 400), (16, 24, 24)
+    windows = list(overlapping_windows(shape, shape, window, 8))
+    arrays = {own.__array_interface__["data"][0]: own for tile in windows for own in tile.axis_weights}
+    assert len(windows) > 500
+    assert sum(own.nbytes for own in arrays.values()) < 0.01 * 4 * math.prod(shape)
 
 
 def test_the_end_of_a_window_counts_only_at_the_end_of_the_image():

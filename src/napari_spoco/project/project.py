@@ -7,8 +7,9 @@
     results/NAME.tif      objects that were found, and whatever else was made with the models
     reviews/NAME/         corrections of these objects that can be undone and redone (`review/step_files.py`)
 
-Nothing is kept in memory: every question reads `project.toml` and every change replaces it at once, so that the window
-and the command line may work on one project. No file of an earlier project or image is ever overwritten.
+Every question looks whether `project.toml` is still the file that was read last (`project.kept_file`), and every change
+replaces it at once, so that the window and the command line may work on one project. No file of an earlier project or
+image is ever overwritten.
 """
 
 from __future__ import annotations
@@ -22,15 +23,9 @@ from napari_spoco.config import AnnotationConfig
 from napari_spoco.data.annotations import SparseAnnotations
 from napari_spoco.data.images import as_channels_first, read_image, read_labels
 from napari_spoco.data.writers import check_folder, write_labels
-from napari_spoco.project.file import (
-    ProjectFile,
-    ProjectImage,
-    ProjectWork,
-    ReviewDecisions,
-    read_project_file,
-    write_project_file,
-)
+from napari_spoco.project.file import ProjectFile, ProjectImage, ProjectWork, ReviewDecisions, write_project_file
 from napari_spoco.project.images import check_name, copy_image, write_image
+from napari_spoco.project.kept_file import KeptFile
 from napari_spoco.project.runs import list_runs, new_run
 from napari_spoco.review.history import Steps
 from napari_spoco.review.step_files import read_steps, write_steps
@@ -54,6 +49,7 @@ class Project:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._file = KeptFile(path / _FILE)
         self._read()
 
     @classmethod
@@ -326,11 +322,12 @@ class Project:
         return self._path / _RESULTS
 
     def _read(self) -> ProjectFile:
-        return read_project_file(self._path / _FILE)
+        return self._file.read()
 
     def _write(self, **changes: Any) -> None:
-        if (changed := self._read().model_copy(update=changes)) != self._read():
-            write_project_file(self._path / _FILE, changed)
+        known = self._read()
+        if (changed := known.model_copy(update=changes)) != known:
+            self._file.write(changed)
 
     def _relative(self, path: Path) -> str:
         """Return a path as it is written down: relative if it lies in the project, which may be moved."""

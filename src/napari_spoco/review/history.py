@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from napari_spoco.data.label_change import LabelChange
 from napari_spoco.review.editing import LockedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -67,25 +70,32 @@ class Steps:
         place from which most changes fit, of several the closest; decisions fit everywhere, and tell nothing. What lies
         beyond a step that does not fit is forgotten with it.
         """
+        if any(step.change.shape != labels.shape for step in self.every):
+            return Steps()
         best = Steps()
-        for place in self._places(labels):
-            fitting = self._fitting_from(place, labels)
+        touched, changes = _only_touched(labels, [step.change for step in self.every])
+        for place in self._places(touched, changes):
+            n_back = _count_fitting(touched, (change.revert for change in reversed(changes[:place])))
+            n_ahead = _count_fitting(touched, (change.apply for change in changes[place:]))
+            fitting = Steps(self.every[place - n_back : place + n_ahead], n_back)
             best = max(best, fitting, key=lambda steps: steps.n_changes) if best.every else fitting
             if len(best.every) == len(self.every):
                 break
         return best
 
-    def _places(self, labels: NDArray[Any]) -> list[int]:
-        """Return where labels may stand, the closest place first: the steps on both sides of it fit."""
-        is_made = [True, *(step.change.can_revert(labels) for step in self.every)]
-        is_open = [*(step.change.can_apply(labels) for step in self.every), True]
-        places = {place for place in range(len(is_made)) if is_made[place] and is_open[place]}
-        return sorted({self.n_done} | places, key=lambda place: abs(place - self.n_done))
+    def _places(self, labels: NDArray[Any], changes: Sequence[LabelChange]) -> Collection[int]:
+        """Return where labels may stand, the closest place first: the steps on both sides of it fit.
 
-    def _fitting_from(self, place: int, labels: NDArray[Any]) -> Steps:
-        n_back = _count_fitting(labels, (step.change.revert for step in reversed(self.every[:place])))
-        n_ahead = _count_fitting(labels, (step.change.apply for step in self.every[place:]))
-        return Steps(self.every[place - n_back : place + n_ahead], n_back)
+        From all places between the same two changes the same steps fit, so that the closest stands for them.
+        """
+        is_made = [True, *(change.can_revert(labels) for change in changes)]
+        is_open = [*(change.can_apply(labels) for change in changes), True]
+        places = {place for place in range(len(is_made)) if is_made[place] and is_open[place]}
+        n_before = list(accumulate(map(bool, changes), initial=0))
+        closest: dict[int, int] = {}
+        for place in sorted({self.n_done} | places, key=lambda place: (abs(place - self.n_done), place)):
+            closest.setdefault(n_before[place], place)
+        return closest.values()
 
 
 class EditHistory:
@@ -199,6 +209,16 @@ def _check_locked(step: Step, locked: Collection[int]) -> None:
 
 def _n_pixels(steps: Iterable[Step]) -> int:
     return sum(len(step.change.pixels) for step in steps)
+
+
+def _only_touched(labels: NDArray[Any], changes: Sequence[LabelChange]) -> tuple[NDArray[Any], list[LabelChange]]:
+    """Return the pixels that changes touch, (N,), and the changes as changes of these."""
+    pixels = np.unique(np.concatenate([np.empty(0, np.int64), *(change.pixels for change in changes)]))
+    touched = labels[np.unravel_index(pixels, labels.shape)]
+    places = (np.searchsorted(pixels, change.pixels) for change in changes)
+    return touched, [
+        replace(change, pixels=own, shape=touched.shape) for change, own in zip(changes, places, strict=True)
+    ]
 
 
 def _count_fitting(labels: NDArray[Any], changes: Iterable[Callable[[NDArray[Any]], None]]) -> int:

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 _MARGIN = 0.5
 """How far around an object its embeddings are looked for, in its own extents."""
 _LEAST_MARGIN = 4
+_SLAB = 2**20
+"""Pixels that are searched for objects at once."""
+_FEW = 4
+"""Up to so many ids are compared one by one with these pixels, which is faster than by a table."""
 
 
 class MeasuringStopped(Exception):
@@ -143,14 +147,47 @@ def _check_embeddings(labels: NDArray[Any], student: NDArray[Any] | None, teache
 
 def _boxes(labels: NDArray[Any], ids: Sequence[int] | None) -> Iterator[tuple[int, Box]]:
     if ids is not None:
-        for instance_id in ids:
-            if box := bounding_box(labels == instance_id):
-                yield instance_id, box
+        boxes = _find_boxes(labels, ids)
+        yield from ((instance_id, boxes[instance_id]) for instance_id in ids if instance_id in boxes)
         return
     numbers = remove_small(labels, 0)  # 1..n in the order of the ids, however large these are
     for number, box in enumerate(ndimage.find_objects(numbers.astype(np.intp, copy=False)), start=1):
         first = np.unravel_index(int((numbers[box] == number).argmax()), numbers[box].shape)
         yield int(labels[box][first]), box
+
+
+def _find_boxes(labels: NDArray[Any], ids: Sequence[int]) -> dict[int, Box]:
+    """Return the boxes of those of some objects that are there, from one look at the labels, slab by slab."""
+    limits = np.iinfo(labels.dtype)
+    known = np.array(sorted({one for one in ids if limits.min <= one <= limits.max}), labels.dtype)
+    boxes: dict[int, Box] = {}
+    thickness = max(1, _SLAB * len(labels) // max(labels.size, 1))
+    for start in range(0, len(labels), thickness):
+        slab = labels[start : start + thickness]
+        is_known = _is_any_of(slab, known)
+        around = bounding_box(is_known)
+        if not around:
+            continue
+        numbers = np.where(is_known[around], np.searchsorted(known, slab[around]) + 1, 0)
+        origin = (start + around[0].start, *(axis.start for axis in around[1:]))
+        for instance_id, box in zip(known.tolist(), ndimage.find_objects(numbers, len(known)), strict=True):
+            if box is not None:
+                own = tuple(slice(a.start + o, a.stop + o) for a, o in zip(box, origin, strict=True))
+                boxes[instance_id] = _around_both(boxes.get(instance_id, own), own)
+    return boxes
+
+
+def _is_any_of(labels: NDArray[Any], ids: NDArray[Any]) -> NDArray[np.bool_]:
+    if len(ids) > _FEW:
+        return np.isin(labels, ids)
+    mask = np.zeros(labels.shape, np.bool_)
+    for instance_id in ids:
+        mask |= labels == instance_id
+    return mask
+
+
+def _around_both(first: Box, second: Box) -> Box:
+    return tuple(slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(first, second, strict=True))
 
 
 def _measure(

@@ -152,7 +152,7 @@ def predict_outputs(
     tiles = choose_tiles(model.card, shape, memory=memory, tile_shape=tile_shape, halo=halo)
     normalized = normalize_image(channels, model.card.normalization, grey_values)
     normalized = _pad(normalized, padded_shape(shape, config.stride))
-    if tiles[0].weights is not None:
+    if tiles[0].axis_weights is not None:
         out[...] = 0
     if on_progress is not None:
         on_progress(0, len(tiles))
@@ -183,10 +183,11 @@ def _pad(channels: NDArray[np.float32], padded: tuple[int, ...]) -> NDArray[np.f
 def _put(out: Any, tile: Tile, values: NDArray[np.float32]) -> None:
     """Write what the network says of a tile (E, *inner), or add it by its weights."""
     place = (slice(None), *tile.inner)
-    if tile.weights is None:
+    weights = tile.weights
+    if weights is None:
         out[place] = values
     else:
-        values *= tile.weights
+        values *= weights
         out[place] = out[place] + values
 
 

@@ -52,14 +52,21 @@ class Tile(NamedTuple):
         What is taken of its answer, in the image.
     crop : tuple of slice
         The same, within `outer`.
-    weights : ndarray or None
-        (*inner) float32, of a window that shares its pixels with others; those of a pixel add up to 1.
+    axis_weights : tuple of ndarray or None
+        Of a window that shares its pixels with others, float32 (n,) along each axis of `inner`. The weight of a pixel
+        is the product of those at its indices. Along each axis those of a place add up to 1, and so do the products of
+        a pixel.
     """
 
     outer: Box
     inner: Box
     crop: Box
-    weights: NDArray[np.float32] | None = None
+    axis_weights: tuple[NDArray[np.float32], ...] | None = None
+
+    @property
+    def weights(self) -> NDArray[np.float32] | None:
+        """The weights of the pixels, (*inner) float32, made anew: those of all windows take more than the image."""
+        return None if self.axis_weights is None else _outer_product(self.axis_weights)
 
 
 def choose_tiles(
@@ -118,8 +125,8 @@ def overlapping_windows(
         outer = tuple(slice(start, start + len(weights)) for start, weights in parts)
         inner = tuple(slice(part.start, min(part.stop, size)) for part, size in zip(outer, shape, strict=True))
         crop = tuple(slice(0, part.stop - part.start) for part in inner)
-        weights = [own[part] for (_, own), part in zip(parts, crop, strict=True)]
-        yield Tile(outer, inner, crop, None if is_alone else _outer_product(weights))
+        weights = tuple(own[part] for (_, own), part in zip(parts, crop, strict=True))
+        yield Tile(outer, inner, crop, None if is_alone else weights)
 
 
 def tiles_with_halo(
