@@ -53,6 +53,26 @@ def test_labels_come_back_on_the_grid_of_the_image(model: EmbeddingModel, size: 
     assert all(0 <= score <= 1 for score in scores.values())
 
 
+@pytest.mark.parametrize("size", [1.0, 0.5, 2.0])
+@pytest.mark.parametrize(("share", "n_objects"), [(0.8, 4), (1.5, 0)])
+def test_the_smallest_object_is_given_in_pixels_of_the_image(
+    model: EmbeddingModel, size: float, share: float, n_objects: int
+) -> None:
+    least = round(share * np.pi * 64 / size**2)
+    settings = SETTINGS.model_copy(update={"min_size": least})
+    assert segment_source(model, image_of(size), settings).n_objects == n_objects
+
+
+@pytest.mark.parametrize(("median", "n_objects"), [(1600.0, 4), (3000.0, 0)])
+def test_sizes_that_follow_from_the_model_are_of_its_own_grid(
+    model: EmbeddingModel, median: float, n_objects: int
+) -> None:
+    """An eighth of these are 200 and 375 of its pixels; the disks have about 250, and 1000 in the image."""
+    model = replace(model, card=model.card.model_copy(update={"median_object_size": median}))
+    settings = SETTINGS.model_copy(update={"min_size": None})
+    assert segment_source(model, image_of(0.5), settings).n_objects == n_objects
+
+
 def test_what_the_user_has_shown_is_resampled_too(model: EmbeddingModel) -> None:
     source = image_of(0.5)
     mask = np.zeros((160, 240), np.uint8)

@@ -11,6 +11,7 @@ from napari_spoco.data.ome_zarr import write_ome_zarr_labels
 from napari_spoco.data.writers import write_labels, write_objects_csv
 from napari_spoco.review.measures import measure_objects
 from napari_spoco.review.queue import score_objects
+from napari_spoco.segmentation.grid_settings import on_model_grid
 from napari_spoco.segmentation.prediction import predict_outputs, split_outputs
 from napari_spoco.segmentation.readout import ReadoutContext, read_out
 
@@ -72,7 +73,7 @@ def segment_source(
     Parameters
     ----------
     model, source, settings
-        What to segment, and how.
+        What to segment, and how; sizes and distances of objects are in pixels of the image.
     context
         What the user has shown of this image, on its own grid: annotations (int32), mask, a pixel of the background.
         All else comes from here.
@@ -98,12 +99,13 @@ def segment_source(
 
     embeddings, scores = split_outputs(predict(teacher=model.teacher is not None and not compares), model.config)
     known = replace(
-        _on_model_grid(context or ReadoutContext(), resampling),
+        _resampled(context or ReadoutContext(), resampling),
         image=image,
         class_scores=scores,
         teacher_embeddings=predict(teacher=True)[: len(embeddings)] if compares else None,
         scale=source.scale if resampling.is_identity and "pixel" not in source.units else None,
     )
+    settings = on_model_grid(settings, resampling.factors, model.card.voxel_size)
     readout = read_out(embeddings, model.card, settings, known)
     notices = (resampling.notice, *readout.notices) if resampling.notice else readout.notices
     pixel_size = tuple(
@@ -112,7 +114,7 @@ def segment_source(
     return SegmentedImage(resampling.labels(readout.labels), notices, embeddings, readout.labels, pixel_size)
 
 
-def _on_model_grid(context: ReadoutContext, resampling: Resampling) -> ReadoutContext:
+def _resampled(context: ReadoutContext, resampling: Resampling) -> ReadoutContext:
     """Return what the user has shown, resampled."""
     for name in ("mask", "annotations"):
         given = getattr(context, name)

@@ -122,6 +122,19 @@ def test_scale_and_units(tmp_path: Path, array: np.ndarray, options: dict, scale
 
 
 @pytest.mark.parametrize(
+    ("unit", "scale", "units"),
+    [("nm", (0.5, 0.2, 0.1), ("micrometer",) * 3), ("pixel", (500, 0.2, 0.1), ("pixel", "micrometer", "micrometer"))],
+)
+def test_units_that_differ_between_axes(tmp_path: Path, unit: str, scale: tuple, units: tuple) -> None:
+    sizes = {"PhysicalSizeZ": 500, "PhysicalSizeY": 0.2, "PhysicalSizeX": 0.1}
+    metadata = {"axes": "ZYX", **sizes, "PhysicalSizeZUnit": unit}
+    path = save(tmp_path, STACK, ome=True, metadata=metadata)
+    image = read_image(path)
+    assert (image.scale, image.units) == (pytest.approx(scale), units)
+    assert read_voxel_size(path).get("Z") == ((500, "nanometer") if unit == "nm" else None)
+
+
+@pytest.mark.parametrize(
     ("array", "options", "ndim", "message"),
     [
         pytest.param(STACK, {"metadata": {"axes": "TYX"}}, None, "got axes TYX", id="time series"),

@@ -11,9 +11,11 @@ from napari_spoco._qt.embeddings.embedding_job import Embedder, EmbeddingInputs
 from napari_spoco._qt.embeddings.view_part import ViewPart, cut_inputs, part_around
 from napari_spoco._qt.layers.sources import Geometry, ImageSource
 from napari_spoco._qt.segment import view_preview
+from napari_spoco._qt.segment.segmentation_job import run_view
 from napari_spoco.config import NetworkConfig, SegmentationConfig
 from napari_spoco.data.resampling import Resampling
 from napari_spoco.segmentation import prediction
+from napari_spoco.segmentation.reclustering import Reclustering
 
 SHAPE = (300, 320)
 UM = ("micrometer", "micrometer")
@@ -85,8 +87,8 @@ def embed(tmp_path, monkeypatch):
     path = str(save_model(model, tmp_path / "model.safetensors"))
     embedder = Embedder(tmp_path / "embeddings")
 
-    def do(image, view, size=1.0):
-        source = ImageSource(image, Geometry((size, size), UM, ("y", "x")), "cells")
+    def do(image, view, size=1.0, units=UM):
+        source = ImageSource(image, Geometry((size, size), units, ("y", "x")), "cells")
         job = embedder.embed(Here(), EmbeddingInputs(source, path, SegmentationConfig(), device="cpu", view=view))
         while True:
             try:
@@ -119,6 +121,39 @@ def test_embeddings_of_a_part_are_those_of_the_whole_image(embed, all_is_large, 
     assert embedded.rgb.shape[:2] == tuple(one.stop - one.start for one in part.box)
     assert expected.std() > 0.05
     np.testing.assert_allclose(found, expected, rtol=2e-3, atol=2e-3)  # half precision
+
+
+def test_sizes_in_pixels_of_the_image_are_the_same_in_a_part_and_in_the_whole(embed, all_is_large) -> None:
+    image = np.random.default_rng(0).random((601, 643)).astype(np.float32)
+    parts = [embed(image, view, 0.7) for view in (box((301, 330), (203, 260)), None)]
+    assert [part.part is None for part in parts] == [False, True]
+    given = SegmentationConfig(min_size=10_000, min_distance=100)
+    own = [part.own_settings(given) for part in parts]
+    assert own[0] == own[1]
+    assert own[0].min_size == pytest.approx(4900, rel=0.005)
+    assert own[0].min_distance == 70
+    assert embed(image, None).own_settings(given) is given
+
+
+@pytest.mark.parametrize(("units", "scale"), [(UM, (1.05, 1.05)), (("pixel", "pixel"), None)], ids=["um", "pixel"])
+def test_an_image_without_a_voxel_size_has_that_of_the_model(embed, units, scale) -> None:
+    image = np.random.default_rng(0).random((64, 64)).astype(np.float32)
+    assert embed(image, None, 1.05, units).context.scale == scale
+
+
+@pytest.mark.parametrize("view", [None, box((301, 330), (203, 260))], ids=["whole", "part"])
+def test_previews_and_results_take_sizes_in_pixels_of_the_image(embed, all_is_large, monkeypatch, view) -> None:
+    image = np.random.default_rng(0).random((600, 640)).astype(np.float32)
+    embedded = embed(image, view, 0.5)
+    asked = []
+    read_out = Reclustering.read_out
+    monkeypatch.setattr(
+        Reclustering, "read_out", lambda self, config, **how: asked.append(config) or read_out(self, config, **how)
+    )
+    config = SegmentationConfig(min_size=800)
+    for _ in run_view(Here(), embedded, config, box((310, 320), (210, 220))):
+        pass
+    assert [one.min_size for one in asked] == [200]
 
 
 def test_grey_values_of_the_whole_are_found_once(embed, all_is_large, monkeypatch) -> None:

@@ -6,6 +6,7 @@ from scipy import ndimage
 
 from napari_spoco.data.samples import load_nuclei
 from napari_spoco.segmentation.classical import bright_foreground, segment_otsu_watershed
+from napari_spoco.segmentation.foreground import split_foreground
 from napari_spoco.segmentation.metrics import evaluate_segmentation
 
 
@@ -52,6 +53,16 @@ def test_balls_in_3d():
     for centre in (14, 34):
         image[(z - 12) ** 2 + (y - 15) ** 2 + (x - centre) ** 2 < 81] = 1.0
     assert segment_otsu_watershed(image).max() == 2
+
+
+def test_balls_of_few_planes_in_3d():
+    z, y, x = np.meshgrid(4 * np.arange(7), np.arange(30), np.arange(50), indexing="ij")
+    image = np.zeros(z.shape, dtype=np.float32)
+    for centre in (14, 32):
+        image[(z - 12) ** 2 + (y - 15) ** 2 + (x - centre) ** 2 < 110] = 1.0
+    found = segment_otsu_watershed(image, threshold="otsu", smoothing=0, scale=(4, 1, 1))
+    assert found.max() == 2
+    np.testing.assert_array_equal(found, split_foreground(image > 0, scale=(4, 1, 1)))
 
 
 def test_strong_on_the_sample_nuclei():

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from bioimage_cpp.segmentation import watershed
 from scipy import ndimage
+from skimage.feature import peak_local_max
 
 from napari_spoco.data.annotations import BACKGROUND
 from napari_spoco.segmentation.background import background_embedding
-from napari_spoco.segmentation.cleanup import split_disconnected
+from napari_spoco.segmentation.cleanup import remove_small, split_disconnected
 from napari_spoco.segmentation.foreground import (
     best_radius,
     foreground_by_distance,
@@ -212,6 +214,80 @@ def test_the_watershed_covers_the_mask_and_crosses_no_gap(shape, seed):
     assert split_disconnected(found).max() == found.max() >= ndimage.label(mask)[1]
 
 
+def touching_balls(step: float) -> np.ndarray:
+    """Return labels of touching balls of radius 10 in a lattice, of planes that lie `step` apart."""
+    z, y, x = np.meshgrid(np.arange(0, 60, step), np.arange(66), np.arange(66), indexing="ij")
+    labels = np.zeros(z.shape, dtype=np.uint8)
+    for i, (cz, cy, cx) in enumerate(np.ndindex(3, 3, 3), start=1):
+        place = 12.5 + 17.5 * np.array([cz, cy, cx])
+        labels[(z - place[0]) ** 2 + (y - place[1]) ** 2 + (x - place[2]) ** 2 < 100] = i
+    return labels
+
+
+@pytest.mark.parametrize("step", [1, 3, 5, 8])
+def test_touching_balls_come_apart_whatever_the_distance_of_the_planes(step):
+    labels = touching_balls(step)
+    found = split_foreground(labels > 0, scale=(0.2 * step, 0.2, 0.2))
+    assert found.max() == 27
+    assert evaluate_segmentation(found, labels)["sbd"] > 0.93
+    np.testing.assert_array_equal(split_foreground(labels > 0, scale=(step, 1, 1)), found)
+
+
+def test_pixels_alone_do_not_part_balls_of_few_planes():
+    assert split_foreground(touching_balls(8) > 0).max() < 27
+
+
+def reference_split(mask: np.ndarray, min_distance: int, smoothing: float) -> np.ndarray:
+    """Split by the library's functions for pixels of equal sizes."""
+    components, _ = ndimage.label(mask)
+    distance = ndimage.distance_transform_edt(np.pad(mask, 1))[(slice(1, -1),) * mask.ndim].astype(np.float32)
+    distance = ndimage.gaussian_filter(distance, smoothing)
+    peaks = peak_local_max(distance, min_distance=min_distance, labels=components, exclude_border=False, p_norm=2.0)
+    seeds = np.zeros(mask.shape, dtype=np.uint32)
+    seeds[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
+    divided = watershed(-distance, seeds, mask=mask)
+    return np.where(mask & (divided == 0), components + len(peaks), divided)
+
+
+@pytest.mark.parametrize("scale", [None, (0.3, 0.3, 0.3), (7, 7, 7)], ids=str)
+@pytest.mark.parametrize("shape", [(60, 61), (16, 30, 31)], ids=["2D", "3D"])
+def test_pixels_of_equal_sizes_are_split_as_ever(shape, scale, rng):
+    mask = ndimage.gaussian_filter(rng.normal(size=shape), 2.0) > 0
+    found = split_foreground(mask, min_distance=4, smoothing=1.0, scale=scale and scale[: len(shape)])
+    expected = reference_split(mask, 4, 1.0)
+    np.testing.assert_array_equal(found, remove_small(expected, 0))
+
+
+@pytest.mark.parametrize("smoothing", [1.0, 2.0])
+def test_nearly_equal_sizes_give_what_equal_ones_give(smoothing, rng):
+    mask = ndimage.gaussian_filter(rng.normal(size=(16, 30, 31)), 2.0) > 0
+    found = split_foreground(mask, smoothing=smoothing, scale=(1.0001, 1, 1))
+    expected = split_foreground(mask, smoothing=smoothing)
+    assert found.max() == expected.max()
+    assert evaluate_segmentation(found, expected)["sbd"] > 0.999
+
+
+@pytest.mark.parametrize("step", [3, 9])
+def test_a_ball_between_two_planes_is_one_object(step):
+    """Its distance to the background is the same in both, and they may lie farther apart than two peaks have to."""
+    z, y, x = np.meshgrid(step * np.arange(6), np.arange(30), np.arange(30), indexing="ij")
+    mask = (z - 2.5 * step) ** 2 + (y - 15) ** 2 + (x - 15) ** 2 < 144
+    assert (split_foreground(mask, scale=(step, 1, 1)) == mask).all()
+
+
+@pytest.mark.parametrize("n_pixels", [0, 1, 50], ids=["nothing", "a pixel", "everything"])
+def test_flat_masks_of_unequal_pixels(n_pixels):
+    mask = np.arange(50).reshape(2, 5, 5) < n_pixels
+    assert (split_foreground(mask, scale=(3, 1, 1)) == mask).all()
+
+
+def test_the_foreground_is_split_by_the_scale_too():
+    labels = touching_balls(5)
+    embeddings = 5.0 * (labels > 0)[None].astype(np.float32)
+    found = segment_foreground(embeddings, radius=3.0, background=np.zeros(1), scale=(5, 1, 1))
+    np.testing.assert_array_equal(found, split_foreground(labels > 0, scale=(5, 1, 1)))
+
+
 # --- both together -----------------------------------------------------------------------------------------------
 
 
@@ -354,6 +430,15 @@ def test_segment_foreground_errors_name_the_argument(options, message, scene):
             ValueError,
             "min_distance: ",
             id="distance",
+        ),
+        pytest.param(
+            lambda _: split_foreground(np.ones((4, 4), bool), scale=(1, 1, 1)),
+            ValueError,
+            "scale: expected 2 numbers, one per axis, got 3",
+            id="axes of the scale",
+        ),
+        pytest.param(
+            lambda _: split_foreground(np.ones((4, 4), bool), scale=(0, 1)), ValueError, "scale: .*got 0", id="scale"
         ),
     ],
 )

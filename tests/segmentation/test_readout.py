@@ -12,8 +12,11 @@ from napari_spoco.data.annotations import BACKGROUND
 from napari_spoco.models.checkpoint import ModelCard
 from napari_spoco.segmentation import readout
 from napari_spoco.segmentation.edges import segment_between_edges
+from napari_spoco.segmentation.foreground import split_foreground
 from napari_spoco.segmentation.metrics import evaluate_segmentation
 from napari_spoco.segmentation.readout import ReadoutContext, read_out
+from napari_spoco.segmentation.stages import StageMemory
+from napari_spoco.segmentation.view import View
 
 CARD = ModelCard(network=NetworkConfig(embedding_dim=3), median_object_size=90.0)
 OBJECTS = (slice(4, 14), slice(4, 14)), (slice(20, 30), slice(4, 14)), (slice(4, 8), slice(30, 33))
@@ -257,3 +260,33 @@ def test_cells_between_edges_are_no_background_unless_some_is_shown(embeddings: 
     stroke[0, :5] = BACKGROUND
     for shown in (ReadoutContext(annotations=stroke), ReadoutContext(background_pixel=(0, 0))):
         assert objects(embeddings, CARD, settings, shown)[0, 0] == 0
+
+
+@pytest.mark.parametrize("of_image", [False, True], ids=["of the model", "of the image"])
+def test_the_split_by_shape_follows_the_voxel_size(of_image: bool) -> None:
+    z, y, x = np.meshgrid(4 * np.arange(7), np.arange(30), np.arange(50), indexing="ij")
+    mask = np.zeros(z.shape, dtype=bool)
+    for centre in (14, 32):
+        mask |= (z - 12) ** 2 + (y - 15) ** 2 + (x - centre) ** 2 < 110
+    card = CARD if of_image else CARD.model_copy(update={"voxel_size": (4.0, 1.0, 1.0), "units": ("micrometer",) * 3})
+    context = ReadoutContext(mask=mask, scale=(4.0, 1.0, 1.0) if of_image else None)
+    found = objects(np.zeros((3, *mask.shape), np.float32), card, SegmentationConfig(method="watershed"), context)
+    np.testing.assert_array_equal(found, split_foreground(mask, scale=(4, 1, 1)))
+    assert not np.array_equal(found, split_foreground(mask))
+
+
+@pytest.mark.parametrize("shape", [(1, 40, 40), (40, 40)], ids=["3D", "2D"])
+@pytest.mark.parametrize("in_planes", [False, True])
+def test_the_size_of_annotated_objects_is_that_of_the_whole(shape: tuple[int, ...], in_planes: bool) -> None:
+    """Where the model's card knows none: a disc of 316 pixels is of a ball of 4240, and in 2D it is the object."""
+    y, x = np.ogrid[:40, :40]
+    disc = ((y - 20) ** 2 + (x - 20) ** 2 <= 100).astype(np.int32)
+    n_planes = 41 if len(shape) == 3 else 1
+    annotations = np.zeros((n_planes, 40, 40), np.int32)
+    annotations[n_planes // 2] = disc
+    annotations = annotations if len(shape) == 3 else annotations[0]
+    context = ReadoutContext(annotations=annotations, in_planes=in_planes, scale=(2.0, 1.0, 1.0)[-len(shape) :])
+    card = CARD.model_copy(update={"median_object_size": None})
+    view = View(StageMemory(), np.zeros((3, *annotations.shape), np.float32), card, SegmentationConfig(), context)
+    expected = 4 / (3 * np.sqrt(np.pi)) * disc.sum() ** 1.5 / 2 if in_planes and len(shape) == 3 else disc.sum()
+    assert view.object_size == pytest.approx(expected)

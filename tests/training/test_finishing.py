@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
-from napari_spoco.config import NetworkConfig
+from napari_spoco.config import AnnotationConfig, LossConfig, NetworkConfig
+from napari_spoco.data.annotations import SparseAnnotations
 from napari_spoco.models.checkpoint import ModelCard
+from napari_spoco.models.network import UNet
 from napari_spoco.segmentation.readout import ReadoutContext
-from napari_spoco.training.finishing import _best_readout
+from napari_spoco.training.finishing import ModelMaker, _best_readout
+from napari_spoco.training.inputs import TrainingImage
 
 SIZE = 400
 
@@ -52,3 +56,23 @@ def test_a_background_that_became_an_object_is_noticed_without_strokes(scene) ->
     scores = np.where(near, scores, np.array([0.0, 8.0, 0.0], dtype=np.float32)[:, None, None])
     chosen = _best_readout(card(knows_outside=True), [embeddings], [ReadoutContext(class_scores=scores)], [painted])
     assert chosen == {"method": "mutex_watershed", "knows_outside": False}
+
+
+@pytest.mark.parametrize(("voxel_size", "expected"), [((2.0, 1.0, 1.0), 1.0), (None, 2.0)], ids=["known", "unknown"])
+def test_the_card_tells_the_size_of_whole_objects_though_one_plane_was_painted(
+    voxel_size: tuple[float, ...] | None, expected: float
+) -> None:
+    """Without a voxel size, planes count as far apart as pixels, and balls as flat."""
+    z, y, x = np.ogrid[:23, :44, :44]
+    balls = [(2 * (z - 11)) ** 2 + (y - cy) ** 2 + (x - cx) ** 2 <= 81 for cy in (11, 33) for cx in (11, 33)]
+    painted = np.zeros((23, 44, 44), np.int32)
+    for i, ball in enumerate(balls, start=1):
+        painted[11][ball[11]] = i
+    annotations = SparseAnnotations.from_labels(painted, config=AnnotationConfig(painted_in_planes=True))
+    data = TrainingImage(np.zeros((1, *painted.shape), np.float32), annotations, voxel_size=voxel_size)
+    network = NetworkConfig(ndim=3, feature_maps=(2, 4), embedding_dim=4)
+    maker = ModelMaker(
+        ModelCard(network=network), LossConfig(), (8, 16, 16), rim=0, voxel_size=None, device=torch.device("cpu")
+    )
+    model = maker.make((UNet(network).state_dict(), None), [data], [], is_measured=False)
+    assert model.card.median_object_size == pytest.approx(expected * balls[0].sum(), rel=0.05)

@@ -10,6 +10,7 @@ import pytest
 from napari_spoco.config import AnnotationConfig, NetworkConfig, Normalization
 from napari_spoco.data.annotations import BACKGROUND, IGNORE, UNLABELED, AnnotationStore, SparseAnnotations
 from napari_spoco.training.inputs import TrainingImage, check_sizes, prepare_images
+from napari_spoco.training.scale import TrainingScale
 
 SHAPE = (6, 16, 16)
 
@@ -32,6 +33,20 @@ def test_arrays_mean_what_the_config_says() -> None:
     assert data.image.dtype == np.float32
     assert data.annotations.in_planes == {3}
     np.testing.assert_array_equal(data.annotations.labels, np.where(painted() == 5, BACKGROUND, painted()))
+
+
+def test_images_know_the_voxel_size_of_the_run() -> None:
+    given = (2.0, 0.5, 0.5), ("micrometer",) * 3
+    image = np.random.default_rng(0).random(SHAPE)
+    for scale, expected in (
+        (None, None),
+        (TrainingScale(given, (given,)), given[0]),
+        (TrainingScale(None, (None,)), None),
+    ):
+        (data,) = prepare_images(
+            [image], [painted()], Normalization(), config=AnnotationConfig(), dense=False, scale=scale
+        )
+        assert data.voxel_size == expected
 
 
 @pytest.mark.parametrize("kind", [SparseAnnotations.from_labels, AnnotationStore], ids=["snapshot", "store"])

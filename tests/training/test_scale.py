@@ -206,3 +206,9 @@ def test_augmentation_knows_the_voxel_size_of_the_run(tiny_config: TrainingConfi
     trainer = Trainer([image], [labels], config=config, voxel_size=(1.0, 0.25, 0.25), units=("um",) * 3)
     np.testing.assert_array_equal(trainer._batches._augment._steps, (2, 1, 1))
     assert trainer._pool.images[0].image.shape == (1, 8, 20, 20)
+
+
+def test_units_that_differ_between_axes_come_to_micrometers() -> None:
+    both = per_image([(500, 0.1, 0.1), (2, 1, 1)], [("nm", "um", "um"), ("pixel",) * 3], 2)
+    assert both == ((pytest.approx((0.5, 0.1, 0.1)), ("micrometer",) * 3), ((2, 1, 1), ("pixel",) * 3))
+    assert choose_scale(both).voxel_size == both[0]

@@ -11,6 +11,8 @@ from torch import nn
 
 from napari_spoco.config import AnnotationConfig, LossConfig, NetworkConfig, ValidationConfig
 from napari_spoco.data.annotations import IGNORE, SparseAnnotations
+from napari_spoco.segmentation.mutex_watershed import segment_mutex_watershed
+from napari_spoco.training import validation
 from napari_spoco.training.inputs import TrainingImage
 from napari_spoco.training.pixel_classes import OUTSIDE, pixel_classes
 from napari_spoco.training.validation import (
@@ -87,6 +89,23 @@ def test_pixel_classes_count_where_the_network_has_them(shape: tuple[int, ...]) 
     without = Validator(data, network.model_copy(update={"pixel_classes": False}), LossConfig())
     assert by_classes.clustered_iou > {2: 0.9, 3: 0.6}[len(shape)]
     assert without.score(Classifier(), (frozenset({1, 6}),)).clustered_iou < 0.5
+
+
+def test_fragments_are_a_third_of_whole_objects_though_one_plane_was_painted(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def segment(embeddings: np.ndarray, *, fragment_size: int, **options: object) -> np.ndarray:
+        asked.append(fragment_size)
+        return segment_mutex_watershed(embeddings, fragment_size=fragment_size, **options)
+
+    monkeypatch.setattr(validation, "segment_mutex_watershed", segment)
+    z, y, x = np.ogrid[:20, :64, :64]
+    ball = ((2 * (z - 10)) ** 2 + (y - 32) ** 2 + (x - 32) ** 2 <= 144).astype(np.int32)
+    painted = np.where(z == 10, ball, 0)
+    annotations = SparseAnnotations.from_labels(painted, config=AnnotationConfig(painted_in_planes=True))
+    data = TrainingImage(ball[None].astype(np.float32), annotations, voxel_size=(2.0, 1.0, 1.0))
+    validator([data]).score(Oracle(), (frozenset({1}),))
+    assert asked == [pytest.approx(ball.sum() / 3, rel=0.05)]
 
 
 @pytest.mark.parametrize("shape", SHAPES)

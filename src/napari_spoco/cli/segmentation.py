@@ -30,8 +30,10 @@ def segment(
     out: Annotated[Path, typer.Option(help="Folder for the label images.")] = Path(),
     method: Annotated[str | None, typer.Option(help="mutex_watershed, watershed, hdbscan ...; see `config`.")] = None,
     foreground: Annotated[Foreground | None, typer.Option(help="Where objects may be.")] = None,
-    fragment_size: Annotated[int | None, typer.Option(help="Smaller segments grow into a neighbour (pixels).")] = None,
-    min_size: Annotated[int | None, typer.Option(help="Smaller objects are removed (pixels).")] = None,
+    fragment_size: Annotated[
+        int | None, typer.Option(help="Smaller segments grow into a neighbour (pixels of the image).")
+    ] = None,
+    min_size: Annotated[int | None, typer.Option(help="Smaller objects are removed (pixels of the image).")] = None,
     mask: Annotated[
         list[Path] | None, typer.Option(help="Mask per image, in the same order: where objects may be (TIFF, not 0).")
     ] = None,

@@ -26,7 +26,11 @@ Foreground = Literal["none", "intensity", "embedding", "pixel_classes"]
 
 
 class SegmentationConfig(Parameters):
-    """From embeddings to objects; a method reads what concerns it (docs/command-line.md)."""
+    """From embeddings to objects; a method reads what concerns it (docs/command-line.md).
+
+    Sizes and distances of objects are in pixels of the image; all other lengths are in pixels of the grid on which the
+    model sees it, to which it is resampled if its voxel size is another.
+    """
 
     method: Method | None = setting(
         None,
@@ -89,8 +93,9 @@ class SegmentationConfig(Parameters):
     fragment_size: int | None = setting(
         None,
         "Fragment size",
-        "Smaller pieces are given to a neighbour: raise it if objects are cut into pieces, lower it if small objects "
-        "vanish in large ones. A third of the median annotated object if empty, between edges an eighth.",
+        "Smaller pieces (in pixels of the image) are given to a neighbour: raise it if objects are cut into pieces, "
+        "lower it if small objects vanish in large ones. A third of the median annotated object if empty, between "
+        "edges an eighth.",
         unit="pixels",
         ge=0,
         slider=(0, 20_000),
@@ -98,8 +103,8 @@ class SegmentationConfig(Parameters):
     min_size: int | None = setting(
         None,
         "Smallest object",
-        "Smaller objects are removed: raise it against specks, lower it if small objects are missing. An eighth of "
-        "the median annotated object if empty.",
+        "Smaller objects (in pixels of the image) are removed: raise it against specks, lower it if small objects are "
+        "missing. An eighth of the median annotated object if empty.",
         unit="pixels",
         ge=0,
         slider=(0, 20_000),
@@ -122,8 +127,8 @@ class SegmentationConfig(Parameters):
     smoothing: float | None = setting(
         None,
         "Smoothing",
-        "Blurs the embeddings first (sigma, in pixels of the last axis): raise it against ragged outlines and "
-        "specks, lower it if thin objects or narrow gaps are lost. 1 if empty, half of it between edges.",
+        "Blurs the embeddings first (sigma, in pixels of the model along the last axis): raise it against ragged "
+        "outlines and specks, lower it if thin objects or narrow gaps are lost. 1 if empty, half of it between edges.",
         unit="pixels",
         ge=0,
         slider=(0.0, 4.0),
@@ -171,8 +176,8 @@ class SegmentationConfig(Parameters):
     mutex_distances: tuple[int, ...] = setting(
         (3, 9, 27),
         "Mutex distances",
-        "Mutex watershed: over which distances, in pixels, pixels are compared to keep objects apart; longer ones "
-        "for large objects, shorter ones for small.",
+        "Mutex watershed: over which distances, in pixels of the model, pixels are compared to keep objects apart; "
+        "longer ones for large objects, shorter ones for small.",
         min_length=1,
     )
     mutex_stride: int = setting(
@@ -182,11 +187,11 @@ class SegmentationConfig(Parameters):
         "easily.",
         ge=1,
     )
-    min_distance: int = setting(
-        5,
+    min_distance: int | None = setting(
+        None,
         "Object spacing",
-        "Watershed: least distance between the middles of two objects; raise it if objects are cut, lower it if "
-        "small neighbours are merged.",
+        "Watershed: least distance between the middles of two objects, in pixels of the image along its finest axis; "
+        "raise it if objects are cut, lower it if small neighbours are merged. 5 pixels of the model if empty.",
         unit="pixels",
         ge=1,
     )

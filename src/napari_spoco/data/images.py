@@ -15,6 +15,7 @@ import numpy as np
 
 from napari_spoco.data.channels import take_channels
 from napari_spoco.data.tiff import TiffSeries, read_geometry, read_series
+from napari_spoco.data.units import alike
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -188,8 +189,8 @@ def read_image(path: str | Path, *, ndim: int | None = None) -> SourceImage:
     Returns
     -------
     SourceImage
-        Scale 1 "pixel" where the file names none. Inches are print resolutions and are not taken as a scale,
-        except in files written by ImageJ.
+        Scale 1 "pixel" where the file names none; in micrometers where it gives axes different units of length.
+        Inches are print resolutions and are not taken as a scale, except in files written by ImageJ.
 
     Raises
     ------
@@ -206,10 +207,13 @@ def read_image(path: str | Path, *, ndim: int | None = None) -> SourceImage:
     spatial = _SPATIAL_AXES[3 if "Z" in axes else 2]
     order = ("C" if "C" in axes else "") + spatial
     array = series.array.transpose([axes.index(axis) for axis in order])
+    scale, units = alike(
+        [series.scale.get(axis, 1.0) for axis in spatial], [series.units.get(axis, "pixel") for axis in spatial]
+    )
     return SourceImage(
         data=as_channels_first(array, ndim=len(spatial), name=path.name),
-        scale=tuple(series.scale.get(axis, 1.0) for axis in spatial),
-        units=tuple(series.units.get(axis, "pixel") for axis in spatial),
+        scale=scale,
+        units=units,
         axis_labels=tuple(spatial.lower()),
         name=path.stem,
     )

@@ -46,7 +46,7 @@ def save_plain(
     labels
         (Y, X) or (Z, Y, X) of the type to be written.
     scale, units, axis_labels
-        Per axis; units as `tiff.canonical_unit` names them, or any other word.
+        Per axis; units as `units.canonical_unit` names them, or any other word.
     """
     options: dict[str, Any]
     if _fits_imagej(labels, scale, units):

@@ -7,30 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import skimage.measure
 
-from napari_spoco.data.tiff import canonical_unit
+from napari_spoco.data.units import canonical_unit, in_unit, short_unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-_METERS = {
-    "meter": 1.0,
-    "inch": 0.0254,
-    "centimeter": 1e-2,
-    "millimeter": 1e-3,
-    "micrometer": 1e-6,
-    "nanometer": 1e-9,
-    "angstrom": 1e-10,
-}
-_SHORT = {
-    "inch": "in",
-    "centimeter": "cm",
-    "millimeter": "mm",
-    "micrometer": "um",
-    "nanometer": "nm",
-    "pixel": "px",
-}
 _POWERS = {"area": "2", "volume": "3", "equivalent_diameter": "", "major_axis": "", "minor_axis": ""}
 """Of the unit, by the column that is measured in it."""
 
@@ -121,8 +104,7 @@ def name_units(columns: Mapping[str, Sequence[Any]], unit: str) -> dict[str, Seq
     unit
         That of the last axis, in which all is measured.
     """
-    name = canonical_unit(unit) or unit
-    short = _SHORT.get(name, name)
+    short = short_unit(unit)
     powers = _POWERS | {f"centroid_{axis}": "" for axis in "zyx"}
     named = {f"{name}_{short}{powers[name]}" if name in powers else name: cells for name, cells in columns.items()}
     del named["unit"]
@@ -143,7 +125,4 @@ def _common_unit(scale: Sequence[float], units: Sequence[str]) -> tuple[tuple[fl
     names = [canonical_unit(unit) or unit for unit in units]
     if len(set(names)) == 1:
         return tuple(scale), names[-1]
-    if unknown := [name for name in names if name not in _METERS]:
-        raise ValueError(f"units: expected lengths or the same unit for all axes, got {unknown[0]!r} among {names}")
-    factors = (_METERS[name] / _METERS[names[-1]] for name in names)
-    return tuple(size * factor for size, factor in zip(scale, factors, strict=True)), names[-1]
+    return in_unit(scale, units, names[-1]), names[-1]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from napari_spoco.data.label_arrays import as_labels, as_scale, per_axis, smallest_type
-from napari_spoco.data.tiff import canonical_unit
+from napari_spoco.data.units import canonical_unit
 from napari_spoco.data.writers import WriteError, atomic_folder
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from scipy import ndimage, sparse
 
 from napari_spoco.data.annotations import UNLABELED
 from napari_spoco.data.runs import group_runs
-from napari_spoco.data.tiff import canonical_unit
+from napari_spoco.data.units import MICROMETERS, canonical_unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,15 +28,6 @@ TOLERANCE = 1.1
 """Along an axis on which voxel sizes differ by no larger a factor, nothing is resampled."""
 MAX_FACTOR = 8.0
 """Voxel sizes that differ by more are a wrong scale rather than another microscope."""
-_MICROMETERS = {
-    "angstrom": 1e-4,
-    "nanometer": 1e-3,
-    "micrometer": 1.0,
-    "millimeter": 1e3,
-    "centimeter": 1e4,
-    "meter": 1e6,
-    "inch": 25_400.0,
-}
 _PIXELS = ("pixel", "dimensionless", "")
 _ROUNDING = 1e-5
 
@@ -61,6 +52,11 @@ class Resampling:
     def is_identity(self) -> bool:
         """Whether both grids are the same; then every method returns what it is given."""
         return self.shape == self.model_shape
+
+    @property
+    def factors(self) -> tuple[float, ...]:
+        """Pixels of the model's grid per pixel of the user's, along every axis."""
+        return tuple(m / n for n, m in zip(self.shape, self.model_shape, strict=True))
 
     def image(self, image: NDArray[Any]) -> NDArray[Any]:
         """Resample an image to the model's grid.
@@ -269,10 +265,10 @@ def in_micrometers(
         return None
     if len(scale) != ndim or len(names) != ndim or not all(0 < size < np.inf for size in scale):
         raise ValueError(f"{name}: expected {ndim} positive numbers and {ndim} units, got {tuple(scale)}, {names}")
-    unknown = [unit for unit in names if unit not in _MICROMETERS]
+    unknown = [unit for unit in names if unit not in MICROMETERS]
     if unknown:
-        raise ValueError(f"{name}: expected units of length ({', '.join(_MICROMETERS)}) or pixel, got {unknown[0]!r}")
-    return tuple(float(size) * _MICROMETERS[unit] for size, unit in zip(scale, names, strict=True))
+        raise ValueError(f"{name}: expected units of length ({', '.join(MICROMETERS)}) or pixel, got {unknown[0]!r}")
+    return tuple(float(size) * MICROMETERS[unit] for size, unit in zip(scale, names, strict=True))
 
 
 def differ_too_much(size: Sequence[float], other: Sequence[float]) -> bool:

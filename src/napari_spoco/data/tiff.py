@@ -14,23 +14,13 @@ from xml.etree import ElementTree
 import numpy as np
 import tifffile
 
+from napari_spoco.data.units import canonical_unit
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-_ALIASES = {
-    "micrometer": ("micron", "microns", "um", "\u00b5m", "\u03bcm", "\\u00b5m", "micrometre", "micrometers"),
-    "nanometer": ("nm", "nanometre", "nanometers"),
-    "millimeter": ("mm", "millimetre", "millimeters"),
-    "centimeter": ("cm", "centimetre", "centimeters"),
-    "angstrom": ("\u00e5", "\u212b"),
-    "meter": ("m", "metre", "meters"),
-    "inch": ("in", "inches"),
-    "pixel": ("pixels", "px"),
-}
-_CANONICAL_UNITS = {alias: name for name, aliases in _ALIASES.items() for alias in (name, *aliases)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,11 +43,6 @@ class TiffSeries:
     axes: str
     scale: dict[str, float] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
-
-
-def canonical_unit(unit: str) -> str | None:
-    """Return the full singular name of a unit of length, as napari's layers take it; None for an unknown one."""
-    return _CANONICAL_UNITS.get(unit.strip().lower())
 
 
 def read_series(path: Path) -> TiffSeries:

@@ -19,7 +19,7 @@ from napari_spoco.data import label_tiff
 from napari_spoco.data.images import as_channels_first
 from napari_spoco.data.label_arrays import as_labels, as_scale, per_axis, smallest_type
 from napari_spoco.data.objects import name_units, object_columns
-from napari_spoco.data.tiff import canonical_unit
+from napari_spoco.data.units import canonical_unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 
@@ -104,6 +106,19 @@ def check_number(value: float, *, name: str, above: float | None = None, at_leas
     if at_least is not None and value < at_least:
         raise ValueError(f"{name}: expected a number of at least {at_least}, got {value}.")
     return float(value)
+
+
+def check_scale(scale: Sequence[float], ndim: int) -> tuple[float, ...]:
+    """Return the size of a pixel along every spatial axis.
+
+    Raises
+    ------
+    TypeError, ValueError
+        It is not one positive number per axis.
+    """
+    if len(scale) != ndim:
+        raise ValueError(f"scale: expected {ndim} numbers, one per axis, got {len(scale)}.")
+    return tuple(check_number(size, name="scale", above=0) for size in scale)
 
 
 def check_choice(value: str, choices: tuple[str, ...], *, name: str) -> str:

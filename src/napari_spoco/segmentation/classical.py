@@ -12,6 +12,8 @@ from napari_spoco.segmentation.arguments import check_choice, check_number
 from napari_spoco.segmentation.foreground import split_foreground
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 
@@ -76,6 +78,7 @@ def segment_otsu_watershed(
     min_distance: int = 5,
     distance_smoothing: float = 1.0,
     min_size: int = 20,
+    scale: Sequence[float] | None = None,
 ) -> NDArray[np.uint32]:
     """Segment bright round objects without any training.
 
@@ -90,11 +93,13 @@ def segment_otsu_watershed(
     threshold, smoothing, neighbourhood
         Of `bright_foreground`.
     min_distance
-        Least distance between two peaks, in pixels.
+        Least distance between two peaks, in pixels of the finest axis.
     distance_smoothing
-        Standard deviation of the Gaussian over the distance, in pixels.
+        Standard deviation of the Gaussian over the distance, in pixels of the finest axis.
     min_size
         Objects of fewer pixels become label 0.
+    scale
+        Size of a pixel along every spatial axis, of which `split_foreground` takes the ratios; None = equal sizes.
 
     Returns
     -------
@@ -104,10 +109,12 @@ def segment_otsu_watershed(
     Raises
     ------
     TypeError, ValueError
-        As `bright_foreground`, and for `min_distance`, `distance_smoothing` and `min_size`.
+        As `bright_foreground`, and for `min_distance`, `distance_smoothing`, `min_size` and `scale`.
     """
     mask = bright_foreground(image, threshold=threshold, smoothing=smoothing, neighbourhood=neighbourhood)
-    return split_foreground(mask, min_distance=min_distance, smoothing=distance_smoothing, min_size=min_size)
+    return split_foreground(
+        mask, min_distance=min_distance, smoothing=distance_smoothing, min_size=min_size, scale=scale
+    )
 
 
 def _check_image(image: NDArray[Any]) -> NDArray[np.float32]:

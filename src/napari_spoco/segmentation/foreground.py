@@ -9,17 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from bioimage_cpp.distance import distance_transform
-from bioimage_cpp.segmentation import watershed
 from scipy import ndimage
-from skimage.feature import peak_local_max
 
 from napari_spoco.data.annotations import BACKGROUND
-from napari_spoco.segmentation.arguments import check_choice, check_mask, check_number
+from napari_spoco.segmentation.arguments import check_choice, check_mask, check_number, check_scale
 from napari_spoco.segmentation.background import distance_to_background, find_background
 from napari_spoco.segmentation.cleanup import clean_up, remove_small
 from napari_spoco.segmentation.mutex_watershed import segment_mutex_watershed
 from napari_spoco.segmentation.segments import SegmentTable
+from napari_spoco.segmentation.shape import watershed_by_shape
 from napari_spoco.segmentation.smoothing import smooth_embeddings
 
 if TYPE_CHECKING:
@@ -187,9 +185,9 @@ def segment_foreground(
     split
         "watershed" and "components" divide by shape, as `split_foreground` does; "mutex_watershed" by embedding.
     smoothing, scale
-        As for `smooth_embeddings`.
+        As for `smooth_embeddings`; `scale` also for `split_foreground`.
     min_distance
-        For "watershed": least distance between the middles of two objects, in pixels.
+        For "watershed": least distance between the middles of two objects, in pixels of the finest axis.
     delta_dist, offsets
         For "mutex_watershed", as for `segment_mutex_watershed`.
     fragment_size
@@ -216,7 +214,7 @@ def segment_foreground(
     if split == "mutex_watershed":
         labels = segment_mutex_watershed(embeddings, delta_dist=delta_dist, offsets=offsets, foreground=mask)
     else:
-        labels = split_foreground(mask, method=split, min_distance=min_distance)
+        labels = split_foreground(mask, method=split, min_distance=min_distance, scale=scale)
     return clean_up(SegmentTable(labels, embeddings), fragment_size=fragment_size, min_size=min_size)
 
 
@@ -227,6 +225,7 @@ def split_foreground(
     min_distance: int = 5,
     smoothing: float = 1.0,
     min_size: int = 0,
+    scale: Sequence[float] | None = None,
 ) -> NDArray[np.uint32]:
     """Split a foreground mask into objects by shape alone.
 
@@ -238,11 +237,13 @@ def split_foreground(
         "components": connected through faces. "watershed": of the smoothed distance to the background, with one seed
         per peak, so that touching round objects come apart.
     min_distance
-        Least distance between two peaks, in pixels; about a third of an object's diameter.
+        Least distance between two peaks, in pixels of the finest axis; about a third of an object's diameter.
     smoothing
-        Standard deviation of the Gaussian over the distance, in pixels.
+        Standard deviation of the Gaussian over the distance, in pixels of the finest axis.
     min_size
         Objects of fewer pixels become label 0.
+    scale
+        Size of a pixel along every spatial axis, in any unit: only the ratios count. None = equal sizes.
 
     Returns
     -------
@@ -263,20 +264,5 @@ def split_foreground(
     components, _ = ndimage.label(mask)
     if method == "components":
         return remove_small(components, min_size)
-    return remove_small(_watershed_by_shape(mask, components, int(min_distance), smoothing), min_size)
-
-
-def _watershed_by_shape(
-    mask: NDArray[np.bool_], components: NDArray[np.int32], min_distance: int, smoothing: float
-) -> NDArray[np.uint32]:
-    # Padded, as what lies outside of the image is background.
-    distance = distance_transform(np.pad(mask, 1))[(slice(1, -1),) * mask.ndim]
-    distance = ndimage.gaussian_filter(distance, smoothing)
-    peaks = peak_local_max(distance, min_distance=min_distance, labels=components, exclude_border=False, p_norm=2.0)
-    seeds = np.zeros(mask.shape, dtype=np.uint32)
-    seeds[tuple(peaks.reshape(-1, mask.ndim).T)] = np.arange(1, len(peaks) + 1)
-    divided: NDArray[np.uint32] = watershed(-distance, seeds, mask=mask)
-    # A component as flat as one pixel, or an image that is all foreground, has no peak: it is one object.
-    is_left = mask & (divided == 0)
-    divided[is_left] = components[is_left] + len(peaks)
-    return divided
+    steps = None if scale is None else check_scale(scale, mask.ndim)
+    return remove_small(watershed_by_shape(mask, components, int(min_distance), smoothing, steps), min_size)

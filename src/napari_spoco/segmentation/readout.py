@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["Readout", "ReadoutContext", "read_out", "read_out_view"]
 
 _USUAL_RADIUS = 2.0
+_USUAL_SPACING = 5
 _LEAST_CLUSTER = 10
 _MERGE_SHARE = 0.75
 """Of the push margin. On tissue of `membrane_stack`, 2D and 3D, with means 3 to 6 apart, the adapted Rand error was
@@ -86,7 +87,7 @@ def read_out(
     card
         Of the model that made them: margins, voxel size, and size of the objects it was trained on.
     settings
-        What the user set; what is empty is derived.
+        What the user set, in pixels of the embeddings (`grid_settings.on_model_grid`); what is empty is derived.
     context
         Image, annotations, mask and more, as far as the settings need them.
 
@@ -124,8 +125,9 @@ def _by_shape(view: View) -> NDArray[np.uint32]:
         split_foreground,
         foreground,
         method="watershed" if view.method == "watershed" else "components",
-        min_distance=settings.min_distance,
+        min_distance=settings.min_distance or _USUAL_SPACING,
         smoothing=settings.distance_smoothing,
+        scale=view.scale,
     )
     return remove_small(objects, _min_size(view))
 

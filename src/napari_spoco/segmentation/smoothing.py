@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from bioimage_cpp.filters import gaussian_smoothing
 
-from napari_spoco.segmentation.arguments import check_embeddings, check_number
+from napari_spoco.segmentation.arguments import check_embeddings, check_number, check_scale
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,9 +75,5 @@ def local_contrast(
 
 def _sigmas(sigma: float, scale: Sequence[float] | None, ndim: int) -> list[float]:
     """Return the standard deviation along every axis, in pixels of that axis."""
-    if scale is None:
-        scale = [1.0] * ndim
-    if len(scale) != ndim:
-        raise ValueError(f"scale: expected {ndim} numbers, one per axis, got {len(scale)}.")
-    sizes = [check_number(size, name="scale", above=0) for size in scale]
+    sizes = check_scale([1.0] * ndim if scale is None else scale, ndim)
     return [max(sigma * sizes[-1] / size, _LEAST_SIGMA) for size in sizes]

@@ -57,6 +57,8 @@ class ReadoutContext:
         (C, *spatial) raw intensities.
     annotations : ndarray
         (*spatial) integers as in `SparseAnnotations`: objects from 1, `BACKGROUND` strokes; 0 says nothing.
+    in_planes : bool
+        Whether objects of a stack are annotated in some planes only.
     mask : ndarray
         (*spatial) bool or integer, a foreground given by the user.
     background_pixel : tuple of int
@@ -73,6 +75,7 @@ class ReadoutContext:
 
     image: NDArray[Any] | None = None
     annotations: NDArray[Any] | None = None
+    in_planes: bool = False
     mask: NDArray[Any] | None = None
     background_pixel: tuple[int, ...] | None = None
     teacher_embeddings: Any = None
@@ -189,8 +192,10 @@ class View:
     @property
     def object_size(self) -> float:
         """Median size of annotated objects in pixels: of the training images, else of this one; 0 = unknown."""
-        known = self.card.median_object_size
-        return known if known is not None else self.memory("size", median_size, self.context.annotations)
+        known, context = self.card.median_object_size, self.context
+        if known is not None:
+            return known
+        return self.memory("size", median_size, context.annotations, self.scale, context.in_planes)
 
     @property
     def annotations(self) -> NDArray[Any] | None:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
-from napari_spoco.data.annotations import BACKGROUND
+from napari_spoco.config import AnnotationConfig
+from napari_spoco.data.annotations import BACKGROUND, SparseAnnotations
+from napari_spoco.data.object_sizes import median_object_size
 from napari_spoco.segmentation.arguments import check_mask
 from napari_spoco.segmentation.background import find_background
 from napari_spoco.segmentation.classical import bright_foreground
@@ -89,12 +91,12 @@ def _bounding_box(mask: NDArray[np.bool_]) -> Box | None:
     return boxes[0] if boxes else None
 
 
-def median_size(annotations: NDArray[Any] | None) -> float:
-    """Return the median number of pixels of the annotated objects, 0 without one."""
+def median_size(annotations: NDArray[Any] | None, scale: Sequence[float] | None, in_planes: bool = False) -> float:
+    """Return the median size of the annotated objects in pixels, 0 without one; estimated if painted in planes only."""
     if annotations is None:
         return 0.0
-    _, sizes = np.unique(annotations[annotations > 0], return_counts=True)
-    return float(np.median(sizes)) if len(sizes) else 0.0
+    meaning = AnnotationConfig(painted_in_planes=in_planes and annotations.ndim == 3)
+    return median_object_size([(SparseAnnotations.from_labels(annotations, config=meaning), scale)])
 
 
 def image_background(

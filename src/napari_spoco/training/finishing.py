@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_spoco.config import Method, SegmentationConfig
 from napari_spoco.data.annotations import BACKGROUND
+from napari_spoco.data.object_sizes import median_object_size
 from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, TrainingHistory
 from napari_spoco.models.network import UNet
 from napari_spoco.segmentation.agreement import agreement, best_class_threshold
@@ -100,10 +101,9 @@ class ModelMaker:
 
         `is_measured` embeds the annotated objects, which takes seconds, to tell what read-outs have to know of them.
         """
-        sizes = [size for image in images for size in image.annotations.sizes.values()]
         card = self._card.model_copy(
             update={
-                "median_object_size": float(np.median(sizes)),
+                "median_object_size": median_object_size((image.annotations, image.voxel_size) for image in images),
                 "history": _history(self._card.history, images, reports),
                 "knows_outside": self._card.knows_outside or self._rim > 0 or _show_background(images),
             }

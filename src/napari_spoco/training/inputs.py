@@ -32,12 +32,14 @@ Annotations = np.ndarray[Any, np.dtype[np.integer[Any]]] | SparseAnnotations | A
 class TrainingImage:
     """A normalised image (C, *spatial), float32, with its annotations (*spatial).
 
-    Both are at the voxel size of the run; `resampling` tells where the user's pixels are, None if these are they.
+    Both are at the voxel size of the run, `voxel_size`, of which the ratios count, None if it is not known;
+    `resampling` tells where the user's pixels are, None if these are they.
     """
 
     image: NDArray[np.float32]
     annotations: SparseAnnotations
     resampling: Resampling | None = None
+    voxel_size: tuple[float, ...] | None = None
 
 
 def prepare_images(
@@ -132,7 +134,8 @@ def _prepare(
     checked = check_annotations(snapshot, shape, name=f"annotations[{index}]", may_be_empty=True)
     resampling = scale.resampling(index, shape)
     resampled = normalize_image(resampling.image(pixels), normalization)
-    return TrainingImage(resampled, at_scale(checked, resampling), resampling)
+    voxel_size = scale.voxel_size and scale.voxel_size[0]
+    return TrainingImage(resampled, at_scale(checked, resampling), resampling, voxel_size)
 
 
 def at_scale(annotations: SparseAnnotations, resampling: Resampling | None) -> SparseAnnotations:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_spoco.data.resampling import describe_size, differ_too_much, in_micrometers, plan_resampling
+from napari_spoco.data.units import alike
 
 if TYPE_CHECKING:
     from napari_spoco.data.resampling import Resampling
@@ -128,7 +129,7 @@ def _micrometers(given: VoxelSize, name: str) -> Sizes | None:
 def per_image(
     voxel_size: Sizes | Sequence[Sizes] | None, units: Units | Sequence[Units] | None, n_images: int
 ) -> tuple[VoxelSize | None, ...]:
-    """Return the voxel size of each image, given one for all or one for each.
+    """Return the voxel size of each image, given one for all or one for each; in micrometers where its units differ.
 
     Raises
     ------
@@ -137,8 +138,7 @@ def per_image(
     """
     sizes, names = _spread(voxel_size, n_images, "voxel_size"), _spread(units, n_images, "units")
     return tuple(
-        (tuple(size), tuple(name or ("pixel",) * len(size))) if size else None
-        for size, name in zip(sizes, names, strict=True)
+        alike(size, name or ("pixel",) * len(size)) if size else None for size, name in zip(sizes, names, strict=True)
     )
 
 

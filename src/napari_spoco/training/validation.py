@@ -16,6 +16,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_spoco.data.annotations import IGNORE
+from napari_spoco.data.object_sizes import median_object_size
 from napari_spoco.segmentation.instance import instance_around
 from napari_spoco.segmentation.mutex_watershed import segment_mutex_watershed
 from napari_spoco.segmentation.pixel_classes import class_probabilities, find_cores, grow_cores
@@ -122,8 +123,8 @@ class Validator:
         self._data = data
         self._network = network
         self._loss = loss
-        sizes = [size for image in data for size in image.annotations.sizes.values()]
-        self._fragment_size = float(np.median(sizes)) * _FRAGMENT_SHARE if sizes else 0.0
+        size = median_object_size((image.annotations, image.voxel_size) for image in data)
+        self._fragment_size = size * _FRAGMENT_SHARE
         self._targets: dict[tuple[int, int], _Target] = {}
 
     def score(self, network: nn.Module, left_out: LeftOut) -> LeftOutScore:

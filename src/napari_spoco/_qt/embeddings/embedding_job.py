@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_spoco._qt.jobs.worker import JobContext
-    from napari_spoco._qt.layers.sources import ImageSource
+    from napari_spoco._qt.layers.sources import Geometry, ImageSource
     from napari_spoco.config import SegmentationConfig
     from napari_spoco.data.images import GreyValues
     from napari_spoco.data.resampling import Resampling
@@ -88,6 +88,8 @@ class EmbeddedImage:
         Of the model.
     resampling : Resampling
         Between the user's grid and that of the embeddings.
+    factors : tuple of float
+        Pixels of the model's grid per pixel of the user's, along every axis of the whole image.
     embeddings : ndarray
         (E, *spatial) float16 on the model's grid, to be read only.
     reclustering : Reclustering
@@ -109,6 +111,7 @@ class EmbeddedImage:
     key: str
     card: ModelCard
     resampling: Resampling
+    factors: tuple[float, ...]
     embeddings: NDArray[np.float16]
     reclustering: Reclustering
     context: ReadoutContext
@@ -117,6 +120,12 @@ class EmbeddedImage:
     dots: tuple[NDArray[np.float32], NDArray[np.int32]] | None = None
     notices: tuple[str, ...] = ()
     part: ViewPart | None = None
+
+    def own_settings(self, settings: SegmentationConfig) -> SegmentationConfig:
+        """Return what a person has set for the pixels of their image as it is to be read out of the embeddings."""
+        from napari_spoco.segmentation.grid_settings import on_model_grid
+
+        return on_model_grid(settings, self.factors, self.card.voxel_size)
 
 
 class _WholeImage(NamedTuple):
@@ -166,6 +175,7 @@ class Embedder:
         needs_both = inputs.config.method == "consistency"
         network: Network = "student" if needs_both or model.teacher is None else inputs.network
         resampling = model.card.resampling(pixels.shape[1:], geometry.scale, geometry.units)
+        factors = resampling.factors
         part = self._part(inputs, f"{name}-{network}", resampling, model)
         image = grey_values = None
         if part is not None:
@@ -177,14 +187,14 @@ class Embedder:
         last = self._last if part is None else self._last_part
         if last is None or last.key != f"{name}-{network}":
             image = resampling.image(pixels) if image is None else image
-            last = _begin(predictor, f"{name}-{network}", image, resampling, geometry.scale)
+            last = _begin(predictor, f"{name}-{network}", image, resampling, geometry)
         context = _context(inputs, last)
         if needs_both and context.teacher_embeddings is None and model.teacher is not None:
             teacher = predictor.predict(f"{name}-teacher", context.image)
             context = replace(context, teacher_embeddings=teacher[: model.config.embedding_dim])
         last.reclustering.set_context(context)
         dots = _sample_dots(last, context.annotations)
-        last = replace(last, context=context, dots=dots, notices=notices, part=part)
+        last = replace(last, context=context, dots=dots, notices=notices, part=part, factors=factors)
         if part is None:
             self._last = last
         else:
@@ -211,7 +221,7 @@ class Embedder:
 
 
 def _begin(
-    predictor: Predictor, key: str, image: NDArray[Any], resampling: Resampling, pixel_size: tuple[float, ...]
+    predictor: Predictor, key: str, image: NDArray[Any], resampling: Resampling, geometry: Geometry
 ) -> EmbeddedImage:
     """Embed an image (C, *spatial) at the model's voxel size."""
     from napari_spoco.segmentation.prediction import split_outputs
@@ -224,12 +234,12 @@ def _begin(
     predictor.job.report(JobStep("Making colours of the embeddings"))
     projection = PcaProjection()
     rgb, _ = resampling.picture(projection.fit_transform(np.asarray(embeddings, np.float32)))
-    scale = pixel_size if resampling.is_identity else None
+    scale = geometry.scale if resampling.is_identity and "pixel" not in geometry.units else None
     context = ReadoutContext(image=image, class_scores=scores, scale=scale)
     reclustering = Reclustering(embeddings, card, context)
     basis = projection.basis
     assert basis is not None
-    return EmbeddedImage(key, card, resampling, embeddings, reclustering, context, rgb, basis)
+    return EmbeddedImage(key, card, resampling, resampling.factors, embeddings, reclustering, context, rgb, basis)
 
 
 def _context(inputs: EmbeddingInputs, image: EmbeddedImage) -> ReadoutContext:
@@ -249,6 +259,7 @@ def _context(inputs: EmbeddingInputs, image: EmbeddedImage) -> ReadoutContext:
         known,
         mask=None if mask is None else _kept(known.mask, resampling.mask(np.asarray(mask))),
         annotations=annotations,
+        in_planes=inputs.meaning.painted_in_planes,
         background_pixel=None if clicked is None else resampling.model_pixel(clicked),
     )
 

@@ -56,7 +56,8 @@ def run_segmentation(
     image = yield from embedder.embed(job, inputs)
     yield image
     steps = FindingSteps(job.report)
-    found = image.reclustering.read_out(inputs.config, stop=job.is_cancelled, on_stage=steps.note_stage)
+    config = image.own_settings(inputs.config)
+    found = image.reclustering.read_out(config, stop=job.is_cancelled, on_stage=steps.note_stage)
     steps.note(4)
     labels = image.resampling.labels(found.labels)
     said = (*image.notices, image.resampling.notice) if image.resampling.notice else image.notices
@@ -84,7 +85,8 @@ def run_view(
     own = box if image.part is None else image.part.within(box)
     try:
         model_box = _model_box(own, resampling)
-        labels = image.reclustering.read_out(config, box=model_box, stop=job.is_cancelled).labels
+        own_config = image.own_settings(config)
+        labels = image.reclustering.read_out(own_config, box=model_box, stop=job.is_cancelled).labels
     except Stopped:
         return None
     on_grid, start = resampling.picture(labels[..., None], [part.start for part in model_box])
