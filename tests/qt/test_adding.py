@@ -6,11 +6,12 @@ import threading
 from collections.abc import Callable
 from types import SimpleNamespace
 
+import dask.array as da
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt, QTimer
 
-from napari_spoco._qt.layers import adding, adding_job
+from napari_spoco._qt.layers import adding_job, pixel_writing
 from napari_spoco._qt.layers.adding import ObjectAdding
 
 N_OBJECTS = 8
@@ -30,7 +31,7 @@ def found_objects(shape: tuple[int, ...]) -> tuple[np.ndarray, dict[int, tuple[s
 @pytest.fixture(params=[2, 3], ids=["2D", "3D"])
 def adder(request, viewer, until, monkeypatch) -> SimpleNamespace:
     """Return a layer with one stroke, id 5, and what adds objects to it, 16 pixels in each turn."""
-    monkeypatch.setattr(adding, "_N_A_TURN", 16)
+    monkeypatch.setattr(pixel_writing, "_N_A_TURN", 16)
     shape = (4, 40, 90)[-request.param :]
     viewer.add_labels(np.zeros(shape, np.int32), name="mine")
     layer = viewer.layers["mine"]
@@ -151,7 +152,7 @@ def test_undo_before_the_end_takes_all_back_and_ends_it(adder) -> None:
 
 def test_nothing_is_written_into_a_stroke(adder, monkeypatch, qtbot) -> None:
     held_buttons = [Qt.MouseButton.LeftButton]
-    monkeypatch.setattr(adding.QApplication, "mouseButtons", lambda: held_buttons[0])
+    monkeypatch.setattr(pixel_writing.QApplication, "mouseButtons", lambda: held_buttons[0])
     parts = []
     adder.layer.events.paint.connect(lambda event: parts.append(event.value))
     with adder.layer.block_history():  # as napari does from the press to the release
@@ -208,4 +209,15 @@ def test_too_few_free_ids_are_said(adder, viewer) -> None:
     adder.until(lambda: len(adder.said) == 2)
     assert adder.said[0] == ("annotations: expected room for 8 more ids of type uint8, got 250 as the greatest one.")
     assert np.unique(small.data).tolist() == [0, 250]
+    np.testing.assert_array_equal(adder.layer.data, adder.expected)
+
+
+@pytest.mark.parametrize("adder", [2], indirect=True)
+def test_pixels_that_cannot_be_written_end_their_wish_alone(adder, viewer) -> None:
+    """dask writes no pixels by their indices, and says so by an error that nobody expects."""
+    lazy = viewer.add_labels(da.zeros((40, 90), chunks=20, dtype=np.int32), name="lazy")
+    adder.one.add(lazy, adder.said.append, adding_job.run_finding_whole, adder.labels, adder.boxes)
+    adder.add()
+    adder.until(lambda: len(adder.said) == 2)
+    assert "fancy indexing" in adder.said[0]
     np.testing.assert_array_equal(adder.layer.data, adder.expected)

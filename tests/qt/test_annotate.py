@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from qtpy.QtCore import QModelIndex, Qt
+from qtpy.QtCore import QModelIndex, Qt, QTimer
 from qtpy.QtWidgets import QApplication, QDialog, QDialogButtonBox, QListView, QWidget
 
 from napari_spoco._qt.annotate import annotation_job, import_form
@@ -15,6 +15,7 @@ from napari_spoco._qt.annotate.annotation_status import ACTIONS, AnnotationStatu
 from napari_spoco._qt.annotate.object_list import ListedObjects, ObjectList
 from napari_spoco._qt.jobs.files_job import summarize
 from napari_spoco._qt.keys import napari_keys
+from napari_spoco._qt.layers import pixel_writing
 from napari_spoco._qt.review.review_status import ACTIONS as REVIEW_ACTIONS
 from napari_spoco.config import AnnotationConfig
 from napari_spoco.data.ome_zarr import write_ome_zarr_labels
@@ -197,6 +198,47 @@ def test_what_is_painted_while_pixels_are_looked_for_stays(spoco, stack, monkeyp
     until(lambda: "Removed" in spoco.footer.text)
     assert stack.data[2, 10, 10] == 2
     assert np.count_nonzero(stack.data == 1) == 0
+
+
+@pytest.fixture
+def slowly(monkeypatch) -> None:
+    """Write 16 pixels in each turn of the event loop."""
+    monkeypatch.setattr(pixel_writing, "_N_A_TURN", 16)
+
+
+@pytest.mark.usefixtures("slowly")
+def test_many_pixels_are_removed_in_many_turns_as_one_step(spoco, stack, until) -> None:
+    before, enabled = stack.data.copy(), []
+    stack.events.paint.connect(lambda _event: enabled.append(button(spoco, "delete_selected").isEnabled()))
+    spoco.annotate.objects.reveal(1)
+    button(spoco, "delete_selected").click()
+    until(lambda: "Removed" in spoco.footer.text)
+    assert len(enabled) == 13  # 200 pixels
+    assert not any(enabled[1:])
+    spoco.annotate.objects.reveal(2)
+    assert button(spoco, "delete_selected").isEnabled()
+    assert np.unique(stack.data).tolist() == [0, 2]
+    stack.undo()
+    np.testing.assert_array_equal(stack.data, before)
+    stack.redo()
+    assert np.unique(stack.data).tolist() == [0, 2]
+
+
+@pytest.mark.usefixtures("slowly")
+def test_a_removal_that_is_undone_before_its_end_is_over(spoco, stack, until) -> None:
+    before = stack.data.copy()
+
+    def take_back(_event: object) -> None:
+        stack.events.paint.disconnect(take_back)
+        QTimer.singleShot(0, stack.undo)
+
+    stack.events.paint.connect(take_back)
+    spoco.annotate.objects.reveal(1)
+    button(spoco, "delete_selected").click()
+    until(lambda: "The rest is not changed" in spoco.footer.text)
+    np.testing.assert_array_equal(stack.data, before)
+    spoco.annotate.objects.reveal(1)
+    assert button(spoco, "delete_selected").isEnabled()
 
 
 # The brush
@@ -413,6 +455,13 @@ def test_the_first_press_on_new_object_makes_the_annotations(spoco, viewer, qtbo
     assert spoco.annotate.annotations.layer() is layer
 
 
+def test_a_closed_dock_leaves_the_annotations_alone(ready, viewer) -> None:
+    colormap = viewer.layers["cells annotations"].events.colormap
+    n_followers = len(colormap.callbacks)
+    ready.release()
+    assert len(colormap.callbacks) == n_followers - 1
+
+
 # Import
 
 
@@ -594,3 +643,110 @@ def test_a_box_whose_whole_is_gone(spoco, viewer, large, box) -> None:
     button(spoco, "write_back").click()
     assert "are gone" in spoco.footer.text
     assert "cells annotations box" in viewer.layers
+
+
+# Which ids are in use
+
+
+@pytest.fixture
+def many(spoco, viewer):
+    """Return annotations with objects 1 to 20, of a size that is counted in a thread; they are not chosen yet."""
+    labels = np.zeros((6, 300, 300), np.int32)
+    for label in range(1, 21):
+        labels[label % 6, 10 * label : 10 * label + 8, 10:18] = label
+    viewer.add_image(np.zeros(labels.shape, np.uint8), name="cells")
+    return viewer.add_labels(labels, name="painted")
+
+
+@pytest.mark.parametrize("name", ["new_object", "paint_background", "paint_ignore", "jump_next"])
+def test_nothing_is_told_of_ids_before_the_first_count(spoco, many, name) -> None:
+    spoco.annotate.annotations.choose(many)
+    assert not button(spoco, name).isEnabled()
+    spoco.annotating.act(name)
+    assert "still being counted" in spoco.footer.text
+    assert (many.selected_label, many.mode) == (1, "pan_zoom")
+    assert meaning(spoco) == (None, None)
+
+
+def test_the_first_count_frees_the_brush(spoco, many, until) -> None:
+    spoco.annotate.annotations.choose(many)
+    until(button(spoco, "new_object").isEnabled)
+    button(spoco, "new_object").click()
+    assert many.selected_label == 21
+
+
+def test_what_meant_strokes_is_in_use_before_it_is_counted_as_an_object(spoco, many, until) -> None:
+    spoco.annotate.annotations.choose(many)
+    settings = spoco.train.settings
+    settings.advanced.group("annotations").editor("background_label").setValue(20)
+    until(lambda: spoco.annotate.summary.n_objects == 19)
+    settings.advanced.group("annotations").set_values(AnnotationConfig())
+    settings.changed.emit()
+    spoco.annotating.new_object()
+    assert "still being counted" in spoco.footer.text
+    until(button(spoco, "new_object").isEnabled)
+    spoco.annotating.new_object()
+    assert many.selected_label == 21
+
+
+def test_where_counting_fails_no_id_is_free(ready, viewer) -> None:
+    labels = np.zeros((64, 64), np.int64)
+    labels[:5, :5], labels[10:15, 10:15], labels[20:22, 20:22] = 1, 2, 2**33
+    layer = viewer.add_labels(labels, name="theirs")
+    ready.annotate.annotations.choose(viewer.layers["theirs"])
+    for name in ("new_object", "paint_background"):
+        ready.annotating.act(name)
+        assert "not known which labels are free" in ready.footer.text
+        assert "expected ids up to 2147483647, got 8589934592" in button(ready, name).toolTip()
+        assert layer.mode == "pan_zoom"
+    layer.data[20:22, 20:22] = 0
+    ready.annotate.count()
+    button(ready, "new_object").click()
+    assert layer.selected_label == 3
+
+
+def test_an_id_that_undo_has_brought_back_is_in_use_at_once(ready, viewer) -> None:
+    layer = viewer.layers["cells annotations"]
+    layer.data_setitem(np.nonzero(layer.data == 3), 0)
+    ready.annotate.count()
+    layer.undo()
+    ready.annotating.new_object()
+    assert layer.selected_label == 4
+
+
+def test_ids_that_no_brush_has_painted_are_in_use_at_once(ready, viewer) -> None:
+    layer = viewer.layers["cells annotations"]
+    layer.data_setitem((np.array([60, 61]), np.array([60, 61])), np.array([7, 9]))
+    ready.annotating.new_object()
+    assert layer.selected_label == 10
+
+
+def test_a_stroke_that_is_not_counted_yet_is_no_object(ready, viewer) -> None:
+    layer = viewer.layers["cells annotations"]
+    ready.annotating.paint_background()
+    layer.paint((60, 20), layer.selected_label)
+    ready.annotating.new_object()
+    assert layer.selected_label == 4
+
+
+def test_other_contents_are_counted_first(ready, viewer, until) -> None:
+    layer = viewer.layers["cells annotations"]
+    layer.data = np.full((64, 64), 9, np.int32)
+    ready.annotating.new_object()
+    assert "still being counted" in ready.footer.text
+    assert layer.selected_label == 1
+    until(lambda: ready.annotate.summary.n_objects == 1)
+    ready.annotating.new_object()
+    assert layer.selected_label == 10
+
+
+def test_an_object_to_fill_is_chosen_as_it_is_said(spoco, stack, qtbot) -> None:
+    objects = spoco.annotate.objects
+    spoco.tabs.reveal(objects)
+    stack.selected_label = 7
+    assert button(spoco, "interpolate").toolTip().endswith("first: click on it in the list.")
+    qtbot.mouseClick(
+        objects.viewport(), Qt.MouseButton.LeftButton, pos=objects.visualRect(objects.rows.index(0, 1)).center()
+    )
+    assert stack.selected_label == 1
+    assert button(spoco, "interpolate").isEnabled()

@@ -5,7 +5,10 @@ The embeddings stand for those of a good network: the intensity of the image, te
 
 from __future__ import annotations
 
+import os
+import threading
 import types
+from pathlib import Path
 
 import napari
 import numpy as np
@@ -15,6 +18,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
 from napari_spoco._qt import paths
+from napari_spoco._qt.embeddings import picking
 from napari_spoco._qt.embeddings.picking_job import Picked
 from napari_spoco._qt.embeddings.pointing import Pointing
 from napari_spoco._qt.layers import layers
@@ -164,6 +168,56 @@ def test_another_voxel_size_embeds_anew(widget, viewer, until) -> None:
     until(lambda: widget.session.embedded_image is not embedded and widget.views.preview.is_following)
 
 
+def write_model_anew(widget) -> None:
+    """Give the model's file another time, as a training does that is resumed: its path stays."""
+    path = Path(widget.session.model_path)
+    time = path.stat().st_mtime_ns + 10**9
+    os.utime(path, ns=(time, time))
+    widget.session.state_changed.emit()
+
+
+def replace_pixels(widget) -> None:
+    image = widget.annotate.image.layer()
+    image.data = image.data[..., ::-1].copy()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(write_model_anew, id="other weights in the file"),
+        pytest.param(replace_pixels, id="other pixels in the layer"),
+        pytest.param(lambda widget: widget.train.settings.choose_channels((0,)), id="other channels"),
+    ],
+)
+def test_what_is_embedded_of_before_a_change_is_not_current(widget, viewer, until, change) -> None:
+    widget.segment.preview.click()
+    until(lambda: "two preview" in names(viewer) and not widget.session.state.is_busy)
+    embedded = widget.session.embedded_image
+    assert widget.views.is_embedded
+    change(widget)
+    assert not widget.views.is_embedded
+    until(lambda: widget.session.embedded_image is not embedded and widget.views.preview.is_following)
+    assert widget.views.is_embedded
+
+
+def test_pixels_that_come_while_it_is_embedded_are_not_taken_for_embedded(widget, until) -> None:
+    widget.embeddings.embed_button.click()
+    replace_pixels(widget)
+    until(lambda: widget.session.embedded_image is not None and not widget.session.state.is_busy)
+    assert not widget.views.is_embedded
+
+
+def test_weights_are_others_once_the_training_that_writes_them_has_ended(widget, viewer, processes, until) -> None:
+    widget.embeddings.embed_button.click()
+    until(lambda: widget.views.is_embedded and not widget.session.state.is_busy)
+    begin_training(widget, viewer, processes, until)
+    write_model_anew(widget)  # An autosave.
+    assert widget.views.is_embedded
+    processes.last.kill()
+    until(lambda: not widget.session.state.is_busy)
+    assert not widget.views.is_embedded
+
+
 def test_the_preview_gives_way_to_the_result_and_comes_back(widget, viewer, until, qtbot) -> None:
     widget.segment.preview.click()
     until(lambda: "two preview" in names(viewer))
@@ -228,6 +282,19 @@ def test_what_fails_is_said_once(widget, viewer, until, monkeypatch, qtbot) -> N
     assert len(calls) == 1
 
 
+def begin_training(widget, viewer, processes, until) -> None:
+    """Paint both objects in a plane, and train on them."""
+    widget.annotate.new_button.click()
+    ahead = (3,) * (viewer.layers["two"].ndim - 2)
+    for label, (rows, columns) in OBJECTS.items():
+        viewer.layers["two annotations"].data_setitem(
+            tuple(np.array(i).ravel() for i in np.meshgrid(*ahead, np.r_[rows], np.r_[columns])), label
+        )
+    widget.annotate.count()
+    widget.train.train_button.click()
+    until(lambda: processes.made and processes.last.is_started)
+
+
 def test_an_object_under_the_mouse_lights_up_and_is_annotated(widget, viewer, until) -> None:
     pick(widget, until)
     picked = at(widget, 12, 20)
@@ -256,6 +323,73 @@ def test_an_object_under_the_mouse_lights_up_and_is_annotated(widget, viewer, un
     widget.embeddings.pick.click()
     assert "two pick" not in names(viewer)
     assert not viewer.mouse_move_callbacks
+
+
+def test_objects_that_are_clicked_one_after_the_other_are_all_annotated(widget, viewer, until) -> None:
+    pick(widget, until)
+    click(viewer, at(widget, 12, 20))
+    click(viewer, at(widget, 48, 48))  # The first one is still being looked for.
+    until(lambda: "Annotated as object 2" in widget.footer.text)
+    annotations, image = viewer.layers["two annotations"].data, viewer.layers["two"].data
+    np.testing.assert_array_equal(annotations == 1, image == 2)
+    np.testing.assert_array_equal(annotations == 2, image == 5)
+
+
+def test_what_was_clicked_in_an_image_is_not_annotated_in_the_next_one(widget, viewer, until, monkeypatch) -> None:
+    gate, n_begun = threading.Event(), []
+
+    def wait(_job, image, pixel, _reach):
+        n_begun.append(pixel)
+        yield
+        gate.wait(20)
+        return Picked(np.ones((1,) * len(pixel), bool), pixel)
+
+    monkeypatch.setattr(picking, "run_pick", wait)
+    pick(widget, until)
+    click(viewer, at(widget, 12, 20))
+    click(viewer, at(widget, 48, 48))
+    image = viewer.layers["two"]
+    widget.annotate.image.choose(viewer.add_image(make_image(image.ndim), name="other", scale=image.scale))
+    until(lambda: widget.views.picking.is_following and not widget.session.state.is_busy)
+    gate.set()
+    click(viewer, at(widget, 50, 50))
+    until(lambda: "other annotations" in names(viewer) and "Annotated as object 1" in widget.footer.text)
+    assert np.argwhere(viewer.layers["other annotations"].data).tolist() == [[*at(widget, 50, 50)]]
+    assert n_begun == [at(widget, 12, 20), at(widget, 50, 50)]
+
+
+def test_nothing_is_pointed_at_in_3d_and_it_is_said(widget, viewer, until) -> None:
+    pick(widget, until)
+    place = at(widget, 12, 20)
+    if len(place) == 3:
+        viewer.dims.set_current_step(0, place[0])
+    move_mouse(widget, viewer, place)
+    until(lambda: "two pick" in names(viewer))
+    light = viewer.layers["two pick"]
+    viewer.dims.ndisplay = 3
+    assert not light.visible
+    assert "switch the view to 2D" in widget.footer.hint.text()
+    move_mouse(widget, viewer, place)
+    widget.views.picking.pointing._on_timeout()
+    assert not light.visible
+    viewer.dims.ndisplay = 2
+    assert "Shift and the mouse wheel" in widget.footer.hint.text()
+    move_mouse(widget, viewer, place)
+    until(lambda: light.visible)
+    button = widget.segment.background_button
+    widget.tabs.reveal(button)
+    widget.segment.foreground.choose("embedding")
+    viewer.dims.ndisplay = 3
+    button.click()
+    assert button.text() == "The click waits for a plane of the image"
+    assert "switch the view to 2D" in button.toolTip()
+    assert "switch the view to 2D" in widget.footer.hint.text()
+    click(viewer, place)
+    assert widget.views.background.pixel(viewer.layers["two"]) is None
+    viewer.dims.ndisplay = 2
+    assert button.text() == "Now click on background in the image"
+    click(viewer, place)
+    assert widget.views.background.pixel(viewer.layers["two"]) == place
 
 
 @pytest.fixture
@@ -480,16 +614,8 @@ def test_the_foot_says_how_to_pick(widget, until) -> None:
 
 
 def test_picking_waits_for_a_training_and_says_so(widget, viewer, processes, until) -> None:
-    widget.annotate.new_button.click()
-    ahead = (3,) * (viewer.layers["two"].ndim - 2)
-    for label, (rows, columns) in OBJECTS.items():
-        viewer.layers["two annotations"].data_setitem(
-            tuple(np.array(i).ravel() for i in np.meshgrid(*ahead, np.r_[rows], np.r_[columns])), label
-        )
-    widget.annotate.count()
     widget.tabs.reveal(widget.embeddings)
-    widget.train.train_button.click()
-    until(lambda: processes.made and processes.last.is_started)
+    begin_training(widget, viewer, processes, until)
     assert not widget.embeddings.pick.isEnabled()
     assert "have to wait for the end of the training" in widget.embeddings.pick.toolTip()
     assert "picking in an image that has not been embedded" in widget.footer.hint.text()

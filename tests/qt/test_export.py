@@ -16,6 +16,7 @@ from napari_spoco._qt import paths
 from napari_spoco._qt.export_tab import ExportTab
 from napari_spoco._qt.jobs.files_job import LabelsToWrite, save_package, write_labels_layer
 from napari_spoco._qt.jobs.worker import JobContext
+from napari_spoco._qt.layers.image_axes import set_axes
 from napari_spoco._qt.layers.layers import MAKER, identity
 from napari_spoco.config import BatchConfig, NetworkConfig
 from napari_spoco.data.images import read_image, read_labels
@@ -151,17 +152,16 @@ def test_the_tab_hands_over_the_layer_and_its_image(viewer, qtbot) -> None:
     viewer.add_image(np.zeros((3, 8, 10, 3), np.uint8), rgb=True, name="colours")
     tab = ExportTab(viewer)
     qtbot.addWidget(tab)
-    assert tab.labels_to_write(is_table=False) is None
+    assert tab.labels_to_write() is None
     labels = viewer.add_labels(stack(), name="found", scale=SCALE, translate=(1, 2, 3), units="um")
     tab.labels.choose(labels)
-    handed = tab.labels_to_write(is_table=False)
+    handed = tab.labels_to_write()
     assert handed.pixels is labels.data
-    assert handed.image is None
+    assert handed.image.shape == (3, 3, 8, 10)
     assert tuple(handed.attributes["translate"]) == (1, 2, 3)
     tab.format.set_value("objects")
     tab.format.edited.emit()
     assert "Intensities are those of “colours”." in tab.about_format.text()
-    assert tab.labels_to_write(is_table=True).image.shape == (3, 3, 8, 10)
     tab.release()
 
 
@@ -222,3 +222,67 @@ def test_file_save_writes_what_the_ending_asks_for(viewer, tmp_path) -> None:
     (tiff_path,) = viewer.layers.save(str(tmp_path / "a.tif"), selected=True, plugin="napari-spoco")
     assert read_image(tiff_path).scale == pytest.approx(SCALE)
     assert read_image(tiff_path).units == ("micrometer",) * 3
+
+
+def test_an_image_that_cannot_be_read_gives_no_intensities(spoco, viewer, tmp_path, monkeypatch, until, qtbot) -> None:
+    tab, target = spoco.export, tmp_path / "a.csv"
+    labels = viewer.add_labels(stack(), name="found")
+    set_axes(viewer.add_image(np.zeros((3, 2, 8, 10)), name="planes first"), "ZCYX")
+    tab.labels.choose(labels)
+    tab.format.set_value("objects")
+    tab.format.edited.emit()
+    assert "No image of this shape can be read" in tab.about_format.text()
+    assert tab.labels_to_write().image is None
+    readable = viewer.add_image(np.arange(240.0).reshape(3, 8, 10), name="readable")
+    set_axes(readable, "ZYX")
+    viewer.layers.move(viewer.layers.index(readable), 0)
+    tab.labels.chosen.emit()
+    assert "those of “readable”" in tab.about_format.text()
+    monkeypatch.setattr(paths, "ask_labels_to_save", lambda *_: str(target))
+    qtbot.mouseClick(tab.save_button, Qt.MouseButton.LeftButton)
+    until(lambda: target.exists() and not spoco.session.is_saving)
+    with target.open(newline="", encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert float(row["intensity_mean_0"]) == pytest.approx(np.arange(240).reshape(3, 8, 10)[stack() == 7].mean())
+
+
+@pytest.mark.parametrize("by", ["another layer", "other contents"])
+def test_what_is_written_is_what_the_dialog_was_opened_for(
+    trained, viewer, tmp_path, monkeypatch, until, qtbot, by
+) -> None:
+    """A segmentation that ends while the dialog is open chooses its result, or puts it into the same layer."""
+    tab = trained.export
+    old = viewer.add_labels(np.full((64, 64), 1, np.int32), name="old")
+    tab.labels.choose(old)
+
+    def answer(_parent, name, _kind):
+        if by == "another layer":
+            tab.labels.choose(viewer.add_labels(np.full((64, 64), 2, np.int32), name="new"))
+        else:
+            old.data = np.full((64, 64), 2, np.int32)
+        return str(tmp_path / f"{name}.tif")
+
+    monkeypatch.setattr(paths, "ask_labels_to_save", answer)
+    qtbot.mouseClick(tab.save_button, Qt.MouseButton.LeftButton)
+    until(lambda: not trained.session.is_saving)
+    assert np.unique(read_labels(tmp_path / "old.tif")).tolist() == [1]
+
+
+@pytest.mark.parametrize("kind", ["model", "package"])
+def test_the_model_that_is_saved_is_the_one_that_was_asked_for(
+    trained, processes, tmp_path, monkeypatch, until, qtbot, kind
+) -> None:
+    """A training that ends while the dialog is open brings another model."""
+    saved, old = [], trained.session.model_path
+    trained.train.train_button.click()
+    until(lambda: len(processes.made) == 2 and processes.last.is_started)
+
+    def answer(*_):
+        processes.last.finish()
+        until(lambda: trained.session.model_path != old)
+        return str(tmp_path / "saved")
+
+    monkeypatch.setattr(paths, f"ask_{kind}_to_save", answer)
+    monkeypatch.setattr(trained.session, f"save_{kind}", lambda *what: saved.append(what))
+    getattr(trained.export, f"{kind}_button").click()
+    assert saved == [(str(tmp_path / "saved"), old)]

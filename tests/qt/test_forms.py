@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from pydantic import model_validator
 from qtpy.QtCore import QEvent, QLocale, QPoint, QPointF, Qt
@@ -11,7 +12,9 @@ from superqt import QCollapsible
 
 from napari_spoco._qt.forms.editors import ChoiceEditor, make_editor
 from napari_spoco._qt.forms.forms import ModelForm, read_parameters
+from napari_spoco._qt.forms.layer_choice import LayerChoice
 from napari_spoco._qt.forms.spin_boxes import FloatEditor, IntEditor
+from napari_spoco._qt.layers.layers import image_layers
 from napari_spoco.config import (
     TRAINING_PRESETS,
     AdversarialConfig,
@@ -507,3 +510,38 @@ def test_a_long_choice_keeps_its_end(qtbot) -> None:
     choice.set_value("b")
     assert choice.shown_text == "short"
     assert not choice.grab().isNull()
+
+
+def image_choice(viewer, qtbot) -> LayerChoice:
+    """Return a choice of images that takes the first one by itself."""
+    choice = LayerChoice(viewer, image_layers, fixed=(("none", "no image"),), takes_first=True)
+    qtbot.addWidget(choice)
+    return choice
+
+
+def test_the_first_image_is_taken_where_nobody_has_chosen(viewer, qtbot) -> None:
+    images = image_choice(viewer, qtbot)
+    assert images.key() == "none"
+    first = viewer.add_image(np.zeros((4, 4)), name="first")
+    second = viewer.add_image(np.zeros((4, 4)), name="second")
+    assert images.layer() == first
+    viewer.layers.remove(first)
+    assert images.layer() == second
+    images.disconnect_viewer()
+
+
+def test_no_image_stays_chosen_as_long_as_there_are_images(viewer, qtbot) -> None:
+    images = image_choice(viewer, qtbot)
+    first = viewer.add_image(np.zeros((4, 4)), name="first")
+    images.show()
+    images.setFocus()
+    qtbot.keyClick(images, Qt.Key.Key_Up)
+    assert images.key() == "none"
+    first.name = "renamed"
+    second = viewer.add_image(np.zeros((4, 4)), name="second")
+    viewer.layers.remove(first)
+    assert images.key() == "none"
+    viewer.layers.remove(second)
+    third = viewer.add_image(np.zeros((4, 4)), name="third")
+    assert images.layer() == third
+    images.disconnect_viewer()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from napari.layers import Layer
 from tests.qt.test_project_window import begin_review, leave, press, project_of, review_objects
 from tests.qt.test_reopening import reopen, save_a_model, use
 
@@ -208,3 +209,39 @@ def test_the_tab_says_which_objects_were_reviewed(named, viewer, until) -> None:
     assert "“cells objects” keeps its decisions" in named.review.summary.text()
     named.review.labels.choose(viewer.layers["cells objects"].__wrapped__)
     assert named.review.summary.text() == "2 accepted, 1 rejected so far; Start review goes on from there."
+
+
+def duplicate(viewer, name: str):
+    """Duplicate a layer as napari's list of layers does: the metadata goes with it."""
+    layer = viewer.layers[name]
+    pixels, state, kind = layer.as_layer_data_tuple()
+    copy = Layer.create(pixels.copy(), {**state, "name": f"{name} copy"}, kind)
+    viewer.layers.insert(viewer.layers.index(layer) + 1, copy)
+    return copy
+
+
+def test_a_duplicate_is_the_users(named, viewer, tmp_path, monkeypatch, until) -> None:
+    find(named, viewer, monkeypatch, "first", 1)
+    copy = duplicate(viewer, "cells objects")
+    copy.data_setitem((np.array([9]), np.array([9])), 99)
+    find(named, viewer, monkeypatch, "first", 2)
+    assert found(viewer) == {"cells objects": 2, "cells objects copy": 99}
+    find(named, viewer, monkeypatch, "second", 3)
+    assert found(viewer) == {"cells objects": 3, "cells objects copy": 99, "cells objects by first": 2}
+
+    def kept() -> set[int]:
+        results = (project_of(tmp_path).result(entry.name) for entry in project_of(tmp_path).images)
+        return {int(result[9, 9]) for result in results if result is not None}
+
+    until(lambda: kept() == {2, 3, 99})
+
+
+def test_a_duplicate_preview_is_offered_and_kept(named, viewer, tmp_path, until) -> None:
+    named._results.show_preview(viewer.layers["cells"].__wrapped__, np.full((64, 64), 7, np.uint32), (0, 0))
+    duplicate(viewer, "cells preview")
+    offered = [named.export.labels.itemText(row) for row in range(named.export.labels.count())]
+    assert "cells preview copy" in offered
+    assert "cells preview" not in offered
+    until(lambda: [entry for entry in project_of(tmp_path).images if entry.result_file is not None])
+    (entry,) = [entry for entry in project_of(tmp_path).images if entry.result_file is not None]
+    assert (project_of(tmp_path).result(entry.name) == 7).all()

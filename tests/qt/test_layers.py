@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from napari.layers import Image
 from scipy.ndimage import binary_erosion, generate_binary_structure
 
-from napari_spoco._qt.annotate.image_layers import WHOLE
+from napari_spoco._qt.annotate.image_layers import WHOLE, ImageStage
 from napari_spoco._qt.layers import layers
 from napari_spoco._qt.layers.result_layers import ResultLayers, _outlined
 
@@ -51,6 +52,15 @@ def assert_same_place(layer, image, start=None) -> None:
     assert layer.units == image.units
     assert layer.axis_labels == image.axis_labels
     np.testing.assert_allclose(layer.scale, image.scale)
+
+
+def test_units_that_differ_between_axes_come_to_micrometers(viewer) -> None:
+    geometry = {"scale": (500, 0.2, 0.1), "units": ("nanometer", "micrometer", "micrometer")}
+    image = add_image(viewer, (8, 40, 30), False, geometry)
+    found = layers.read_image(image).geometry
+    assert (found.scale, found.units) == (pytest.approx((0.5, 0.2, 0.1)), ("micrometer",) * 3)
+    image.units = ("nanometer",) * 3
+    assert layers.read_image(image).geometry.units == ("nanometer",) * 3
 
 
 @pytest.mark.parametrize(("shape", "rgb", "geometry"), CASES)
@@ -259,6 +269,54 @@ def test_every_change_of_the_annotations_is_seen(viewer, image, change) -> None:
     layers.unwatch_painting(annotations, on_painted)
     change(annotations)
     assert not seen
+
+
+def test_the_work_of_showing_one_image_grows_as_the_number_of_layers(monkeypatch) -> None:
+    identity, asked, n_asked = layers.identity, [], []
+    monkeypatch.setattr(layers, "identity", lambda layer: asked.append(layer) or identity(layer))
+    for n_images in (4, 8):
+        viewer = ViewerModel()
+        images = [viewer.add_image(np.zeros((8, 8))) for _ in range(n_images)]
+        for image in images:
+            layers.add_annotations(viewer, image)
+        asked.clear()
+        ImageStage(viewer).show(images[1])
+        n_asked.append(len(asked))
+        assert [layer.visible for layer in viewer.layers[:n_images]] == [image is images[1] for image in images]
+        assert sum(layer.visible for layer in viewer.layers) == 2
+    assert n_asked[1] <= 2 * n_asked[0]
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_another_plane_is_no_change_of_the_annotations(viewer, hidden) -> None:
+    image = add_image(viewer, (8, 40, 30), False, {})
+    annotations = layers.add_annotations(viewer, image)
+    annotations.paint((0, 20, 20), 1)
+    drawn, seen = [], []
+
+    def on_painted(event) -> None:
+        seen.append(event.source)
+
+    layers.watch_painting(annotations, on_painted)
+    annotations.events.set_data.connect(drawn.append)
+    annotations.visible = not hidden
+    viewer.dims.set_current_step(0, 3)
+    seen.clear()
+    for step in (4, 5):
+        viewer.dims.set_current_step(0, step)
+    viewer.dims.order = (1, 0, 2)
+    viewer.dims.ndisplay = 3
+    assert bool(drawn) is not hidden
+    assert not seen
+    viewer.dims.ndisplay = 2
+    annotations.visible = True
+    seen.clear()
+    annotations.undo()
+    assert seen == [annotations]
+    seen.clear()
+    annotations.data[0, 0, 0] = 5  # as a script does
+    annotations.refresh()
+    assert seen == [annotations]
 
 
 def test_an_image_is_read_without_a_copy(viewer) -> None:

@@ -108,6 +108,27 @@ def test_whatever_happens_to_the_layer_the_training_goes_on(
     assert not training.training.painting.is_following
 
 
+def test_a_layer_that_is_brought_back_is_followed(layer, training, viewer, there, until) -> None:
+    viewer.layers.remove(layer.name)
+    until(lambda: training.footer.back_button.isVisibleTo(training))
+    training.footer.back_button.click()
+    until(lambda: "cells annotations" in [one.name for one in viewer.layers])
+    back = viewer.layers["cells annotations"]
+    back.paint((50, 50), 9)
+    until(lambda: np.array_equal(there(), back.data))
+    back.undo()
+    until(lambda: not (there() == 9).any())
+
+
+def test_new_annotations_do_not_take_the_place_of_deleted_ones(layer, training, viewer, there, qtbot) -> None:
+    before = layer.data.copy()
+    viewer.layers.remove(layer.name)
+    training.annotate.new_button.click()
+    viewer.layers["cells annotations"].paint((50, 50), 9)
+    qtbot.wait(300)
+    np.testing.assert_array_equal(there(), before)
+
+
 @pytest.mark.parametrize("end", ["finish", "stop", "fail", "release"])
 def test_it_ends_with_the_training(layer, training, processes, until, qtbot, end) -> None:
     if end == "finish":
@@ -137,7 +158,7 @@ def test_nothing_is_copied_on_the_event_loop(viewer, qtbot, until) -> None:
         asked.append(np.shares_memory(pixels[0], layer.data))
         return False
 
-    painting = LivePainting(refuse)
+    painting = LivePainting(refuse, lambda layer: layer)
     painting.begin([layer])
     until(lambda: len(asked) >= 3)  # asked again as long as it is refused
     painting.end()

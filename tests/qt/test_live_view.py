@@ -115,6 +115,14 @@ def test_the_picture_lies_where_it_belongs(training, viewer, processes, until) -
     np.testing.assert_allclose(picture.translate, (20.0, 0.0))
 
 
+def test_of_an_image_that_was_deleted_no_picture_is_shown(training, viewer, processes, until) -> None:
+    viewer.layers.remove("cells")
+    processes.last.show(1)
+    processes.last.step(2)
+    until(lambda: training.train.plot.totals)
+    assert "cells embeddings" not in [layer.name for layer in viewer.layers]
+
+
 def test_as_long_as_something_else_is_told_it_is_tried_again(ready, viewer, until) -> None:
     asked = []
     view = live_view.LiveView(viewer, ready.annotate.image, lambda update: asked.append(update) or len(asked) > 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import dask.array as da
 import numpy as np
 import pytest
 from napari.components import ViewerModel
@@ -50,6 +51,16 @@ def test_an_image_with_too_many_axes_is_refused(made) -> None:
     made.new.begin()
     assert len(made.viewer.layers) == 1
     assert "2 or 3 axes" in made.said[-1]
+
+
+def test_annotations_that_are_not_in_memory_are_refused_and_the_next_pick_is_painted(made) -> None:
+    made.viewer.add_image(np.zeros((20, 30)), name="cells")
+    made.tab.annotations.choose(made.viewer.add_labels(da.zeros((20, 30), dtype=np.int32), name="lazy"))
+    made.new.add_picked(PICKED)
+    assert "expected pixels in memory" in made.hear()
+    made.new.begin()
+    made.new.add_picked(PICKED)
+    assert "Annotated as object 1" in made.hear()
 
 
 def test_a_picked_object_begins_annotations_and_is_painted_once(made) -> None:

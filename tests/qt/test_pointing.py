@@ -101,3 +101,46 @@ def test_a_drag_with_the_brush_in_hand_moves_the_image_and_paints_nothing(viewer
     hover(canvas, 400)
     assert centre() == let_go  # The image was let go with the button.
     assert str(labels.mode) == "paint"
+
+
+def turn_to_3d(viewer) -> None:
+    viewer.dims.ndisplay = 3
+
+
+def turn_to_the_side(viewer) -> None:
+    viewer.dims.roll()
+
+
+@pytest.mark.parametrize(
+    ("turn", "words"),
+    [
+        pytest.param(turn_to_3d, "switch the view to 2D", id="3D"),
+        pytest.param(turn_to_the_side, "roll the axes back", id="from the side"),
+    ],
+)
+def test_pixels_of_a_stack_are_pointed_at_in_its_planes_alone(viewer, canvas, turn, words) -> None:
+    viewer.layers.clear()
+    stack = viewer.add_image(np.zeros((7, 64, 64), np.uint8), name="stack")
+    labels = viewer.add_labels(np.zeros((7, 64, 64), int), name="annotations")
+    labels.brush_size, labels.mode = 20, "paint"
+    viewer.reset_view()
+    pointing, clicks, pixels, told = Pointing(viewer), [], [], []
+    pointing.clicked.connect(clicks.append)
+    pointing.hovered.connect(pixels.append)
+    pointing.hindrance_changed.connect(lambda: told.append(pointing.hindrance))
+    pointing.begin(stack)
+    turn(viewer)
+    viewer.reset_view()
+    hover(canvas, canvas.width() // 2 + 5)
+    pointing._on_timeout()
+    drag(canvas)
+    assert not clicks
+    assert not pixels
+    assert not labels.data.any()
+    assert words in pointing.hindrance
+    viewer.dims.ndisplay, viewer.dims.order = 2, (0, 1, 2)
+    viewer.reset_view()
+    assert told == [told[0], ""]
+    drag(canvas)
+    assert len(clicks) == 1
+    pointing.end()

@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +16,9 @@ import tifffile
 from qtpy.QtCore import QCoreApplication, QEvent, Qt
 from superqt.utils import GeneratorWorker
 
-from napari_spoco._qt.project import projects
+from napari_spoco._qt.project import project_job, projects
 from napari_spoco._qt.project.project_folders import ProjectFolders
+from napari_spoco._qt.project.project_writer import ProjectWriter
 from napari_spoco._qt.project.projects import Projects
 from napari_spoco._qt.session import SessionState
 from napari_spoco._qt.widget import SpocoWidget
@@ -324,6 +327,113 @@ def test_a_project_is_not_opened_while_something_runs(training, tmp_path) -> Non
     assert "stop the training first" in training.footer.text
 
 
+def test_a_project_is_not_closed_while_something_runs(named, viewer, processes, until) -> None:
+    named.train.train_button.click()
+    until(lambda: "Training on" in named.footer.text)
+    named.projects.bar.close_requested.emit()
+    assert "stop the training first" in named.footer.text
+    processes.last.finish()
+    until(lambda: named.session.state is SessionState.IDLE and not named.projects._jobs.is_running)
+    assert named.projects.folder is not None
+    assert len(viewer.layers) == 2
+
+
+# From one project to another
+
+
+@pytest.fixture
+def second(named, tmp_path, until) -> SpocoWidget:
+    """Return the widget with its layers in a second project, "other"."""
+    named.projects.bar.new_requested.emit(str(tmp_path / "other"))
+    until(lambda: named.projects.folder == tmp_path / "other")
+    until(lambda: not named.projects._jobs.is_running and not named.projects._timer.isActive())
+    return named
+
+
+@pytest.fixture
+def held(monkeypatch) -> Iterator[tuple[threading.Event, threading.Event]]:
+    """Hold the next save when it has written: return what tells that it has, and what lets it go on."""
+    has_written, may_go_on = threading.Event(), threading.Event()
+    write = ProjectWriter.write
+
+    def hold(*args):
+        saved = write(*args)
+        has_written.set()
+        assert may_go_on.wait(20)
+        return saved
+
+    monkeypatch.setattr(ProjectWriter, "write", hold)
+    yield has_written, may_go_on
+    may_go_on.set()
+
+
+def close_it(widget, _tmp_path) -> None:
+    widget.projects.bar.close_requested.emit()
+
+
+def open_first(widget, tmp_path) -> None:
+    widget.projects.bar.open_requested.emit(str(tmp_path / "my project"))
+
+
+@pytest.mark.parametrize("leave_it", [close_it, open_first])
+def test_what_is_painted_while_a_project_is_left_is_saved(second, viewer, tmp_path, until, held, leave_it) -> None:
+    has_written, may_go_on = held
+    leave_it(second, tmp_path)
+    until(has_written.is_set)
+    viewer.layers["cells annotations"].paint((50, 50), 77)
+    may_go_on.set()
+    until(lambda: second.projects.folder != tmp_path / "other" and not second.projects.is_switching)
+    assert (kept(tmp_path / "other") == 77).any()
+    assert not (kept(tmp_path / "my project") == 77).any()
+    assert not is_locked(tmp_path / "other")
+    assert len(viewer.layers) == (0 if leave_it is close_it else 2)
+
+
+def test_a_project_is_read_once(second, tmp_path, until, monkeypatch) -> None:
+    """Nothing but the user touches what is open."""
+    read = []
+    open_project = project_job.open_project
+
+    def count(*args):
+        read.append(args)
+        return (yield from open_project(*args))
+
+    monkeypatch.setattr(project_job, "open_project", count)
+    open_first(second, tmp_path)
+    until(lambda: "restored" in second.footer.text and not second.projects.is_switching)
+    assert len(read) == 1
+
+
+def test_no_project_is_opened_before_the_last_one_is_saved(second, viewer, tmp_path, until, monkeypatch) -> None:
+    def no_space(*_) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(ProjectWriter, "_write_annotations", no_space)
+    viewer.layers["cells annotations"].paint((50, 50), 77)
+    open_first(second, tmp_path)
+    until(lambda: not second.projects.is_switching)
+    assert second.projects.folder == tmp_path / "other"
+    assert second.projects.bar.status.text() == "not saved"
+    assert "No space left" in second.footer.text
+    assert (viewer.layers["cells annotations"].data == 77).any()
+    monkeypatch.undo()
+    open_first(second, tmp_path)
+    until(lambda: second.projects.folder == tmp_path / "my project")
+    assert (kept(tmp_path / "other") == 77).any()
+
+
+def test_nothing_is_begun_while_a_project_is_opened(second, tmp_path, until, held) -> None:
+    has_written, may_go_on = held
+    open_first(second, tmp_path)
+    until(has_written.is_set)
+    button = second.train.train_button
+    assert not button.isEnabled()
+    assert button.toolTip() == "A project is being opened or closed: one moment."
+    may_go_on.set()
+    until(lambda: second.projects.folder == tmp_path / "my project")
+    until(button.isEnabled)
+
+
 def test_closing_takes_its_layers_away(named, viewer, tmp_path, until) -> None:
     viewer.add_points(np.zeros((1, 2)), name="mine")
     viewer.layers["cells annotations"].paint((50, 50), 9)
@@ -345,7 +455,11 @@ def test_what_cannot_be_opened_changes_nothing(ready, viewer, tmp_path, until, k
     (folder / "file").touch()
     bar = ready.projects.bar
     (bar.new_requested if kind == "taken" else bar.open_requested).emit(str(folder))
+    if kind != "taken":
+        assert f"Bringing back “{folder.name}”" in ready.footer.text
+        assert bar.status.text() == "restoring …"
     until(lambda: str(folder) in ready.footer.text)
+    until(lambda: bar.status.text() != "restoring …")
     assert ready.projects.folder is None
     assert len(viewer.layers) == 2
     viewer.layers["cells annotations"].paint((50, 50), 9)
@@ -743,6 +857,29 @@ def test_annotations_are_kept_when_their_image_is_deleted(named, viewer, tmp_pat
     viewer.layers.remove("cells")
     viewer.layers["cells annotations"].paint((50, 50), 9)
     until(lambda: (kept(tmp_path / "my project") == 9).any())
+
+
+def test_objects_are_kept_when_their_image_is_deleted(named, viewer, tmp_path, until) -> None:
+    find_objects(named, viewer)
+    viewer.layers.remove("cells")
+    until(lambda: not named.projects._timer.isActive() and not named.projects._jobs.is_running)
+    viewer.layers["cells objects"].paint((50, 50), 9)
+    until(lambda: np.any(project_of(tmp_path).result("cells") == 9))
+    assert not project_of(tmp_path).image("cells").closed
+
+
+def test_annotations_of_another_shape_are_said_not_to_be_saved(named, viewer, until) -> None:
+    viewer.add_image(np.random.default_rng(1).random((8, 64, 64)), name="stack")
+    flat = viewer.add_labels(np.zeros((64, 64), np.int32), name="flat")
+    named.images.choose(viewer.layers["stack"].__wrapped__)
+    named.annotate.annotations.choose(flat.__wrapped__)
+    assert "not have the shape of the image" in named.annotate._advice.text()
+    viewer.layers["cells annotations"].paint((50, 50), 9)
+    until(lambda: named.projects.bar.status.text() == "not saved")
+    assert "“flat” is not saved: “stack”" in named.projects.bar.status.toolTip()
+    named.images.choose(viewer.layers["cells"].__wrapped__)
+    until(lambda: named.projects.bar.status.text().startswith("saved"))
+    assert "shape" not in named.annotate._advice.text()
 
 
 def test_another_image_in_a_layer_is_another_image(named, viewer, tmp_path, until) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from napari.layers import Image
 
+from napari_spoco._qt.project.project_layers import KeptLayers
 from napari_spoco._qt.project.project_session import KeptImage, KeptSession
 from napari_spoco._qt.project.project_writer import ProjectWriter
 from napari_spoco._qt.review.review_notes import ReviewNote
@@ -120,3 +122,32 @@ def test_steps_go_with_their_labels(writer: ProjectWriter) -> None:
     assert writer.project.steps("cells").n_done == 1
     save(writer, make_labels()[::-1], None)
     assert writer.project.steps("cells").every == ()
+
+
+class LazyColours:
+    """Colours of a layer that are read when they are indexed, as those of a zarr array."""
+
+    def __init__(self, pixels: np.ndarray) -> None:
+        self.pixels, self.shape, self.dtype, self.n_reads = pixels, pixels.shape, pixels.dtype, 0
+
+    def __getitem__(self, index: object) -> np.ndarray:
+        self.n_reads += 1
+        return self.pixels[index]
+
+    def __array__(self, dtype: object = None, copy: object = None) -> np.ndarray:
+        self.n_reads += 1
+        return self.pixels
+
+
+@pytest.mark.parametrize("n_colours", [3, 4])
+def test_colours_are_read_when_they_are_written(writer: ProjectWriter, n_colours: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (8, 9, n_colours)).astype(np.uint8)
+    layer = Image(pixels, rgb=True, name="cells")
+    layer._data = lazy = LazyColours(pixels)
+    kept = KeptLayers(layer).read(set())
+    assert kept.pixels is lazy
+    assert lazy.n_reads == 0
+    write(writer, kept)
+    assert lazy.n_reads
+    assert writer.project.image("cells").shape == (8, 9)
+    np.testing.assert_array_equal(writer.project.read_image("cells").data, np.moveaxis(pixels[..., :3], -1, 0))

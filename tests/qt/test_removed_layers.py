@@ -11,6 +11,8 @@ from tests.qt.test_project_window import begin_review, find_objects, leave, unti
 
 from napari_spoco._qt.project import project_job, projects
 from napari_spoco._qt.project.project_folders import ProjectFolders
+from napari_spoco._qt.project.project_writer import ProjectWriter
+from napari_spoco._qt.segment.segmentation_job import SegmentationResult
 from napari_spoco._qt.session import SessionState
 from napari_spoco.project.project import Project
 
@@ -190,6 +192,42 @@ def test_every_result_comes_back(ready, viewer, tmp_path, until) -> None:
     until(lambda: ready.footer.text == "“cells objects 2” is back.")
     assert not (viewer.layers["cells objects 2"].data == 8).any()
     assert entries(ready) == []
+
+
+def test_objects_whose_image_was_deleted_are_not_listed(named, viewer, tmp_path, until) -> None:
+    find_objects(named, viewer)
+    viewer.layers.remove("cells")
+    assert entries(named) == []
+    named.projects._save()
+    until(lambda: not named.projects._jobs.is_running)
+    assert entries(named) == []
+    assert not Project.open(tmp_path / "my project").image("cells").closed
+
+
+def test_what_is_removed_is_kept_until_it_could_be_saved(named, viewer, tmp_path, until, monkeypatch) -> None:
+    viewer.layers["cells annotations"].paint((50, 50), 9)
+    viewer.layers.remove("cells annotations")
+    monkeypatch.setattr(ProjectWriter, "_write_annotations", no_space)
+    named.projects._save()
+    until(lambda: named.projects.bar.status.text() == "not saved")
+    monkeypatch.undo()
+    named.projects._save()
+    until(lambda: named.projects.bar.status.text() != "not saved")
+    assert (Project.open(tmp_path / "my project").annotations("cells") == 9).any()
+
+
+def no_space(*_) -> None:
+    raise OSError("No space left on device")
+
+
+def test_objects_of_an_image_that_was_deleted_meanwhile_are_refused(named, viewer) -> None:
+    """They belong to no image, so that they could not be saved."""
+    image = viewer.layers["cells"].__wrapped__
+    named.segmenting._image = image
+    viewer.layers.remove("cells")
+    named.session.segmented.emit(SegmentationResult(np.ones((64, 64), np.uint32), 1))
+    assert names(viewer) == ["cells annotations"]
+    assert "expected “cells” in the layer list; it was removed meanwhile" in named.footer.text
 
 
 def test_what_is_empty_is_not_spoken_of(spoco, viewer, until, qtbot) -> None:

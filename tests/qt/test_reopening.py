@@ -283,6 +283,25 @@ def test_closing_while_the_model_is_on_its_way_loses_neither_it_nor_the_run(
     assert third.session.kept_run.folder == processes.last.request.folder
 
 
+def test_the_model_waits_for_what_runs(tuning, processes, tmp_path, until, rest, start) -> None:
+    """A preview computes embeddings that nobody has pressed a button for."""
+    end_refused(tuning, processes, rest)
+    before, folder = in_use(tuning), tmp_path / "my project"
+    leave(tuning, folder, until)
+    work = project_of(tmp_path).work
+    again, turns = start(), []
+    again.projects._showing._timer.timeout.connect(lambda: turns.append(len(again._viewer.layers)))
+    again.projects.bar.open_requested.emit(str(folder))
+    again.session._set_state(SessionState.PREDICTING)
+    until(lambda: turns.count(2) > 3 or again.projects.folder is not None)  # Both layers have been there for a while.
+    assert again.projects.folder is None
+    assert project_of(tmp_path).work == work
+    again.session._set_state(SessionState.IDLE)
+    until(lambda: again.projects.folder == folder and not again.session.state.is_busy)
+    assert in_use(again) == before
+    assert again.session.kept_run.folder == processes.last.request.folder
+
+
 def test_an_interrupted_training_is_said(tuning, processes, tmp_path, until, start) -> None:
     (Path(processes.last.request.folder) / "log.csv").write_text("step,seconds\n3,1.5\n4,2.0\n")
     until(lambda: project_of(tmp_path).work.is_training)

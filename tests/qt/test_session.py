@@ -61,6 +61,12 @@ def enabled(state: SessionState, facts: SessionFacts) -> set[str]:
             {"load_model", "new_annotations", "train", "embed", "segment", "preview", "pick"},
             id="saving",
         ),
+        pytest.param(
+            SessionState.IDLE,
+            replace(ALL, is_switching=True),
+            {"new_annotations", "save_labels", *VIEWS},
+            id="a project is being opened",
+        ),
     ],
 )
 def test_what_may_be_pressed(state: SessionState, facts: SessionFacts, expected: set[str]) -> None:
@@ -96,6 +102,12 @@ def test_picking_in_an_image_that_is_not_embedded_waits_for_a_training(state: Se
 def test_who_has_to_wait_is_told_for_what(state: SessionState) -> None:
     hint = derive_controls(state, ALL).load_model.hint
     assert hint.split()[1] in ("training", "model", "embeddings", "objects")
+
+
+def test_who_has_to_wait_for_a_project_is_told() -> None:
+    controls = derive_controls(SessionState.IDLE, replace(ALL, is_switching=True))
+    for control in (controls.train, controls.segment, controls.embed, controls.load_model):
+        assert control.hint == "A project is being opened or closed: one moment."
 
 
 @pytest.mark.parametrize("state", SessionState)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QDesktopServices
@@ -12,11 +13,11 @@ from qtpy.QtWidgets import QApplication
 
 from napari_spoco._qt import notices
 from napari_spoco._qt.session import SessionState, Start
-from napari_spoco._qt.train import memory_view
+from napari_spoco._qt.train import loss_plot, memory_view
 from napari_spoco._qt.train.start_choice import advise_start
 from napari_spoco.config import NetworkConfig, TrainingConfig
 from napari_spoco.training.default_device import DefaultDevice
-from napari_spoco.training.reports import ScoreReport, TrainingFailed, TrainingNotice
+from napari_spoco.training.reports import LossTerms, ScoreReport, StepReport, TrainingFailed, TrainingNotice
 
 
 def score(step: int, value: float) -> ScoreReport:
@@ -234,7 +235,7 @@ def test_defaults_are_said_in_a_word() -> None:
 
 def test_a_written_file_can_be_looked_up(trained, tmp_path, until, qtbot, opened) -> None:
     assert trained.footer.folder_button.isHidden()
-    trained.session.save_model(str(tmp_path / "copy.safetensors"))
+    trained.session.save_model(str(tmp_path / "copy.safetensors"), trained.session.model_path)
     until(lambda: not trained.session.is_saving)
     assert trained.footer.text == f"Saved in {tmp_path / 'copy.safetensors'}."
     qtbot.mouseClick(trained.footer.folder_button, Qt.MouseButton.LeftButton)
@@ -273,9 +274,59 @@ def test_the_advice_follows_image_and_model(ready, viewer, until, choose_start) 
 def test_every_term_of_the_loss_has_a_curve() -> None:
     from dataclasses import fields
 
-    from napari_spoco._qt.train import loss_plot
     from napari_spoco.training.reports import LossTerms
 
     assert set(loss_plot._TERM_COLOURS) == {field.name for field in fields(LossTerms)}
     colours = [*loss_plot._TERM_COLOURS.values(), loss_plot._SCORE_COLOUR]
     assert len(set(colours)) == len(colours)
+
+
+def test_of_a_long_training_few_points_are_drawn(spoco) -> None:
+    plot = spoco.train.plot
+    for step in range(1, 5002):
+        terms = LossTerms(
+            pull=1.0, push=99.0 * (step == 1234), regularizer=0.0, instance=0.0, unlabeled_push=0.0, consistency=0.0
+        )
+        plot.add(StepReport(step, 10_000, terms, 1e-3, 1.0, 1.0))
+    plot._redraw()
+    for curve in plot._curves.values():
+        assert len(curve.xData) == len(curve.yData) <= 2000
+        assert curve.xData[-1] == 5001
+    assert len(plot._dots.xData) <= 2000
+    assert plot._dots.yData[plot._dots.xData == 1234] == 100
+    assert (plot._curves["pull"].yData == 1).all()
+    plot.go_on_from(3)
+    assert plot._dots.xData.tolist() == plot._curves["total"].xData.tolist() == [1, 2]
+    plot.clear()
+    assert plot._dots.xData is None
+
+
+@pytest.mark.parametrize(("n_values", "width"), [(1, 1), (100, 21), (2000, 30), (2001, 30), (90_001, 46)])
+def test_a_curve_is_the_mean_of_the_last_steps(n_values, width) -> None:
+    values = np.random.default_rng(0).random(n_values)
+    ends = loss_plot._ends(n_values)
+    means = loss_plot.smooth(values, ends)
+    assert ends[-1] == n_values
+    assert len(ends) <= 2000
+    assert set(np.diff(ends)) <= {-(-n_values // 2000)}
+    np.testing.assert_allclose(means, [values[max(0, end - width) : end].mean() for end in ends])
+
+
+@pytest.mark.parametrize("n_values", [0, 1, 2000, 2001, 90_001])
+def test_dots_keep_the_extremes(n_values) -> None:
+    values = np.random.default_rng(0).random(n_values)
+    kept = loss_plot.find_extremes(values)
+    assert len(kept) == n_values if n_values <= 2000 else len(kept) <= 2000
+    assert (np.diff(kept) > 0).all()
+    size = -(-n_values // 1000) if n_values > 2000 else 1
+    for first in range(0, n_values, size):
+        within = values[kept[(kept >= first) & (kept < first + size)]]
+        assert (within.min(), within.max()) == (values[first : first + size].min(), values[first : first + size].max())
+
+
+@pytest.mark.parametrize(("seconds", "milliseconds"), [(0.001, 150), (0.4, 4000)])
+def test_a_redraw_that_takes_long_comes_less_often(spoco, monkeypatch, seconds, milliseconds) -> None:
+    times = iter((0.0, seconds))
+    monkeypatch.setattr(loss_plot, "perf_counter", lambda: next(times))
+    spoco.train.plot._redraw()
+    assert spoco.train.plot._timer.interval() == milliseconds

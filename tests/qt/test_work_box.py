@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
+from qtpy.QtCore import Qt
 from tests.qt.conftest import make_image
 from tests.qt.test_project_window import leave
 
-from napari_spoco._qt.annotate import annotation_layer
+from napari_spoco._qt.annotate import annotation_job, annotation_layer, work_box
 from napari_spoco._qt.annotate.annotation_status import AnnotationStatus
 from napari_spoco._qt.annotate.box_places import place_in, whole_of
 from napari_spoco._qt.annotate.image_layers import WHOLE
@@ -178,3 +181,64 @@ def test_a_box_comes_back_with_its_project(spoco, viewer, image, start, tmp_path
     button(again, "write_back").click()
     until(lambda: "1 pixel written back" in again.footer.text)
     assert np.argwhere(viewer.layers["cells annotations"].data == 4).tolist() == [[5, 95, 145], [6, 95, 145]]
+
+
+def put(layer, place: tuple[int, ...], label: int) -> None:
+    layer.data_setitem(tuple(np.array([index]) for index in place), label)
+
+
+def test_what_is_painted_while_changes_are_looked_for_is_written_back(
+    spoco, viewer, restored, monkeypatch, until
+) -> None:
+    original, is_painted, n_looks = annotation_job.run_write_back, threading.Event(), []
+
+    def slowly(*arguments):
+        n_looks.append(1)
+        found = yield from original(*arguments)
+        is_painted.wait(20)
+        return found
+
+    monkeypatch.setattr(annotation_job, "run_write_back", slowly)
+    put(restored, (6, 5, 5), 4)
+    button(spoco, "write_back").click()
+    until(lambda: n_looks)
+    put(restored, (7, 5, 5), 4)
+    is_painted.set()
+    until(lambda: "The box is closed" in spoco.footer.text)
+    assert spoco.footer.text.startswith("2 pixels written back")
+    whole = viewer.layers["cells annotations"]
+    assert np.argwhere(whole.data == 4).tolist() == [[5, 95, 145], [6, 95, 145], [7, 95, 145]]
+
+
+def test_the_box_is_open_until_the_stroke_has_ended(spoco, viewer, restored, monkeypatch, until) -> None:
+    held = [Qt.MouseButton.LeftButton]
+    n_questions = []
+    monkeypatch.setattr(work_box.QApplication, "mouseButtons", lambda: n_questions.append(1) or held[0])
+    put(restored, (6, 5, 5), 4)
+    button(spoco, "write_back").click()
+    until(lambda: len(n_questions) > 2)
+    assert "cells box" in viewer.layers
+    spoco.annotating.write_back()
+    assert "Wait a moment" in spoco.footer.text
+    put(restored, (7, 5, 5), 4)
+    held[0] = Qt.MouseButton.NoButton
+    until(lambda: "2 pixels written back" in spoco.footer.text)
+    assert "cells box" not in viewer.layers
+
+
+def test_a_box_that_cannot_be_written_back_stays_and_can_be_painted_on(
+    spoco, viewer, restored, monkeypatch, until
+) -> None:
+    original = annotation_job.run_write_back
+
+    def refused(*_arguments):
+        yield
+        raise ValueError("box: expected another shape.")
+
+    put(restored, (6, 5, 5), 4)
+    monkeypatch.setattr(annotation_job, "run_write_back", refused)
+    button(spoco, "write_back").click()
+    until(lambda: "expected another shape" in spoco.footer.text)
+    monkeypatch.setattr(annotation_job, "run_write_back", original)
+    button(spoco, "write_back").click()
+    until(lambda: "1 pixel written back" in spoco.footer.text)

@@ -236,15 +236,15 @@ class SessionController(QObject):
         elif run is not None:
             self._offer(run)
 
-    def save_model(self, path: str) -> None:
-        """Copy the model in use into a file."""
-        if self._model_path is not None:
-            self._saving.start(files_job.copy_model, self._model_path, path)
+    def save_model(self, path: str, model: str | None) -> None:
+        """Copy a model file into another one; None for no model."""
+        if model is not None:
+            self._saving.start(files_job.copy_model, model, path)
 
-    def save_package(self, path: str) -> None:
-        """Make a BioImage.IO package of the model in use."""
-        if self._model_path is not None:
-            self._saving.start(files_job.save_package, self._model_path, path)
+    def save_package(self, path: str, model: str | None) -> None:
+        """Make a BioImage.IO package of a model file; None for no model."""
+        if model is not None:
+            self._saving.start(files_job.save_package, model, path)
 
     def save_labels(self, labels: files_job.LabelsToWrite, path: str) -> None:
         """Write labels, or a table of them, as the ending of the path says."""

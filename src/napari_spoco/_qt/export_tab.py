@@ -15,6 +15,7 @@ from napari_spoco._qt.forms.layer_choice import LayerChoice
 from napari_spoco._qt.forms.parts import buttons, line, row, sentence, show_control
 from napari_spoco._qt.jobs.files_job import LabelsToWrite
 from napari_spoco._qt.layers import layers
+from napari_spoco._qt.layers.image_axes import is_readable
 from napari_spoco._qt.paths import LABEL_FILES
 from napari_spoco._qt.tabs import Tab
 
@@ -62,12 +63,12 @@ class ExportTab(Tab):
         viewer.layers.selection.events.active.connect(self._on_active_changed)
         self._describe()
 
-    def labels_to_write(self, *, is_table: bool) -> LabelsToWrite | None:
-        """Return the chosen labels, not copied, and for a table the image they lie on; None where none is chosen."""
+    def labels_to_write(self) -> LabelsToWrite | None:
+        """Return the chosen labels and, for a table, the image they lie on, not copied; None where none is chosen."""
         layer = self.labels.layer()
         if layer is None:
             return None
-        image = self._image_of(layer) if is_table else None
+        image = self._image_of(layer)
         pixels = None if image is None else layers.read_image(image).data
         return LabelsToWrite(layers.labels_pixels(layer), layers.transforms(layer), pixels)
 
@@ -93,9 +94,9 @@ class ExportTab(Tab):
         self.labels.disconnect_viewer()
 
     def _image_of(self, labels: Layer) -> Layer | None:
-        """Return the image that the labels were found in, or else the topmost of their shape."""
-        shape = layers.spatial_shape(labels)
-        images = [image for image in layers.image_layers(self._viewer) if layers.spatial_shape(image) == shape]
+        """Return the image that the labels were found in, or else the topmost of their shape that can be read."""
+        shape, readable = layers.spatial_shape(labels), filter(is_readable, layers.image_layers(self._viewer))
+        images = [image for image in readable if layers.spatial_shape(image) == shape]
         made_of = [image for image in images if labels.metadata.get(layers.MAKER) == layers.identity(image)]
         return next(iter(made_of or images), None)
 
@@ -104,7 +105,7 @@ class ExportTab(Tab):
         self.format.setToolTip(text)
         if self.format.value() == "objects" and layer is not None:
             image = self._image_of(layer)
-            text += " No image has this shape, so there are no intensities." if image is None else ""
+            text += " No image of this shape can be read, so there are no intensities." if image is None else ""
             text += "" if image is None else f" Intensities are those of “{image.name}”."
         self.about_format.setText(text)
 

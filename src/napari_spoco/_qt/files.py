@@ -27,7 +27,8 @@ _NOT_IN_NAMES = re.compile(r'[\\/:*?"<>|]+')
 class Files(QObject):
     """Asks for paths, and hands them to the session.
 
-    A dialog begins where something was saved last, or else where the image lies.
+    A dialog begins where something was saved last, or else where the image lies. What is saved is what it was opened
+    for: while it is open, jobs end, and may choose another result or model.
 
     Parameters
     ----------
@@ -68,20 +69,22 @@ class Files(QObject):
             self._session.load_model(path)
 
     def _on_save_model_requested(self) -> None:
+        model = self._session.model_path
         if path := self._noted(paths.ask_model_to_save(self._export, self._proposed(self._model_name()))):
-            self._session.save_model(path)
+            self._session.save_model(path, model)
 
     def _on_save_package_requested(self) -> None:
+        model = self._session.model_path
         if path := self._noted(paths.ask_package_to_save(self._export, self._proposed(self._model_name()))):
-            self._session.save_package(path)
+            self._session.save_package(path, model)
 
     def _on_save_labels_requested(self) -> None:
         layer, kind = self._export.labels.layer(), str(self._export.format.value())
-        if layer is None:
+        labels = self._export.labels_to_write()
+        if layer is None or labels is None:
             return
-        path = self._noted(paths.ask_labels_to_save(self._export, self._proposed(_COUNTED.sub("", layer.name)), kind))
-        labels = self._export.labels_to_write(is_table=path.lower().endswith(paths.LABEL_FILES["objects"].suffixes))
-        if path and labels is not None:
+        name = self._proposed(_COUNTED.sub("", layer.name))
+        if path := self._noted(paths.ask_labels_to_save(self._export, name, kind)):
             self._session.save_labels(labels, path)
 
     def _model_name(self) -> str:

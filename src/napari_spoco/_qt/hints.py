@@ -34,7 +34,7 @@ _Rows = tuple[tuple["Callable[[_Case], bool]", str], ...]
 _PAINT_ONE = "Paint over one object. Press New object for the next one, and paint that."
 _PAINT_MORE = "Press New object and paint a few more: five or six are a good start."
 _OPEN = "Open an image, or try File > Open Sample > SPOCO."
-_MISMATCH = "{mismatch}"
+_MISMATCH, _HINDRANCE = "{mismatch}", "{hindrance}"
 _IN_PIXELS = "The pixel size is not known, so all sizes will be in pixels: enter it in Annotate. Then press Save…"
 
 
@@ -93,12 +93,14 @@ _EMBEDDINGS: _Rows = (
     (lambda case: bool(case.facts.mismatch), _MISMATCH),
     (lambda case: not case.facts.has_model and case.facts.is_bright, _NO_SHIPPED),
     (lambda case: not case.facts.has_model, "Take a shipped model (tab Segment), or train one (tab Train)."),
+    (lambda case: bool(case.facts.hindrance), _HINDRANCE),
     (lambda case: case.facts.is_picking, _PICK),
     (_always, "Press Show embeddings, or tick Pick objects with the mouse. Segment does not need either."),
 )
 _SEGMENT: _Rows = (
     (_has_no_image, _OPEN),
     (lambda case: bool(case.facts.mismatch), _MISMATCH),
+    (lambda case: bool(case.facts.hindrance), _HINDRANCE),
     (lambda case: not case.facts.has_model and case.facts.is_bright, _NO_SHIPPED),
     (
         lambda case: not case.facts.has_model,
@@ -181,7 +183,8 @@ def next_step(state: SessionState, facts: SessionFacts, n_objects: int, tab: str
         return by_tab.get(tab, by_tab[""])
     case = _Case(facts, n_objects)
     text = next(text for holds, text in HINTS[tab] if holds(case))
-    return text.format(start=START_TEXTS[derive_start(facts)][0], mismatch=facts.mismatch)
+    start = START_TEXTS[derive_start(facts)][0]
+    return text.format(start=start, mismatch=facts.mismatch, hindrance=facts.hindrance)
 
 
 def warn(facts: SessionFacts, tab: str) -> str:

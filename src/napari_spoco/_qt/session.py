@@ -44,7 +44,8 @@ class SessionFacts:
     `has_found` says whether objects were found in the image, `unknown_size` that the model knows a voxel size and the
     image does not, empty where there is nothing to say, and `is_picking` whether the mouse picks objects. `is_bright`
     says that most of the image is, `unlike` that the model in use does not know such images, `few_steps` that it has
-    hardly been trained, and `is_in_batch` that a batch is running.
+    hardly been trained, and `is_in_batch` that a batch is running. `is_switching` says that a project is being opened
+    or closed, with the model in use, and `hindrance` why the mouse, which is to point at the image, cannot.
     """
 
     has_image: bool = False
@@ -66,6 +67,8 @@ class SessionFacts:
     few_steps: str = ""
     is_embedded: bool = True
     is_picking: bool = False
+    is_switching: bool = False
+    hindrance: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,7 @@ _BUSY = {
     SessionState.SEGMENTING: "The objects are being found: wait, or press Cancel.",
 }
 """Why other things have to wait."""
+_SWITCHING = "A project is being opened or closed: one moment."
 _TRAINS = (SessionState.TRAINING, SessionState.STOPPING)
 _NO_PICKING = (
     "Picking needs the embeddings of this image, which have to wait for the end of the training; Stop (tab Train) "
@@ -146,7 +150,7 @@ def derive_start(facts: SessionFacts) -> Start:
 
 def derive_controls(state: SessionState, facts: SessionFacts) -> Controls:
     """Derive every button from the state and the facts."""
-    rests = (not state.is_busy, _BUSY.get(state, ""))
+    rests = (not state.is_busy and not facts.is_switching, _BUSY.get(state, _SWITCHING))
     image = (facts.has_image, _NO_IMAGE)
     model = (facts.has_model, _NO_MODEL)
     suits = (not facts.mismatch, facts.mismatch)

@@ -111,7 +111,7 @@ class SpocoWidget(QWidget):
         self.image_lines = ImageLines(self.annotate.image, self.embeddings, self.segment, parent=self)
         self.tabs = Tabs(self.annotate, self.train, self.embeddings, self.segment, self.review, self.export, self.batch)
         tabs = (self.annotate, self.embeddings, self.segment)
-        self.views = EmbeddingViews(napari_viewer, self._results, self.session, tabs, parent=self)
+        self.views = EmbeddingViews(napari_viewer, self._results, self.session, tabs, self.train.settings, parent=self)
         self.annotating = Annotating(napari_viewer, self.annotate, self.train.settings, parent=self)
         self.image_reading = ImageReading(self.annotate, self.train.settings, parent=self)
         self.voxel_sizes = VoxelSizes(napari_viewer, self.annotate, parent=self)
@@ -135,10 +135,13 @@ class SpocoWidget(QWidget):
             self.session,
             self._results,
             self.projects.new_run_folder,
+            self.projects.is_brought_back,
             self._models_folder,
             parent=self,
         )
-        self.segmenting = Segmenting(self.session, self._results, self.views, tabs, self.train.settings, parent=self)
+        self.segmenting = Segmenting(
+            napari_viewer, self.session, self._results, self.views, tabs, self.train.settings, parent=self
+        )
         self.files = Files(self.train.start, self.segment, self.export, self.session, self._models_folder, parent=self)
         self.preparation = Preparation(warm_up, parent=self)
         self.activity = Activity(self.session, self, parent=self)
@@ -159,6 +162,7 @@ class SpocoWidget(QWidget):
     def _connect(self) -> None:
         for changed in (self.annotate.chosen, self.annotate.counted, self.export.chosen, self.session.state_changed):
             changed.connect(self._show_state)
+        self.projects.switched.connect(self._show_state)
         for source in (
             self.session,
             self.annotating,
@@ -183,6 +187,7 @@ class SpocoWidget(QWidget):
         for changed in (self.training.images.changed, self.look.changed):
             changed.connect(self._show_state)
         self.tabs.currentChanged.connect(self.views.follow)
+        self.views.pointing_changed.connect(self._show_hint)
         reviewed, in_batch = (self.review.start_requested, self.review.end_requested), self.batching.turned
         for turned in (self.tabs.currentChanged, self.embeddings.pick_toggled, *reviewed, in_batch):
             turned.connect(self._show_hint)
@@ -312,6 +317,8 @@ class SpocoWidget(QWidget):
             unknown_size=find_unknown_size(path, image, is_offered=bool(self.voxel_sizes.offered)),
             is_embedded=self.views.is_embedded,
             is_picking=self.views.picking.is_following,
+            hindrance=self.views.hindrance,
+            is_switching=self.projects.is_switching,
         )
 
     def _show_state(self) -> None:

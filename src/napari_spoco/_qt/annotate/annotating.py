@@ -111,6 +111,7 @@ class Annotating(QObject):
         self._viewer.dims.events.order.disconnect(self._on_view_changed)
         self._image_keys.end()
         self._release()
+        self._strokes.follow(None)
         self._work_boxes.end()
         self._changes.end()
 
@@ -244,8 +245,8 @@ class Annotating(QObject):
 
     def _on_counted(self) -> None:
         summary: AnnotationSummary = self._tab.summary
-        layer = self._layer
-        if layer is not None and (clash := self._strokes.check(layer, summary)):
+        layer, is_counted = self._layer, not self._tab.counting.uncounted
+        if layer is not None and is_counted and (clash := self._strokes.check(layer, summary)):
             self._say(clash, "bad")
             return  # The settings have changed, and it is counted anew.
         self._tab.objects.show_objects(self._listed(summary))
@@ -304,6 +305,7 @@ class Annotating(QObject):
             is_box=self._work_boxes.is_box(),
             is_croppable=is_alike,
             summary=self._tab.summary,
+            uncounted=self._tab.counting.uncounted,
             meaning=meaning,
             label=int(layer.selected_label),
             axis=plane_axis(self._viewer, layer),

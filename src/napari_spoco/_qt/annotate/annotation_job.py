@@ -43,6 +43,19 @@ class PixelsToPaint:
     after: Any
     text: str
 
+    @property
+    def n_pixels(self) -> int:
+        """How many pixels there are."""
+        return len(self.indices[0])
+
+    def part(self, start: int, n_pixels: int) -> tuple[tuple[NDArray[Any], ...], Any, Any]:
+        """Return the indices, an array per axis, and the labels before and after of so many pixels."""
+        where = slice(start, start + n_pixels)
+        before, after = (
+            labels[where] if isinstance(labels, np.ndarray) else labels for labels in (self.before, self.after)
+        )
+        return tuple(axis[where] for axis in self.indices), before, after
+
 
 def run_removal(
     _job: JobContext, labels: NDArray[Any], ids: Collection[int], names: Sequence[str]

@@ -62,6 +62,11 @@ WORK_BOX = (
 )
 ACTIONS = (*PAINTING, *TOOLS, *WORK_BOX)
 _WAIT = "Wait a moment: the last change is still being made."
+_NEEDS_COUNT = {*(action.name for action in PAINTING), "interpolate", "jump_next"}
+_OTHER_SHAPE = (
+    "These annotations do not have the shape of the image as it is read, and are not saved with it: choose the image "
+    "that they belong to, or press New."
+)
 _IS_BOX = "This is a work box already: write it back first."
 IMPORT = "import"
 """Has a form instead of a button and a key."""
@@ -85,6 +90,8 @@ class AnnotationStatus:
         Whether image and annotations are a work box; whether they are of the same shape, so that both can be cropped.
     summary : AnnotationSummary
         What is painted.
+    uncounted : str
+        Why that is not known, so that any id may be in use; empty where it is.
     meaning : AnnotationConfig or None
         Of labels; None where the settings are wrong.
     label : int
@@ -103,6 +110,7 @@ class AnnotationStatus:
     is_box: bool = False
     is_croppable: bool = False
     summary: AnnotationSummary = field(default_factory=AnnotationSummary)
+    uncounted: str = ""
     meaning: AnnotationConfig | None = None
     label: int = 0
     axis: int = 0
@@ -116,6 +124,8 @@ class AnnotationStatus:
             return "These annotations cannot be painted here: their pixels are not in memory. Press New for others."
         if self.meaning is None:
             return "Correct Train > Advanced settings > Annotations first."
+        if name in _NEEDS_COUNT and self.uncounted:
+            return self.uncounted
         if name in ("paint_background", "paint_ignore") and not self.may_set_labels:
             label = self.meaning.background_label if name == "paint_background" else self.meaning.ignore_label
             return "" if label is not None else "Wait for the end of the training: it takes every label for an object."
@@ -151,6 +161,8 @@ class AnnotationStatus:
     def advice(self) -> str:
         """Say how much of the image is annotated, and what to annotate next."""
         summary = self.summary
+        if self.is_open and self.has_image and not self.is_croppable:
+            return _OTHER_SHAPE
         if not self.is_open or not len(summary.objects):
             return ""
         whole = "volume" if len(summary.shape) == 3 else "image"
@@ -177,7 +189,7 @@ class AnnotationStatus:
         objects = self.summary.objects
         row = objects.row(self.label)
         if self.label < 1 or row is None:
-            return "Choose a painted object first: double-click on it in the list."
+            return "Choose a painted object first: click on it in the list."
         n_planes = int(objects.last[row, self.axis] - objects.first[row, self.axis]) + 1
         if n_planes == 1:
             return f"Paint object {self.label} in another plane, too: it is in one only."

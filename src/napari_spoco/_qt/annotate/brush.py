@@ -59,10 +59,11 @@ class Brush:
         annotation_layer.take_brush(self._viewer, layer, label, size=size)
 
     def _ids(self) -> list[int]:
-        """Return the ids of objects, and that of the brush, with which something may have been painted just now."""
-        ids = self._tab.summary.objects.ids
+        """Return the ids of objects, and those that may be in use since these were counted, such as the brush's."""
+        ids, counting = self._tab.summary.objects.ids, self._tab.counting
         label = int(self._layer.selected_label)
-        is_object = self._tab.counting.is_pending and label not in self._strokes.reserved
+        is_object = label not in self._strokes.reserved
+        recent = [counting.greatest_id, *([label] if is_object else [])] if counting.is_pending else []
         taken = annotation_layer.taken_box(self._layer)
         outside = [] if taken is None else [taken.box.greatest_id]
-        return [*ids[ids > 0].tolist(), *outside, *([label] if is_object else [])]
+        return [*ids[ids > 0].tolist(), *outside, *recent]

@@ -16,7 +16,7 @@ from napari_spoco._qt.annotate.channel_layers import are_channels
 from napari_spoco._qt.layers import layers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import napari.viewer
     from napari.layers import Layer
@@ -32,26 +32,26 @@ _SHARE = 1 / 2
 
 def owner(viewer: napari.viewer.Viewer, layer: Layer | None) -> Layer | None:
     """Return the image that a layer is itself, or was made or painted for; None where it is of no image."""
-    known = {layers.identity(other): other for other in viewer.layers}
-    visited: list[Layer] = []
-    while layer is not None and layer not in visited:
-        if isinstance(layer, Image) and layers.MAKER not in layer.metadata:
-            return layer
-        visited.append(layer)
-        layer = known.get(layer.metadata.get(layers.LINK, layer.metadata.get(layers.MAKER)))
-    return None
+    return _owner(_by_identity(viewer), layer)
+
+
+def owned(viewer: napari.viewer.Viewer, images: Collection[Layer]) -> list[Layer]:
+    """Return the layers the `owner` of which is one of these images, lowest first."""
+    known = _by_identity(viewer)
+    return [layer for layer in viewer.layers if _owner(known, layer) in images]
 
 
 def parts_of(viewer: napari.viewer.Viewer, image: Layer) -> list[Layer]:
     """Return the layers that are on show in place of an image, as far as they are there."""
-    wanted = image.metadata.get(PARTS, ())
-    return [layer for layer in viewer.layers if layers.identity(layer) in wanted]
+    wanted = image.metadata.get(PARTS)
+    return [layer for layer in viewer.layers if layers.identity(layer) in wanted] if wanted else []
 
 
 def newest_objects(viewer: napari.viewer.Viewer, image: Layer) -> Layer | None:
     """Return the topmost layer of objects that were found in an image."""
     found = (layer for layer in layers.labels_layers(viewer) if layers.MAKER in layer.metadata)
-    return next((layer for layer in found if owner(viewer, layer) == image), None)
+    known = _by_identity(viewer)
+    return next((layer for layer in found if _owner(known, layer) == image), None)
 
 
 def are_overlaid(viewer: napari.viewer.Viewer, image: Layer, other: Layer) -> bool:
@@ -62,9 +62,10 @@ def are_overlaid(viewer: napari.viewer.Viewer, image: Layer, other: Layer) -> bo
     if other in parts_of(viewer, image) or image in parts_of(viewer, other) or are_channels(image, other):
         return True
     upper = max(image, other, key=viewer.layers.index)
-    is_transparent = upper.blending not in _OPAQUE or upper.opacity < 1
+    if upper.blending in _OPAQUE and upper.opacity == 1:
+        return False
     siblings = [layer for layer in layers.image_layers(viewer) if layer.source.path == upper.source.path is not None]
-    return is_transparent and len(siblings) <= 1
+    return len(siblings) <= 1
 
 
 class ImageStage:
@@ -87,14 +88,14 @@ class ImageStage:
                 _show([layer])
         if self._viewer.canvas.grid.enabled:
             return
-        for other in layers.image_layers(self._viewer):
-            if other not in own and _is_in_the_way(self._viewer, image, other):
-                self._put_by([layer for layer in self._layers_of(other) if layer not in own])
+        others = [other for other in layers.image_layers(self._viewer) if other not in own]
+        hiding = [other for other in others if _is_in_the_way(self._viewer, image, other)]
+        self._put_by([layer for layer in self._layers_of(hiding) if layer not in own])
 
     def reveal(self, image: Layer) -> list[Layer]:
         """Show what was put by of an image, and of the other channels of it; return their layers."""
         images = [image, *(other for other in layers.image_layers(self._viewer) if are_channels(image, other))]
-        own = [layer for one in images for layer in self._layers_of(one)]
+        own = self._layers_of(images)
         back = [layer for layer in own if layer in self._hidden]
         _show(back)
         self._hidden.difference_update(back)
@@ -111,14 +112,27 @@ class ImageStage:
                 layer.visible = False
                 self._hidden.add(layer)
 
-    def _layers_of(self, image: Layer) -> list[Layer]:
-        images = [image, *parts_of(self._viewer, image)]
-        return [layer for layer in self._viewer.layers if owner(self._viewer, layer) in images]
+    def _layers_of(self, images: Sequence[Layer]) -> list[Layer]:
+        return owned(self._viewer, {*images, *(part for image in images for part in parts_of(self._viewer, image))})
 
 
 def is_annotation(layer: Layer) -> bool:
     """Say whether a layer was made, or chosen, to be painted on, and is not a result."""
     return isinstance(layer, Labels) and layers.linked_image(layer) is not None and layers.MAKER not in layer.metadata
+
+
+def _by_identity(viewer: napari.viewer.Viewer) -> dict[str, Layer]:
+    return {layers.identity(layer): layer for layer in viewer.layers}
+
+
+def _owner(known: Mapping[str, Layer], layer: Layer | None) -> Layer | None:
+    visited: list[Layer] = []
+    while layer is not None and layer not in visited:
+        if isinstance(layer, Image) and layers.MAKER not in layer.metadata:
+            return layer
+        visited.append(layer)
+        layer = known.get(layer.metadata.get(layers.LINK, layer.metadata.get(layers.MAKER)))
+    return None
 
 
 def _show(wanted: Sequence[Layer]) -> None:
@@ -129,7 +143,7 @@ def _show(wanted: Sequence[Layer]) -> None:
 
 def _is_in_the_way(viewer: napari.viewer.Viewer, image: Layer, other: Layer) -> bool:
     """Say whether an image hides another one, or shows around it; a part lies on its whole, and needs it."""
-    whole = next((layer for layer in viewer.layers if layers.identity(layer) == image.metadata.get(WHOLE)), None)
+    whole = _by_identity(viewer).get(image.metadata[WHOLE]) if WHOLE in image.metadata else None
     if whole is not None and other in (whole, *parts_of(viewer, whole)):
         return False
     return _share_a_place(image, other) and not are_overlaid(viewer, image, other)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
+from napari_spoco._qt.annotate.annotation_layer import is_paintable
 from napari_spoco._qt.annotate.image_layers import owner
 from napari_spoco._qt.layers import adding_job, layers
 from napari_spoco._qt.layers.adding import ObjectAdding
@@ -61,6 +62,10 @@ class NewAnnotations(QObject):
         is_there = image is not None and annotations is not None
         if not is_there or layers.spatial_shape(annotations) != layers.spatial_shape(image):
             self.failed.emit(ValueError("annotations: expected a Labels layer of the image's shape."))
+            return
+        if not is_paintable(annotations):
+            text = f"annotations: expected pixels in memory, to paint on, got others in the layer “{annotations.name}”."
+            self.failed.emit(ValueError(f"{text} Press New for others."))
             return
         self._adding.add(annotations, self._on_picked_added, adding_job.run_finding_rest, picked.mask, picked.start)
 

@@ -85,7 +85,8 @@ class StrokeLabels:
             layer.events.colormap.connect(self._show)
         kept: dict[Stroke, int] = {} if layer is None else layer.metadata.get(KEPT, {})
         self._picked |= kept
-        self._set(kept)
+        if kept:
+            self._set(kept)
         self._show()
 
     def check(self, layer: Layer, summary: AnnotationSummary) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from napari.utils.transforms import Affine
 
 from napari_spoco._qt.annotate.channel_layers import are_channels
-from napari_spoco._qt.annotate.image_layers import PARTS, WHOLE, owner
+from napari_spoco._qt.annotate.image_layers import PARTS, WHOLE, owned
 from napari_spoco._qt.layers import layers
 from napari_spoco._qt.layers.image_axes import spatial_axes, voxel_size
 from napari_spoco._qt.layers.layer_view import displayed_axes
@@ -79,7 +79,7 @@ def layers_on(viewer: napari.viewer.Viewer, image: Layer) -> list[Layer]:
         images += [
             other for other in layers.image_layers(viewer) if other not in images and _is_of_one_grid(one, other)
         ]
-    return [layer for layer in viewer.layers if layer != image and owner(viewer, layer) in images]
+    return [layer for layer in owned(viewer, images) if layer != image]
 
 
 def _is_of_one_grid(image: Layer, other: Layer) -> bool:

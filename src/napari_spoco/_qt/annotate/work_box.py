@@ -1,17 +1,26 @@
-"""The work box: a part of a large image as layers of its own, whose annotations go back into the whole."""
+"""The work box: a part of a large image as layers of its own, whose annotations go back into the whole.
+
+The cycle of writing back:
+
+1. A job finds out what has changed in the box (`PixelsToPaint`); both layers are as they were.
+2. While a mouse button is held, a stroke may be under way: it is waited for. If the user may have painted in the box
+   meanwhile, it is looked at again.
+3. The event loop paints into the whole, and closes the box.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Qt, QTimer, Signal
+from qtpy.QtWidgets import QApplication
 
 from napari_spoco._qt.annotate import annotation_job, annotation_layer
 from napari_spoco._qt.annotate.box_places import annotations_of, place_in, whole_of
 from napari_spoco._qt.annotate.stroke_labels import KEPT
 from napari_spoco._qt.jobs.worker import SideJob
 from napari_spoco._qt.layers.image_axes import axes_of, pixels_of
-from napari_spoco._qt.layers.layers import add_annotations, spatial_shape
+from napari_spoco._qt.layers.layers import add_annotations, spatial_shape, unwatch_painting, watch_painting
 from napari_spoco._qt.notices import Notice
 
 if TYPE_CHECKING:
@@ -22,6 +31,7 @@ if TYPE_CHECKING:
 
     from napari_spoco._qt.annotate.annotate_tab import AnnotateTab
     from napari_spoco._qt.annotate.annotation_job import Crop, PixelsToPaint
+    from napari_spoco.data.work_box import WorkBox
 
 _GONE = "The annotations that this box was cropped from are gone; it stays as it is."
 _ANNOTATE = "Annotate in this box, then press Write back."
@@ -31,12 +41,17 @@ _MILLISECONDS = 50
 
 
 class _Edited(NamedTuple):
-    """A box that is being written back: its layers, the whole image, and the annotations that are written into."""
+    """A box that is being written back: its layers, the whole image, and the annotations that are written into.
+
+    `place` is what is known of it, as `annotation_job.run_write_back` takes it; `reserved` ids are no objects.
+    """
 
     part: Layer | None
     labels: Labels
     whole: Layer | None
     annotations: Labels
+    place: WorkBox | tuple[slice, ...]
+    reserved: Collection[int]
 
 
 class WorkBoxes(QObject):
@@ -54,10 +69,17 @@ class WorkBoxes(QObject):
         self._viewer, self._tab = viewer, tab
         self._cropped: tuple[Image, Labels | None] | None = None
         self._edited: _Edited | None = None
+        self._is_changed = False
+        self._found: PixelsToPaint | None = None
         self._end = Notice("")
         self._cropping, self._writing = SideJob(self), SideJob(self)
         self._cropping.returned.connect(self._on_cropped)
         self._writing.returned.connect(self._on_changes_known)
+        self._writing.failed.connect(self._leave)
+        self._turn = QTimer(self)
+        self._turn.setSingleShot(True)
+        self._turn.setInterval(_MILLISECONDS)
+        self._turn.timeout.connect(self._on_turn)
         for job in (self._cropping, self._writing):
             job.failed.connect(self.failed)
             job.changed.connect(self.changed)
@@ -65,7 +87,7 @@ class WorkBoxes(QObject):
     @property
     def is_working(self) -> bool:
         """Whether a job is running."""
-        return self._cropping.is_running or self._writing.is_running
+        return self._cropping.is_running or self._writing.is_running or self._turn.isActive()
 
     def is_box(self) -> bool:
         """Return whether what is chosen is a work box."""
@@ -95,13 +117,15 @@ class WorkBoxes(QObject):
             return
         if annotations is None:
             annotations = add_annotations(self._viewer, whole)
-        self._edited = _Edited(part, edited, whole, annotations)
-        box = place if taken is None else taken.box
-        self._writing.start(annotation_job.run_write_back, annotations.data, edited.data, box, reserved)
+        self._edited = _Edited(part, edited, whole, annotations, place if taken is None else taken.box, reserved)
+        watch_painting(edited, self._on_edited_changed)
+        self._look()
 
     def end(self) -> None:
         """Forget what the jobs were begun for."""
-        self._cropped = self._edited = None
+        self._cropped = None
+        self._turn.stop()
+        self._leave()
 
     def _on_cropped(self, crop: Crop) -> None:
         if self._cropped is None:
@@ -116,26 +140,52 @@ class WorkBoxes(QObject):
         todo = _TRY if labels is None else _ANNOTATE
         self.noticed.emit(Notice(f"{describe_part(crop.place, spatial_shape(image))} {todo}", "good"))
 
+    def _look(self) -> None:
+        edited, self._is_changed = self._edited, False
+        arrays = edited.annotations.data, edited.labels.data
+        self._writing.start(annotation_job.run_write_back, *arrays, edited.place, edited.reserved)
+
+    def _on_edited_changed(self, _event: Any) -> None:
+        self._is_changed = True
+
     def _on_changes_known(self, found: PixelsToPaint) -> None:
+        self._found = found
+        self._on_turn()
+
+    def _on_turn(self) -> None:
         if self._edited is None or self._edited.annotations not in self._viewer.layers:
-            return
+            self._leave()
+        elif QApplication.mouseButtons() != Qt.MouseButton.NoButton:
+            self._turn.start()
+        elif self._is_changed:
+            self._look()
+        else:
+            self._write(self._found)
+
+    def _write(self, found: PixelsToPaint) -> None:
         edited, annotations = self._edited.labels, self._edited.annotations
         n_left = n_pixels = len(found.after)
         if n_pixels:
             n_left -= annotation_layer.put_pixels(annotations, found.indices, found.before, found.after)
         if KEPT in edited.metadata:
             annotations.metadata[KEPT] = edited.metadata[KEPT]
-        self._close(self._edited)
+        self._close(self._leave())
         left = f" {n_left} of them were painted over in the whole meanwhile and stay as they are." if n_left else ""
         self._end = Notice(f"{found.text}{left} The box is closed.", "good")
         QTimer.singleShot(_MILLISECONDS, self._tell_end)  # After what is said of removed layers: these are not lost.
+
+    def _leave(self, _error: Exception | None = None) -> _Edited | None:
+        """Forget the box that was being written back, and return it."""
+        edited, self._edited, self._found = self._edited, None, None
+        if edited is not None:
+            unwatch_painting(edited.labels, self._on_edited_changed)
+        return edited
 
     def _tell_end(self) -> None:
         self.noticed.emit(self._end)
 
     def _close(self, done: _Edited) -> None:
         """Choose the whole again, and remove the layers of the box."""
-        self._edited = None
         if done.whole is not None and done.whole in self._viewer.layers:
             self._tab.image.choose(done.whole)
         self._tab.annotations.choose(done.annotations)

@@ -39,14 +39,15 @@ class BackgroundClick(QObject):
         self._image: Layer | None = None
         self._card: ModelCard | None = None
         self._pixels: WeakKeyDictionary[Layer, tuple[int, ...]] = WeakKeyDictionary()
-        self._pointing = Pointing(viewer, self)
-        self._pointing.clicked.connect(self._on_clicked)
+        self.pointing = Pointing(viewer, self)
+        self.pointing.clicked.connect(self._on_clicked)
+        self.pointing.hindrance_changed.connect(self.show)
         tab.background_requested.connect(self._on_requested)
 
     @property
     def is_waiting(self) -> bool:
         """Whether the next click says what is background."""
-        return self._pointing.is_following
+        return self.pointing.is_following
 
     def pixel(self, image: Layer) -> tuple[int, ...] | None:
         """Return the pixel of the image that was clicked, (Z)YX."""
@@ -63,11 +64,12 @@ class BackgroundClick(QObject):
     def show(self) -> None:
         """Say on the button what was clicked, and whether that is looked at under the settings."""
         pixel = None if self._image is None else self.pixel(self._image)
-        self._tab.show_background(pixel, is_waiting=self.is_waiting, ignored=self._use().ignored)
+        use, hindrance = self._use(), self.pointing.hindrance
+        self._tab.show_background(pixel, is_waiting=self.is_waiting, hindrance=hindrance, ignored=use.ignored)
 
     def end(self) -> None:
         """Wait no longer."""
-        self._pointing.end()
+        self.pointing.end()
 
     def _use(self) -> BackgroundUse:
         try:
@@ -78,7 +80,7 @@ class BackgroundClick(QObject):
     def _on_requested(self, is_wanted: bool) -> None:
         self.end()
         if self._image is not None and is_wanted:
-            self._pointing.begin(self._image)
+            self.pointing.begin(self._image)
         elif self._image is not None and self._pixels.pop(self._image, None) is not None:
             self.changed.emit()
         self.show()

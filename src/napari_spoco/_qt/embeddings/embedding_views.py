@@ -7,17 +7,19 @@ enough (`view_part`); it is embedded anew when the view has left it and come to 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_spoco._qt.embeddings.background_click import BackgroundClick
 from napari_spoco._qt.embeddings.background_job import run_background_change
+from napari_spoco._qt.embeddings.embedding_source import ModelFile, find_model, find_source
 from napari_spoco._qt.embeddings.picking import Picking
 from napari_spoco._qt.jobs.worker import SideJob
 from napari_spoco._qt.model.model_headers import header_of
 from napari_spoco._qt.segment.view_preview import ViewPreview
+from napari_spoco._qt.session import SessionState
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -26,9 +28,11 @@ if TYPE_CHECKING:
     from napari_spoco._qt.annotate.annotate_tab import AnnotateTab
     from napari_spoco._qt.controller import SessionController
     from napari_spoco._qt.embeddings.embedding_job import EmbeddedImage
+    from napari_spoco._qt.embeddings.embedding_source import EmbeddingSource
     from napari_spoco._qt.embeddings.embeddings_tab import EmbeddingsTab
     from napari_spoco._qt.layers.result_layers import ResultLayers
     from napari_spoco._qt.segment.segment_tab import SegmentTab
+    from napari_spoco._qt.train.training_settings import TrainingSettings
     from napari_spoco.models.checkpoint import ModelCard
 
 
@@ -39,6 +43,7 @@ _REST_MILLISECONDS = 500
 class EmbeddingViews(QObject):
     """Switches preview and picking on and off."""
 
+    pointing_changed = Signal()
     embedding_wanted = Signal(object)  # Box of what is on show, None for the whole image
     picked = Signal(object)  # Picked
     failed = Signal(object)  # Exception
@@ -49,12 +54,14 @@ class EmbeddingViews(QObject):
         results: ResultLayers,
         session: SessionController,
         tabs: tuple[AnnotateTab, EmbeddingsTab, SegmentTab],
+        settings: TrainingSettings,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._session, self._results = session, results
+        self._session, self._results, self._settings = session, results, settings
         self._annotate, self._embeddings, self._segment = tabs
-        self._source: tuple[object, ...] = ()  # of the embeddings at hand
+        self._model = ModelFile(None)  # in use
+        self._source: EmbeddingSource | None = None  # of the embeddings at hand
         self._embedded: EmbeddedImage | None = None
         self._asked: tuple[slice, ...] | None = None  # the view that was last embedded, or was to be
         self._may_embed = True
@@ -72,6 +79,8 @@ class EmbeddingViews(QObject):
         self._telling.failed.connect(self.failed)
         self.picking.picked.connect(self.picked)
         self.picking.pointing.turned.connect(self._embeddings.reach.stepBy)
+        for follower in (self.picking, self.background):
+            follower.pointing.hindrance_changed.connect(self.pointing_changed)
         self._embeddings.reach_changed.connect(self.picking.set_reach)
         self._segment.changed.connect(self._on_settings_changed)
         self._segment.preview_toggled.connect(self._on_toggled)
@@ -86,9 +95,19 @@ class EmbeddingViews(QObject):
         embedded = self._known()
         return embedded is not None and embedded.part is None
 
-    def begin(self, image: Layer, embedded: EmbeddedImage) -> None:
-        """Take note that an image, or a part of it, has just been embedded, under the model in use."""
-        self._source, self._embedded, self._may_embed = self._source_of(image), embedded, True
+    @property
+    def hindrance(self) -> str:
+        """Why nothing can be pointed at where it is asked for, in a sentence; empty where it can."""
+        return self.picking.pointing.hindrance or self.background.pointing.hindrance
+
+    def source_of(self, image: Layer) -> EmbeddingSource:
+        """Return what embeddings of an image depend on now."""
+        return find_source(image, self._settings.channels, self._model_now())
+
+    def begin(self, source: EmbeddingSource, embedded: EmbeddedImage) -> None:
+        """Take note that an image, or a part of it, has just been embedded, as it was when that was begun."""
+        self._watch(source.image)
+        self._source, self._embedded, self._may_embed = source, embedded, True
         for follower in (self.preview, self.picking):
             follower.pause()
         self.follow()
@@ -121,18 +140,40 @@ class EmbeddingViews(QObject):
     def end(self) -> None:
         """Follow nothing."""
         self._rest.stop()
+        self._watch(None)
+        self._may_embed = False
         for follower in (self.preview, self.picking, self.background):
             follower.end()
 
     def _known(self) -> EmbeddedImage | None:
         """Return the embeddings at hand, if they are of the image on show, under the model in use."""
-        image = self._annotate.image.layer()
-        return self._embedded if image is not None and self._source == self._source_of(image) else None
+        image, source = self._annotate.image.layer(), self._source
+        is_current = image is not None and source is not None and source.is_same(self.source_of(image))
+        return self._embedded if is_current else None
 
     def _card(self) -> ModelCard | None:
         """Return the card of the model in use, if an image has been embedded under it."""
-        is_of_model = self._embedded is not None and self._source[-1:] == (self._session.model_path,)
+        is_of_model = self._source is not None and self._source.model == self._model_now()
         return self._embedded.card if self._embedded is not None and is_of_model else None
+
+    def _model_now(self) -> ModelFile:
+        """Return the model in use; what a training that goes on with it autosaves counts once that has ended."""
+        path = self._session.model_path
+        if path != self._model.path or self._session.state not in (SessionState.TRAINING, SessionState.STOPPING):
+            self._model = find_model(path)
+        return self._model
+
+    def _watch(self, image: Layer | None) -> None:
+        """Notice when other pixels are put into the image of the embeddings at hand."""
+        if self._source is not None:
+            self._source.image.events.data.disconnect(self._on_pixels_replaced)
+        if image is not None:
+            image.events.data.connect(self._on_pixels_replaced)
+        self._source = None
+
+    def _on_pixels_replaced(self, _event: Any = None) -> None:
+        if isalive(self):
+            self.follow()
 
     def _has_both_networks(self) -> bool:
         path = self._session.model_path
@@ -144,13 +185,9 @@ class EmbeddingViews(QObject):
     def _on_network_chosen(self) -> None:
         """Embed the image anew if it is on show under the other network."""
         image, known = self._annotate.image.layer(), self._known()
-        self._source = ()
+        self._watch(None)
         if image is not None and known is not None and not self._session.state.is_busy:
             self._embed(image, is_whole=known.part is None)
-
-    def _source_of(self, image: Layer) -> tuple[object, ...]:
-        """Return what embeddings of an image depend on: itself, its voxel size, and the model in use."""
-        return image, tuple(image.scale), tuple(map(str, image.units)), self._session.model_path
 
     def _embed(self, image: Layer, *, is_whole: bool) -> None:
         self._asked = None if is_whole else self.preview.view_of(image)

@@ -37,9 +37,10 @@ class Picking(QObject):
         self._shown: Picked | None = None
         self._pixel: tuple[int, ...] | None = None  # under the pointer
         self._reach = 1.0
+        self._clicks: list[tuple[EmbeddedImage, tuple[int, ...], float]] = []  # the first one is being looked at
         self._job = SideJob(self)
         self._job.returned.connect(self._on_picked)
-        self._job.failed.connect(self.failed)
+        self._job.failed.connect(self._on_failed)
         self.pointing = Pointing(viewer, self)
         self.pointing.hovered.connect(self._on_hovered)
         self.pointing.clicked.connect(self._on_clicked)
@@ -82,12 +83,28 @@ class Picking(QObject):
 
     def _on_clicked(self, pixel: tuple[int, ...]) -> None:
         if self._image is not None:
-            self._job.start(run_pick, self._image, pixel, self._reach)
+            self._clicks.append((self._image, pixel, self._reach))
+            self._pick_next()
+
+    def _pick_next(self) -> None:
+        """Find the objects of the clicks one after the other; those in another image are meant no more."""
+        if self._job.is_running:
+            return
+        self._clicks = [click for click in self._clicks if click[0] is self._image]
+        if self._clicks:
+            self._job.start(run_pick, *self._clicks[0])
 
     def _on_left(self) -> None:
         self._shown = self._pixel = None
         self._results.hide_pick()
 
     def _on_picked(self, picked: Picked) -> None:
-        if self.is_following:
+        image, *_ = self._clicks.pop(0)
+        if image is self._image:
             self.picked.emit(picked)
+        self._pick_next()
+
+    def _on_failed(self, error: Exception) -> None:
+        self._clicks.pop(0)
+        self.failed.emit(error)
+        self._pick_next()

@@ -31,7 +31,7 @@ class LayerChoice(ElidingChoice):
     fixed
         Entries before the layers: (key, text); the first one stands for "no layer".
     takes_first
-        Whether the first layer is chosen where none is.
+        Whether the first layer is chosen where none is, unless the user has chosen so.
     """
 
     chosen = Signal()
@@ -81,6 +81,7 @@ class LayerChoice(ElidingChoice):
     def refresh(self) -> None:
         """List the layers anew; the choice stays, unless its layer is gone."""
         before, key = self.layer(), self.key()
+        is_meant = key is not None and bool(self._layers)  # There were layers to choose instead.
         layers = self._find(self._viewer)
         self.clear()
         self.addItems([text for _, text in self._fixed])
@@ -88,7 +89,7 @@ class LayerChoice(ElidingChoice):
         self._layers = [weakref.ref(layer) for layer in layers]
         if before is not None and before in layers:
             self.setCurrentIndex(len(self._fixed) + layers.index(before))
-        elif layers and self._takes_first:
+        elif layers and self._takes_first and not is_meant:
             self.setCurrentIndex(len(self._fixed))
         elif key is not None:
             self.setCurrentIndex([fixed for fixed, _ in self._fixed].index(key))

@@ -40,10 +40,15 @@ class FreePixels:
     shape: tuple[int, ...]
     n_objects: int
 
-    def part(self, start: int, n_pixels: int) -> tuple[tuple[NDArray[np.int64], ...], NDArray[np.integer]]:
-        """Return the indices, an array per axis, and the ids of so many pixels."""
+    @property
+    def n_pixels(self) -> int:
+        """How many pixels there are."""
+        return len(self.pixels)
+
+    def part(self, start: int, n_pixels: int) -> tuple[tuple[NDArray[np.int64], ...], int, NDArray[np.integer]]:
+        """Return the indices, an array per axis, what is there, 0, and the ids of so many pixels."""
         where = slice(start, start + n_pixels)
-        return tuple(np.unravel_index(self.pixels[where], self.shape)), self.ids[where]
+        return tuple(np.unravel_index(self.pixels[where], self.shape)), 0, self.ids[where]
 
 
 def run_finding_whole(

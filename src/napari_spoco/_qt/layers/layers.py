@@ -15,8 +15,10 @@ from napari.utils.transforms import Affine
 from qtpy.QtCore import QTimer
 
 from napari_spoco._qt.layers.image_axes import axes_of, is_readable, n_channels, pixels_of, possible_axes, spatial_axes
+from napari_spoco._qt.layers.redrawing import redrawn
 from napari_spoco._qt.layers.sources import Geometry, ImageSource
 from napari_spoco.data.channels import describe_axes
+from napari_spoco.data.units import alike
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,11 +31,11 @@ if TYPE_CHECKING:
 MAKER = "napari-spoco"
 """Key of our layers' metadata; the value is the `identity` of the image they belong to."""
 PASSING = "napari-spoco passing"
-"""Key of the metadata of layers that come and go with the pointer or the view."""
+"""Key of the mark of layers that come and go with the pointer or the view."""
 LINK = "napari-spoco image"
 """Key of the metadata of annotations and boxes; the value is the `identity` of the image they are painted for."""
 FOUND_BY = "napari-spoco found by"
-"""Key of the metadata of found objects; the value says in JSON by which model and settings (`ModelInUse`)."""
+"""Key of the mark of found objects; the value says in JSON by which model and settings (`ModelInUse`)."""
 _SLACK = 0.5
 """Pixels by which a side of a rectangle may be off its axis."""
 _EPSILON = 1e-6
@@ -47,7 +49,7 @@ def image_layers(viewer: napari.viewer.Viewer) -> list[Layer]:
 
 def labels_layers(viewer: napari.viewer.Viewer) -> list[Layer]:
     """Return the Labels layers that hold more than a preview, topmost first."""
-    return [layer for layer in _layers(viewer) if isinstance(layer, Labels) and PASSING not in layer.metadata]
+    return [layer for layer in _layers(viewer) if isinstance(layer, Labels) and not mark_of(layer, PASSING)]
 
 
 def shapes_layers(viewer: napari.viewer.Viewer) -> list[Layer]:
@@ -78,6 +80,8 @@ def describe_image(layer: Layer) -> str:
 
 def read_image(layer: Layer) -> ImageSource:
     """Return a layer's pixels, channels or colours first, with its geometry; nothing is copied or computed.
+
+    The geometry is in micrometers where axes have different units of length.
 
     Raises
     ------
@@ -183,14 +187,14 @@ def show_features(labels: Layer, features: Mapping[str, Any]) -> None:
 
 def watch_painting(layer: Layer, slot: Callable[..., None]) -> None:
     """Call the slot when pixels of a Labels layer may have changed: painting, undo, new data."""
-    # `undo` emits neither `paint` nor `data`; `set_data` comes with every redrawing, so the slot has to be cheap.
-    for event in (layer.events.paint, layer.events.data, layer.events.set_data):
+    # `undo` emits neither `paint` nor `data`; redrawings are many, so the slot has to be cheap.
+    for event in (layer.events.paint, layer.events.data, redrawn(layer)):
         event.connect(slot)
 
 
 def unwatch_painting(layer: Layer, slot: Callable[..., None]) -> None:
     """Undo `watch_painting`."""
-    for event in (layer.events.paint, layer.events.data, layer.events.set_data):
+    for event in (layer.events.paint, layer.events.data, redrawn(layer)):
         event.disconnect(slot)
 
 
@@ -200,11 +204,8 @@ def _layers(viewer: napari.viewer.Viewer) -> list[Layer]:
 
 def _geometry(layer: Layer) -> Geometry:
     axes = spatial_axes(layer)
-    return Geometry(
-        tuple(float(layer.scale[axis]) for axis in axes),
-        tuple(str(layer.units[axis]) for axis in axes),
-        tuple(layer.axis_labels[axis] for axis in axes),
-    )
+    scale, units = alike([float(layer.scale[axis]) for axis in axes], [str(layer.units[axis]) for axis in axes])
+    return Geometry(scale, units, tuple(layer.axis_labels[axis] for axis in axes))
 
 
 def transforms(layer: Layer, start: Sequence[int] | None = None) -> dict[str, Any]:
@@ -266,6 +267,17 @@ def link_to_image(layer: Layer, image: Layer | None) -> None:
 
 def identity(layer: Layer) -> str:
     return str(layer.unique_id)
+
+
+def mark(layer: Layer, key: str, value: Any) -> None:
+    """Note in a layer's metadata what holds for this layer alone, and not for one that the user makes of it."""
+    layer.metadata[key] = (identity(layer), value)
+
+
+def mark_of(layer: Layer, key: str) -> Any:
+    """Return what `mark` has noted at this very layer, else None: napari copies the metadata when it duplicates one."""
+    marked, value = layer.metadata.get(key, ("", None))
+    return value if marked == identity(layer) else None
 
 
 def insert_above(viewer: napari.viewer.Viewer, below: Layer, layer: Layer) -> None:

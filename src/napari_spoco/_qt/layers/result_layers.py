@@ -15,7 +15,7 @@ from napari.layers import Image, Labels
 from napari.utils.colormaps import CyclicLabelColormap
 
 from napari_spoco._qt.annotate.image_layers import WHOLE
-from napari_spoco._qt.layers.layers import MAKER, PASSING, identity, insert_above, transforms
+from napari_spoco._qt.layers.layers import MAKER, PASSING, identity, insert_above, mark, mark_of, transforms
 from napari_spoco._qt.layers.painting_watch import PaintingWatch
 from napari_spoco._qt.layers.result_roles import find_layer_of, free_title, give_role
 
@@ -175,10 +175,11 @@ class ResultLayers:
                 layer.visible = True
             return
         self._drop_passing(name)
-        how = {"opacity": 0.5, "metadata": {MAKER: identity(image), PASSING: True}, "visible": visible}
+        how = {"opacity": 0.5, "metadata": {MAKER: identity(image)}, "visible": visible}
         if name == "pick":
             how |= {"opacity": 1.0, "colormap": CyclicLabelColormap(colors=_PICK_COLOURS, background_value=0)}
         layer = Labels(labels, name=f"{image.name} {name}", **how, **placed)
+        mark(layer, PASSING, True)
         if not visible:
             self._hidden.add(name)
         below = self._viewer.layers[-1] if name == "pick" else self._pictures.get(identity(image), _nothing)()
@@ -203,7 +204,7 @@ class ResultLayers:
         others = [
             layer
             for layer in self._viewer.layers
-            if layer != wanted and layer.visible and PASSING not in layer.metadata
+            if layer != wanted and layer.visible and not mark_of(layer, PASSING)
             if layer.metadata.get(MAKER, self) in images
         ]
         for layer in others:

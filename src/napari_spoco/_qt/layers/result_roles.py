@@ -1,7 +1,7 @@
-"""Which of our layers the next result takes the place of: told by their metadata, so that a restored layer is one, too.
+"""Which of our layers the next result takes the place of: told by their marks, so that a restored layer is one, too.
 
 A layer has its role until the user changes its pixels: from then on it is his, and whatever comes next has a layer of
-its own. So has a layer something of which is reviewed.
+its own. So has a layer something of which is reviewed, and one that the user has made by duplicating another.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from napari.layers import Labels
 
-from napari_spoco._qt.layers.layers import MAKER
+from napari_spoco._qt.layers.layers import MAKER, mark, mark_of
 from napari_spoco._qt.review.review_notes import is_reviewed
 
 if TYPE_CHECKING:
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 Role = Literal["", "objects", "by model", "by settings", "embeddings"]
 """The last objects of an image, those of the model before, those of the settings before, and a picture."""
 _ROLE = "napari-spoco role"
-"""Key of the metadata."""
+"""Key of the mark."""
 
 
 def give_role(layer: Layer, role: Role) -> None:
     """Let a layer have a role until its pixels are changed; whoever changes them for the plugin gives it anew."""
-    layer.metadata[_ROLE] = role
+    mark(layer, _ROLE, role)
     if isinstance(layer, Labels):
         for event in (layer.events.paint, layer.events.labels_update, layer.events.data):
             event.connect(_on_changed)
@@ -33,8 +33,7 @@ def give_role(layer: Layer, role: Role) -> None:
 
 def role_of(layer: Layer) -> Role:
     """Return the role of a layer, empty where it has none."""
-    role: Role = layer.metadata.get(_ROLE, "")
-    return role
+    return mark_of(layer, _ROLE) or ""
 
 
 def find_layer_of(viewer: napari.viewer.Viewer, image_key: str, role: Role) -> Layer | None:

@@ -39,6 +39,11 @@ class ProjectForms(QObject):
         segment.changed.connect(self.changed)
         train.train_on.changed.connect(self.changed)
 
+    @property
+    def may_show(self) -> bool:
+        """Whether a model may be taken into use: nothing else runs."""
+        return not self._session.state.is_busy
+
     def read(self) -> dict[str, Any]:
         """Return what `KeptSession` keeps of the forms; None for a form that cannot be read at the moment."""
         training, segmentation = _read(self._train.settings.config), _read(self._segment.config)
@@ -52,15 +57,13 @@ class ProjectForms(QObject):
         }
 
     def show(self, opened: OpenedProject) -> None:
-        """Fill the forms, take the model of a project into use, and offer its training."""
+        """Fill the forms, take the model of a project into use, and offer its training; when `may_show`."""
         if opened.training is not None:
             self._train.settings.show_config(opened.training)
         if opened.segmentation is not None:
             self._segment.show_config(opened.segmentation)
         if opened.train_on is not None:
             self._train.train_on.show_wish(opened.train_on)
-        if self._session.state.is_busy:
-            return
         self._work, self._interrupted = (opened.model, opened.run), opened.interrupted
         self._session.restore(None if opened.model is None else str(opened.model), opened.run)
 

@@ -110,12 +110,14 @@ def make(
 
 def open_project(
     _context: JobContext, folder: str, is_untitled: bool, before: ProjectWriter, session: KeptSession
-) -> Generator[None, None, OpenedProject]:
-    """Save what is open where it belongs, then read a project; errors as `ProjectWriter`."""
+) -> Generator[None, None, OpenedProject | Saved]:
+    """Save what is open where it belongs, then read a project, unless there are problems; errors as `ProjectWriter`."""
     yield
     import pandas  # noqa: F401 - of napari, whose first labels would import it on the event loop: that takes a second
 
-    before.write(session)
+    saved = before.write(session)
+    if saved.problems:
+        return saved
     writer = ProjectWriter(Path(folder).resolve(), is_untitled=is_untitled)
     try:
         return _read(writer)

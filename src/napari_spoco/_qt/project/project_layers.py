@@ -89,14 +89,14 @@ class KeptLayers:
             image_key=layers.identity(image),
             title=image.name,
             file=image.source.path,
-            pixels=np.moveaxis(layers.pixels_of(image)[..., :3], -1, 0) if image.rgb else layers.pixels_of(image),
+            pixels=layers.pixels_of(image),
             holder=layers.pixels_of(image),
             is_rgb=image.rgb,
             channels=given_names(image),
             kind="annotations" if self.result is None else "objects",
             found_title=self._found_title,
             found_as="" if self.result is None else role_of(self.result),
-            found_by="" if self.result is None else self.result.metadata.get(layers.FOUND_BY, ""),
+            found_by="" if self.result is None else layers.mark_of(self.result, layers.FOUND_BY) or "",
             is_copy=self.annotations is not None and taken_box(self.annotations) is not None,
             looks=looks_of(image, self.parts),
             placement=placement_of(image),
@@ -220,10 +220,11 @@ def _show_labels(viewer: napari.viewer.Viewer, image: Layer, item: OpenedImage) 
     place = {**layers.transforms(image), "visible": False}
     result = annotations = boxes = None
     if item.result is not None:
-        metadata = {layers.MAKER: layers.identity(image), layers.FOUND_BY: item.entry.found_by}
+        metadata = {layers.MAKER: layers.identity(image)}
         name = free_title(viewer, item.entry.found_title or _usual_name(image))
         result = Labels(item.result, name=name, metadata=metadata, **place)
         give_role(result, item.entry.found_as)
+        layers.mark(result, layers.FOUND_BY, item.entry.found_by)
         viewer.layers.insert(_place_below_painted(viewer, image), result)
         note(result, item.entry.review, EditHistory(item.steps))
         yield

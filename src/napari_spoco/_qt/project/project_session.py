@@ -21,8 +21,8 @@ class KeptImage:
     """An image with what was painted for it, or found in it.
 
     `key` is what these annotations, or objects, as `kind` says, are known by as long as their layer lives, and
-    `image_key` the image. `pixels`, (*spatial) or (C, *spatial), `annotations` and `result`, (*spatial), are the
-    layers' own, or None where they have not changed;
+    `image_key` the image. `pixels`, (*spatial) or (C, *spatial), or (*spatial, C) of colours as `is_rgb` says, are the
+    layer's own; so are `annotations` and `result`, (*spatial), or None where they have not changed;
     `review` is what is decided about the result, None where nothing was, and `note` what is noted at its layer, which
     goes on; `holder` is the object that is replaced when the image is. `file` is where the image was read from, if
     anywhere. `opened` are its layers in the viewer, none where they are leaving it, and `hidden` those not seen there.

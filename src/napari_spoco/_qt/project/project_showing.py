@@ -111,6 +111,8 @@ class ProjectShowing(QObject):
     def _show_project(self, opened: OpenedProject) -> Generator[None, None, None]:
         with self._watch.paused():
             shown = yield from show_opened(self._viewer, opened.images, opened.writer)
+            while not self._forms.may_show:  # The next save would write what is in use now over the project's model.
+                yield
             self._forms.show(opened)
             name = opened.chosen if opened.chosen in shown else next(iter(shown), None)
             hidden = {item.entry.name: item.entry.hidden for item in opened.images}
@@ -121,7 +123,7 @@ class ProjectShowing(QObject):
         self._follow()
         many = count(len({kept.image for kept in shown.values()}), "image")
         also = filter(None, (MORE_IS_KEPT if opened.n_closed else "", opened.interrupted))
-        text = f"{opened.writer.name or 'What was open last'}: {many} restored."
+        text = f"{opened.writer.name or 'What was open without a project'}: {many} restored."
         self._say(" ".join((text, *also)), opened.problems)
 
     def _show_closed(self, closed: ClosedImage, writer: ProjectWriter) -> Generator[None, None, None]:

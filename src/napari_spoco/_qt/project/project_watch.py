@@ -43,8 +43,8 @@ class ProjectWatch(QObject):
 
     @property
     def has_something(self) -> bool:
-        """Whether there is anything to keep."""
-        return bool(self._kept or self._leaving)
+        """Whether there is anything to keep, or to be said of what is not."""
+        return bool(self._kept or self._leaving or self.unkept())
 
     def follow(self) -> None:
         """Look for layers that have come or gone; those that have gone are kept as they were."""
@@ -52,8 +52,8 @@ class ProjectWatch(QObject):
             return
         now = find_kept(self._viewer, self._images.every())
         keys, here = {item.key for item in now}, set(self._viewer.layers)
-        # Annotations whose image was deleted are kept with the image that they had.
-        now += [item for item in self._kept if item.key not in keys and item.annotations in here]
+        # What was painted or found in an image that was deleted is kept with the image that it had.
+        now += [item for item in self._kept if item.key not in keys and here.intersection(item.painted)]
         before, painted = self._kept, self._painted(now)
         leaving = [item for item in self._kept if set(item.painted) - painted]
         # All of their pixels: what was taken before may not have been written.
@@ -85,6 +85,15 @@ class ProjectWatch(QObject):
         for item in self._kept:
             here = tuple(kind for kind in PAINTED if item.kinds[kind] in self._viewer.layers)
             yield item.key, layers.identity(item.image), here
+
+    def unkept(self) -> list[str]:
+        """Say of which annotations nothing is kept, and why."""
+        kept = self._painted(self._kept)
+        return [
+            f"“{pair.annotations.name}” is not saved: “{pair.image.name}”, as it is read, has another shape."
+            for pair in self._images.every()
+            if pair.annotations not in kept
+        ]
 
     def take_away(self) -> None:
         """Remove the layers from the viewer, and what was made of them."""

@@ -40,6 +40,7 @@ TRAINING, SEGMENTATION, TRAIN_ON = "training.json", "segmentation.json", "train_
 _IMAGE: ShownLayer = "image"
 COPY_LIMIT = 2**30
 """Bytes up to which an image that no file holds is copied."""
+_N_COLOURS = 3
 
 
 class ProjectWriter:
@@ -245,7 +246,7 @@ class ProjectWriter:
         same = next(iter(self._names.of_image(image)), None)
         problems: list[str] = []
         file = _file_of(image) if same is None else project.image(same).file
-        if file is None and _n_bytes(image.pixels) <= COPY_LIMIT:
+        if file is None and _n_bytes(image) <= COPY_LIMIT:
             try:
                 file = _copy(project, image, name)
             except ValueError as error:
@@ -263,8 +264,7 @@ class ProjectWriter:
 def _copy(project: Project, image: KeptImage, name: str) -> str:
     placement = image.placement
     ndim = len(placement.scale)
-    pixels = np.asarray(image.pixels)
-    added = project.add_image(pixels, name, ndim=ndim, scale=placement.scale, units=placement.units)
+    added = project.add_image(_read_pixels(image), name, ndim=ndim, scale=placement.scale, units=placement.units)
     project.change_image(name, is_rgb=image.is_rgb)
     return added.file
 
@@ -273,9 +273,9 @@ def _file_of(image: KeptImage) -> str | None:
     """Return the file of an image if it can be read back from there; one too large to be compared is taken on trust."""
     if image.file is None or not Path(image.file).is_file():
         return None
-    if _n_bytes(image.pixels) > COPY_LIMIT:
+    if _n_bytes(image) > COPY_LIMIT:
         return image.file
-    pixels = np.asarray(image.pixels)
+    pixels = _read_pixels(image)
     try:
         data = read_image(image.file, ndim=len(image.placement.scale)).data
     except (ValueError, OSError):
@@ -283,12 +283,21 @@ def _file_of(image: KeptImage) -> str | None:
     return image.file if np.array_equal(data, pixels.reshape((-1, *_shape(image)))) else None
 
 
+def _read_pixels(image: KeptImage) -> NDArray[Any]:
+    """Return (*spatial) or (C, *spatial), colours without their opacity; what is lazy is read now."""
+    if not image.is_rgb:
+        return np.asarray(image.pixels)
+    return np.moveaxis(np.asarray(image.pixels[..., :_N_COLOURS]), -1, 0)
+
+
 def _shape(image: KeptImage) -> tuple[int, ...]:
-    return tuple(image.pixels.shape[-len(image.placement.scale) :])
+    shape, ndim = image.pixels.shape, len(image.placement.scale)
+    return tuple(shape[:ndim] if image.is_rgb else shape[-ndim:])
 
 
-def _n_bytes(pixels: Any) -> int:
-    return math.prod(pixels.shape) * np.dtype(pixels.dtype).itemsize
+def _n_bytes(image: KeptImage) -> int:
+    n_pixels = _N_COLOURS * math.prod(_shape(image)) if image.is_rgb else math.prod(image.pixels.shape)
+    return n_pixels * np.dtype(image.pixels.dtype).itemsize
 
 
 def _is_worth(image: KeptImage) -> bool:

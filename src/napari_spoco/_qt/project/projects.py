@@ -10,6 +10,8 @@ The cycle of a save:
 3. A thread copies, compares and writes it (`project_writer`); one at a time, and in turn with making and opening.
 4. Layers that leave the viewer are saved as they were when they left. On closing, a thread of its own saves the rest:
    it is no daemon, so that the interpreter waits for it.
+5. A project takes its layers away when it is closed, or another one is opened, but not before all is saved: what was
+   touched meanwhile is saved first, and what cannot be saved stays.
 
 What an earlier session left stays on offer, at every start, until it is restored or declined. Whoever paints meanwhile
 and restores then has both in one project; the one that was is given up only when all of it has been saved there.
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import napari.viewer
+    from napari.layers import Layer
 
     from napari_spoco._qt.annotate.annotate_tab import AnnotateTab
     from napari_spoco._qt.annotate.annotated_images import AnnotatedImages
@@ -80,6 +83,7 @@ class Projects(QObject):
     noticed = Signal(object)  # Notice
     failed = Signal(object)  # Exception
     left = Signal(object)  # identities of layers that the user has removed, and that are kept
+    switched = Signal()  # whether a project is being opened or closed
 
     def __init__(
         self,
@@ -102,7 +106,9 @@ class Projects(QObject):
         self._untitled: list[LeftProject] = []
         self._offer: LeftProject | None = None
         self._joined: list[Path] = []  # projects without a name whose layers the next save writes into the present one
-        self._is_released = False
+        self._is_released = self._is_touched = False
+        self.is_switching = False  # From the wish to open or close a project until nothing is left to be done.
+        self._status = ("", "")
         self._last = KeptSession((), None, None, None, None, None, None)
         self._wishes: list[Callable[[], Work | None]] = []
         self._then: Callable[[Any], None] = self._on_saved
@@ -127,11 +133,18 @@ class Projects(QObject):
             return str(paths.new_run_folder(self._models_folder, image_name))
         return str(project.new_run())
 
+    def is_brought_back(self, removed: Layer, layer: Layer) -> bool:
+        """Say whether a layer shows what the project has of another one, of annotations or objects."""
+        name, other = (self._writer.name_of(layers.identity(one), None) for one in (removed, layer))
+        return name is not None and name == other
+
     def touch(self) -> None:
         """Something may have changed: save it in a moment."""
         has_something = self._watch.has_something or self._writer.project is not None
-        if has_something and not self._is_released and not self._timer.isActive():
-            self._timer.start()
+        if has_something and not self._is_released:
+            self._is_touched = True
+            if not self._timer.isActive():
+                self._timer.start()
 
     def make(self, folder: str) -> None:
         """Make a project of what is open."""
@@ -139,17 +152,16 @@ class Projects(QObject):
 
     def open(self, folder: str | Path, *, is_untitled: bool = False) -> None:
         """Open a project in place of the present one; what is open without one becomes part of it."""
-        if self._session.state.is_busy:
-            self.failed.emit(ValueError("project: expected a moment at which nothing runs; stop the training first."))
+        if self._is_refused():
             return
         self.bar.show_offer(None)
-        self._say_restoring("what was open last")
-        work = project_job.open_project
-        self._do(lambda: (self._on_opened, work, (str(folder), is_untitled, self._writer, self._take(everything=True))))
+        self._say_restoring("what was open without a project" if is_untitled else f"“{Path(folder).name}”")
+        self._switch(partial(self._begin_opening, folder, is_untitled))
 
     def close(self) -> None:
         """Save the project, take its layers away, and go on without one."""
-        self._do(lambda: (self._on_closed, project_job.save, (self._writer, self._take(everything=True))))
+        if not self._is_refused():
+            self._switch(self._begin_closing)
 
     def release(self) -> None:
         """Save what is left, and let go of the viewer."""
@@ -221,10 +233,44 @@ class Projects(QObject):
         self._begin_next()
 
     def _begin_next(self) -> None:
-        while self._wishes and not self._jobs.is_running and not self._showing.is_running:
+        while self._wishes and not self._is_working:
             if (work := self._wishes.pop(0)()) is not None:
                 self._then, body, arguments = work
                 self._jobs.start(body, *arguments)
+        if not self._is_working:
+            self.bar.show_status(*self._status)
+            self._set_switching(False)
+
+    @property
+    def _is_working(self) -> bool:
+        return self._jobs.is_running or self._showing.is_running
+
+    def _is_refused(self) -> bool:
+        """Say that no project is opened or closed now, where something runs that belongs to the present one."""
+        is_busy = self._session.state.is_busy
+        if is_busy:
+            text = "project: expected a moment at which nothing runs; wait for its end, or stop the training first."
+            self.failed.emit(ValueError(text))
+        return is_busy
+
+    def _switch(self, wish: Callable[[], Work | None]) -> None:
+        self._problems = ()  # Who asks is told once more why it cannot be.
+        self._set_switching(True)
+        self._do(wish)
+
+    def _set_switching(self, is_switching: bool) -> None:
+        if is_switching != self.is_switching:
+            self.is_switching = is_switching
+            self.switched.emit()
+
+    def _begin_opening(self, folder: str | Path, is_untitled: bool) -> Work:
+        arguments = (str(folder), is_untitled, self._writer, self._take(everything=True))
+        return self._on_opened, project_job.open_project, arguments
+
+    def _begin_closing(self) -> Work | None:
+        if self._writer.is_untitled:  # It was asked for twice.
+            return None
+        return self._on_closed, project_job.save, (self._writer, self._take(everything=True))
 
     def _bring_back(self, removed: Removed) -> Work | None:
         if self._removed.is_back(removed):  # It was asked for twice.
@@ -260,15 +306,21 @@ class Projects(QObject):
     def _on_saved(self, saved: Saved) -> None:
         self._timer.setInterval(max(_MILLISECONDS, round(1000 * _PATIENCE * saved.seconds)))
         if saved.problems:
-            self._watch.note_unsaved()
+            self._watch.note_unsaved(self._last.images)
             self._show_problems(saved.problems)
-        elif saved.time is None:
+            return
+        self._problems = ()
+        if saved.time is None:
             self._watch.note_unsaved()  # Once there is a project, all of it is to be there.
         else:
-            self._problems = ()
             project_job.give_up(self._joined)
             self._joined = []
-            self.bar.show_status(f"saved {saved.time:%H:%M}", f"In {self._writer.folder}")
+        if unkept := self._watch.unkept():
+            self._show_status("not saved", "\n".join(unkept))
+        elif saved.time is not None:
+            self._show_status(f"saved {saved.time:%H:%M}", f"In {self._writer.folder}")
+        else:
+            self._show_status("")
 
     def _on_made(self, made: MadeProject) -> None:
         self._use(made.writer)
@@ -278,13 +330,26 @@ class Projects(QObject):
 
     def _on_closed(self, saved: Saved) -> None:
         self._on_saved(saved)
-        if not saved.problems:
+        if saved.problems:
+            return
+        if self._is_touched:
+            self._wishes.insert(0, self._begin_closing)
+        else:
             self._watch.take_away()
             self._writer.close()
             note_answered(self._writer.folder)
             self._use(self._untitled_writer())
 
-    def _on_opened(self, opened: OpenedProject) -> None:
+    def _on_opened(self, opened: OpenedProject | Saved) -> None:
+        if isinstance(opened, Saved):
+            self._on_saved(opened)
+            self._set_offer(self._offer)
+            return
+        writer = opened.writer
+        if self._is_touched and not self._writer.is_untitled:
+            writer.close()
+            self._wishes.insert(0, partial(self._begin_opening, writer.folder, writer.is_untitled))
+            return
         if not self._writer.is_untitled:
             self._watch.take_away()
         self._showing.show_project(opened)
@@ -310,6 +375,7 @@ class Projects(QObject):
         """Take what is to be written now."""
         image, annotations = self._annotate.image.layer(), self._annotate.annotations.layer()
         chosen = None if image is None else layers.identity(annotations or image)
+        self._is_touched = False
         self._last = KeptSession(self._watch.take(everything=everything), chosen, **self._forms.read())
         return self._last
 
@@ -317,7 +383,7 @@ class Projects(QObject):
         self._writer, self._problems = writer, ()
         self._removed.forget()
         self.bar.show_project(writer.name, str(writer.folder))
-        self.bar.show_status("")
+        self._show_status("")
         self._set_offer(None)
         note_open(writer.folder)
         if not writer.is_untitled:
@@ -337,10 +403,15 @@ class Projects(QObject):
 
     def _show_problems(self, problems: tuple[str, ...]) -> None:
         """Say what could not be saved, once as long as it stays so."""
-        self.bar.show_status("not saved", "\n".join(problems))
+        self._show_status("not saved", "\n".join(problems))
         if problems != self._problems:
             self._problems = problems
             self.noticed.emit(Notice(" ".join(problems), "bad"))
+
+    def _show_status(self, text: str, hint: str = "") -> None:
+        """Say how things stand, for longer than what is being done."""
+        self._status = (text, hint)
+        self.bar.show_status(text, hint)
 
     def _fill_menu(self) -> None:
         present = [item for item in self._untitled if item.folder.exists() and item.folder != self._writer.folder]

@@ -14,7 +14,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_spoco._qt.keys import LayerKeys
 from napari_spoco._qt.layers.layer_view import keep_in_view
-from napari_spoco._qt.layers.layers import MAKER, PASSING, identity, insert_above, take_away, transforms
+from napari_spoco._qt.layers.layers import MAKER, PASSING, identity, insert_above, mark, take_away, transforms
 from napari_spoco._qt.review.colouring import Colouring
 from napari_spoco._qt.review.review_scene import ReviewScene
 
@@ -140,9 +140,10 @@ class ReviewedLayer(QObject):
             name=f"{layer.name} strokes",
             size=size,
             border_width=0,
-            metadata={MAKER: identity(layer), PASSING: True},
+            metadata={MAKER: identity(layer)},
             **transforms(layer),
         )
+        mark(self._ink, PASSING, True)
         insert_above(self._viewer, layer, self._ink)
         self._viewer.layers.selection.active = layer
         layer.mode = "pan_zoom"

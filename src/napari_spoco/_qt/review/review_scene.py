@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image, Labels
 from napari.utils.colormaps import CyclicLabelColormap, DirectLabelColormap
 
-from napari_spoco._qt.layers.layers import MAKER, PASSING, identity, insert_above, take_away, transforms
+from napari_spoco._qt.layers.layers import MAKER, PASSING, identity, insert_above, mark, take_away, transforms
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -108,10 +108,12 @@ class ReviewScene:
             for line in filter(self._viewer.layers.__contains__, self._outline):
                 self._viewer.layers.remove(line)
             look = {"opacity": 1, "blending": "translucent_no_depth"}
-            look["metadata"] = {MAKER: identity(self._layer), PASSING: True}
+            look["metadata"] = {MAKER: identity(self._layer)}
             names = [f"{self._layer.name} {name}" for name, *_ in _LINES]
             look["visible"] = False
             self._outline = [Labels(self._pixels[box], name=name, **look, **placed) for name in names]
+            for line in self._outline:
+                mark(line, PASSING, True)
         for line, (_, colour, n_widths) in zip(self._outline, _LINES, strict=True):
             line.visible = False  # napari draws what is in sight anew with each of these steps.
             line.data, line.translate = self._pixels[box], placed["translate"]

@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 from napari.layers import Labels
 
 from napari_spoco._qt.annotate.image_layers import owner
-from napari_spoco._qt.layers.layers import FOUND_BY, MAKER, insert_above, transforms
+from napari_spoco._qt.layers.layers import FOUND_BY, MAKER, insert_above, mark, mark_of, transforms
 from napari_spoco._qt.layers.result_roles import find_layer_of, give_role
 from napari_spoco._qt.notices import changed_settings
 from napari_spoco.config import SegmentationConfig
@@ -87,7 +87,7 @@ class EarlierResults:
         self._last[image] = weakref.ref(objects)
         pixels, earlier = self._found.get(objects, (None, model))
         self._found[objects] = objects.data, model
-        objects.metadata[FOUND_BY] = model.noted()
+        mark(objects, FOUND_BY, model.noted())
         if last is not None and last is not objects and last in self._viewer.layers:
             return last
         if earlier.path != model.path:
@@ -110,7 +110,7 @@ class EarlierResults:
 
     def _adopt(self, layer: Layer) -> None:
         """Take note of a result that was there before, or was restored."""
-        found_by = ModelInUse.read(layer.metadata.get(FOUND_BY, ""))
+        found_by = ModelInUse.read(mark_of(layer, FOUND_BY) or "")
         if found_by is not None:
             self._last[layer.metadata[MAKER]] = weakref.ref(layer)
             self._found[layer] = layer.data, found_by

@@ -12,7 +12,7 @@ import numpy as np
 from napari.layers import Labels
 
 from napari_spoco._qt.layers.label_colours import rgba, with_own_colours
-from napari_spoco._qt.layers.layers import MAKER, PASSING, identity, insert_above, take_away, transforms
+from napari_spoco._qt.layers.layers import MAKER, PASSING, identity, insert_above, mark, take_away, transforms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -64,9 +64,10 @@ class MistakeLayer:
             colormap=_colormap({}),
             opacity=1.0,
             features=_table(comparison),
-            metadata={MAKER: identity(objects), PASSING: True},
+            metadata={MAKER: identity(objects)},
             **transforms(objects),
         )
+        mark(layer, PASSING, True)
         insert_above(self._viewer, max(compared, key=self._viewer.layers.index), layer)
         self._layer, self._comparison = weakref.ref(layer), comparison
 

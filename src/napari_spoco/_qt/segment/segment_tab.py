@@ -35,6 +35,7 @@ _BACKGROUND_HELP = (
     "say the same."
 )
 _WAITING = "Now click on background in the image"
+_HINDERED = "The click waits for a plane of the image"
 _WAITING_HELP = "The next click in the image says what is background, whatever tool is in hand. Press to give it up."
 _CLICKED = "Background: like the clicked place"
 _CLICKED_HELP = "What is like the pixel {} is background. Press to take it back."
@@ -137,10 +138,14 @@ class SegmentTab(Tab):
         """Whether settings may be changed."""
         return self._is_editable
 
-    def show_background(self, pixel: tuple[int, ...] | None, *, is_waiting: bool, ignored: str) -> None:
+    def show_background(
+        self, pixel: tuple[int, ...] | None, *, is_waiting: bool, ignored: str, hindrance: str = ""
+    ) -> None:
         """Say on the button what was clicked, is waited for, or why a click would be ignored; it stays in place."""
         button, is_on = self.background_button, is_waiting or pixel is not None
-        if is_waiting:
+        if is_waiting and hindrance:
+            text, hint = _HINDERED, hindrance
+        elif is_waiting:
             text, hint = _WAITING, _WAITING_HELP
         elif pixel is None:
             text, hint = _BACKGROUND, ignored or _BACKGROUND_HELP

@@ -17,11 +17,13 @@ from napari_spoco._qt.model.model_headers import header_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import napari.viewer
     from napari.layers import Layer
 
     from napari_spoco._qt.annotate.annotate_tab import AnnotateTab
     from napari_spoco._qt.controller import SessionController
     from napari_spoco._qt.embeddings.embedding_job import EmbeddedImage
+    from napari_spoco._qt.embeddings.embedding_source import EmbeddingSource
     from napari_spoco._qt.embeddings.embedding_views import EmbeddingViews
     from napari_spoco._qt.embeddings.embeddings_tab import EmbeddingsTab
     from napari_spoco._qt.layers.result_layers import ResultLayers
@@ -36,6 +38,8 @@ class Segmenting(QObject):
 
     Parameters
     ----------
+    viewer
+        Has the image, unless the user has removed it meanwhile.
     session
         Has the model in use; embeds and segments.
     results, views
@@ -51,6 +55,7 @@ class Segmenting(QObject):
 
     def __init__(
         self,
+        viewer: napari.viewer.Viewer,
         session: SessionController,
         results: ResultLayers,
         views: EmbeddingViews,
@@ -59,9 +64,11 @@ class Segmenting(QObject):
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._session, self._results, self._views, self._settings = session, results, views, settings
+        self._viewer, self._session, self._results = viewer, session, results
+        self._views, self._settings = views, settings
         self._annotate, self._embeddings, self._segment = tabs
         self._image: Layer | None = None  # of the last job
+        self._source: EmbeddingSource | None = None  # of the last job
         self._is_asked = False  # whether the embeddings themselves were
         self._segment.segment_requested.connect(self.segment)
         for tab in (self._segment, self._embeddings):
@@ -95,7 +102,7 @@ class Segmenting(QObject):
         except ValueError as error:
             self._session.refuse(error)
             return
-        self._image = image
+        self._image, self._source = image, self._views.source_of(image)
         self._results.begin()
         begin(inputs)
 
@@ -127,10 +134,10 @@ class Segmenting(QObject):
             self._segment.offer_classes(header.network.pixel_classes, header.class_threshold)
 
     def _on_embedded(self, embedded: EmbeddedImage) -> None:
-        if self._image is None:
+        if self._image is None or self._source is None or not self._is_there(self._image):
             return
         if embedded.part is not None:
-            self._views.begin(self._image, embedded)
+            self._views.begin(self._source, embedded)
             return
         self._results.show_embeddings(self._image, embedded.rgb, is_asked=self._is_asked)
         if embedded.dots is not None:
@@ -138,14 +145,26 @@ class Segmenting(QObject):
             annotations = self._annotate.annotations.layer()
             colours = [None] * len(ids) if annotations is None else layers.label_colours(annotations, ids)
             self._embeddings.show_points(points, colours, source=f"{self._image.name}, by {self._session.model_name}")
-        self._views.begin(self._image, embedded)
+        self._views.begin(self._source, embedded)
         if self._is_asked:
             self._views.preview.give_way()
         self.embedded.emit(self._image)
 
     def _on_segmented(self, result: SegmentationResult) -> None:
-        if self._image is not None:
+        if self._image is not None and self._is_there(self._image):
             self._views.preview.give_way()
             layer = self._results.show_objects(self._image, result.labels)
             layers.show_features(layer, result.features)
             self.segmented.emit(layer)
+
+    def _is_there(self, image: Layer) -> bool:
+        """Say so where the image is gone: objects that belong to none would not be saved."""
+        if image in self._viewer.layers:
+            return True
+        self._session.refuse(
+            ValueError(
+                f"image: expected “{image.name}” in the layer list; it was removed meanwhile, and what was computed is "
+                "not shown."
+            )
+        )
+        return False

@@ -29,11 +29,18 @@ class LivePainting(QObject):
     ----------
     send
         Takes the pixels of the painted layers by their index, and returns whether it has; asked again later if not.
+    layer_now
+        Returns what is to be followed in place of a layer: another one, if it was removed and brought back.
     """
 
-    def __init__(self, send: Callable[[dict[int, Any]], bool], parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        send: Callable[[dict[int, Any]], bool],
+        layer_now: Callable[[Layer], Layer],
+        parent: QObject | None = None,
+    ) -> None:
         super().__init__(parent)
-        self._send = send
+        self._send, self._layer_now = send, layer_now
         self._layers: tuple[Layer, ...] = ()
         self._painted: set[int] = set()
         self._n_ticks = 0
@@ -65,7 +72,17 @@ class LivePainting(QObject):
         if isalive(self):
             self._painted |= {index for index, layer in enumerate(self._layers) if layer is event.source}
 
+    def _renew(self) -> None:
+        """Follow the layers that were brought back; nobody may have seen what was painted on them before."""
+        for index, layer in enumerate(self._layers):
+            if (now := self._layer_now(layer)) is not layer:
+                layers.unwatch_painting(layer, self._on_painted)
+                layers.watch_painting(now, self._on_painted)
+                self._layers = (*self._layers[:index], now, *self._layers[index + 1 :])
+                self._painted.add(index)
+
     def _on_timeout(self) -> None:
+        self._renew()
         self._n_ticks += 1
         due = set(range(len(self._layers))) if self._n_ticks % _TICKS_PER_POLL == 0 else self._painted
         if due and self._send({index: layers.labels_pixels(self._layers[index]) for index in sorted(due)}):

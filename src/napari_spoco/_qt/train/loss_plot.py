@@ -1,12 +1,16 @@
 """The curves of a training: the loss thick, its terms thin, the score of left-out objects on an axis of its own.
 
 One step sees a few patches, so its loss jumps: the curves are means over the last steps, the dots are single steps.
-All colours are made to be seen on the theme.
+Of a long training no more is drawn than can be told apart: means for the curves, the extremes for the dots. All colours
+are made to be seen on the theme.
 """
 
 from __future__ import annotations
 
+import math
+from array import array
 from bisect import bisect_left
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,8 +58,12 @@ _LEGEND_HELP = "<br>".join(
 )
 _SCORE_COLOUR = "#14a6b8"
 _REDRAW_MILLISECONDS = 150
+_PATIENCE = 10
+"""Times the duration of a redraw, that passes at least before the next one."""
+_MOST_POINTS = 2000
+"""Of a curve, and of the dots."""
 _SMOOTHED_STEPS = 30
-"""Most steps that a point of a curve is the mean of; fewer where the run is short."""
+"""Steps that a point of a curve is the mean of; fewer where the run is short, more where it stands for more."""
 
 
 class LossPlot(QWidget):
@@ -63,8 +71,8 @@ class LossPlot(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._steps: list[int] = []
-        self._values: dict[str, list[float]] = {name: [] for name in ("total", *_TERM_COLOURS)}
+        self._steps = array("q")
+        self._values = {name: array("d") for name in ("total", *_TERM_COLOURS)}
         self._scored_steps: list[int] = []
         self._scores: list[float] = []
         self._plot = pg.PlotWidget(self, enableMenu=False)
@@ -74,7 +82,6 @@ class LossPlot(QWidget):
         item = self._plot.getPlotItem()
         # pyqtgraph leaves its menu without a parent, so that it would outlive the plot.
         item.ctrlMenu.setParent(self, item.ctrlMenu.windowFlags())
-        item.setDownsampling(auto=True, mode="mean")
         item.setClipToView(True)
         self._curves = {name: self._plot.plot() for name in _TERM_COLOURS}
         self._colours = _TERM_COLOURS | {"score": _SCORE_COLOUR}
@@ -150,10 +157,13 @@ class LossPlot(QWidget):
             self._timer.start()
 
     def _redraw(self) -> None:
-        self._dots.setData(self._steps, self._values["total"])
-        used = [name for name, values in self._values.items() if any(values)]
+        begin = perf_counter()
+        steps, values = np.array(self._steps), {name: np.array(kept) for name, kept in self._values.items()}
+        dots, ends = find_extremes(values["total"]), _ends(len(steps))
+        self._dots.setData(steps[dots], values["total"][dots])
+        used = [name for name, every in values.items() if every.any()]
         for name, curve in self._curves.items():
-            curve.setData(self._steps, smooth(self._values[name]))
+            curve.setData(steps[ends - 1], smooth(values[name], ends))
             curve.setVisible(name in used)
         # All terms but the critic's are positive.
         self._plot.setLimits(yMin=None if "adversarial" in used else 0)
@@ -161,6 +171,7 @@ class LossPlot(QWidget):
         self._plot.showAxis("right", show=bool(self._scores))
         shown = [name for name in used if name != "total"] + ["score"] * bool(self._scores)
         self._legend.setText(_legend({name: self._colours[name] for name in shown}))
+        self._timer.setInterval(max(_REDRAW_MILLISECONDS, round(1000 * _PATIENCE * (perf_counter() - begin))))
 
 
 def _add_score_axis(item: pg.PlotItem) -> tuple[pg.ViewBox, pg.PlotDataItem]:
@@ -190,10 +201,37 @@ def _mark(colour: str, shape: str) -> str:
     return f'<span style="color:{colour}">{shape}</span>'
 
 
-def smooth(values: list[float]) -> NDArray[np.float64]:
-    """Return for each value the mean of it and those shortly before it."""
-    n_smoothed = min(_SMOOTHED_STEPS, 1 + len(values) // 5)
-    sums = np.cumsum([0.0, *values])
-    last = np.arange(1, len(values) + 1)
-    first = np.maximum(last - n_smoothed, 0)
-    return (sums[last] - sums[first]) / (last - first)
+def _ends(n_values: int) -> NDArray[np.intp]:
+    """Return after how many of the values the points of a curve lie: at like distances, the last one after all."""
+    return np.arange(n_values, 0, -_n_per_point(n_values, _MOST_POINTS))[::-1]
+
+
+def _n_per_point(n_values: int, most: int) -> int:
+    return max(1, math.ceil(n_values / most))
+
+
+def smooth(values: NDArray[np.float64], ends: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the mean of the last values up to each of the ends, at least of all since the end before.
+
+    Parameters
+    ----------
+    values
+        Of all steps, (N,).
+    ends
+        How many of the values lie before the end of a mean, (M,); ascending, at like distances.
+    """
+    n_smoothed = max(_n_per_point(len(values), len(ends) or 1), min(_SMOOTHED_STEPS, 1 + len(values) // 5))
+    sums = np.zeros(len(values) + 1)
+    np.cumsum(values, out=sums[1:])
+    first = np.maximum(ends - n_smoothed, 0)
+    return (sums[ends] - sums[first]) / (ends - first)
+
+
+def find_extremes(values: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the indices of the least and the greatest of so many values (N,) each that few are left; all of few."""
+    n_per_pair = _n_per_point(len(values), _MOST_POINTS // 2)
+    if len(values) <= _MOST_POINTS:
+        return np.arange(len(values))
+    bins = np.pad(values, (0, -len(values) % n_per_pair), mode="edge").reshape(-1, n_per_pair)
+    found = np.concatenate([bins.argmin(axis=1), bins.argmax(axis=1)]) + n_per_pair * np.tile(np.arange(len(bins)), 2)
+    return np.unique(np.minimum(found, len(values) - 1))

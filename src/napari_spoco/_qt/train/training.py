@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import napari.viewer
+    from napari.layers import Layer
 
     from napari_spoco._qt.annotate.annotate_tab import AnnotateTab
     from napari_spoco._qt.annotate.annotated_images import AnnotatedImage, AnnotatedImages
@@ -60,6 +61,8 @@ class Training(QObject):
         Where the embeddings of the model in training are shown.
     new_run_folder
         Returns the folder for a training on an image of this name; raises OSError.
+    is_brought_back
+        Says whether annotations, the latter, are what the project has of others, which the user has removed.
     models_folder
         Where to look for another run first.
     """
@@ -75,15 +78,17 @@ class Training(QObject):
         session: SessionController,
         results: ResultLayers,
         new_run_folder: Callable[[str], str],
+        is_brought_back: Callable[[Layer, Layer], bool],
         models_folder: Path,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._tab, self._annotate, self._annotated = tab, annotate, images
+        self._viewer, self._tab, self._annotate, self._annotated = viewer, tab, annotate, images
         self._session, self._results = session, results
         self._new_run_folder, self._models_folder = new_run_folder, models_folder
+        self._is_brought_back = is_brought_back
         self._pairs: list[AnnotatedImage] = []  # that are trained on
-        self.painting = LivePainting(session.send_painted, parent=self)
+        self.painting = LivePainting(session.send_painted, self._layer_now, parent=self)
         self.view = LiveView(viewer, annotate.image, session.send_view, parent=self)
         self.log = TrainingLog(session, tab.log, parent=self)
         self.images = TrainingImages(images, annotate, tab.train_on, tab.settings, parent=self)
@@ -166,6 +171,13 @@ class Training(QObject):
         name = next((pair.image.name for pair in pairs if pair.image is current), pairs[0].image.name)
         return f"{name} and {len(pairs) - 1} more" if len(pairs) > 1 else name
 
+    def _layer_now(self, annotations: Layer) -> Layer:
+        """Return the layer of annotations that are trained on: another one if they were removed and brought back."""
+        if annotations in self._viewer.layers:
+            return annotations
+        others = (pair.annotations for pair in self._annotated.every())
+        return next((other for other in others if self._is_brought_back(annotations, other)), annotations)
+
     # What the session says
 
     def _on_training_reported(self, message: TrainingMessage | TrainedImages) -> None:
@@ -181,8 +193,8 @@ class Training(QObject):
             case StepReport():
                 self._tab.show_step(message)
                 self.stepped.emit(message)
-            case Preview():
-                self._results.show_embeddings(self._pairs[message.image_index].image, message.rgb, message.start)
+            case Preview() if (image := self._pairs[message.image_index].image) in self._viewer.layers:
+                self._results.show_embeddings(image, message.rgb, message.start)
 
     def _on_run_opened(self, run: Run) -> None:
         self._tab.plot.clear()
