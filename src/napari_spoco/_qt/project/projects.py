@@ -23,12 +23,11 @@ import threading
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_spoco._qt import paths
-from napari_spoco._qt.jobs.worker import SideJob
 from napari_spoco._qt.layers import layers
 from napari_spoco._qt.notices import Notice
 from napari_spoco._qt.project import project_job
@@ -46,11 +45,10 @@ from napari_spoco._qt.project.project_showing import ProjectShowing
 from napari_spoco._qt.project.project_watch import ProjectWatch
 from napari_spoco._qt.project.project_writer import ProjectWriter
 from napari_spoco._qt.project.removed_layers import RemovedLayers
+from napari_spoco._qt.project.work_queue import WorkQueue
 from napari_spoco._qt.session import SessionState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import napari.viewer
     from napari.layers import Layer
 
@@ -59,8 +57,7 @@ if TYPE_CHECKING:
     from napari_spoco._qt.controller import SessionController
     from napari_spoco._qt.project.project_forms import ProjectForms
     from napari_spoco._qt.project.removed_layers import Removed
-
-    Work = tuple[Callable[[Any], None], Callable[..., Any], tuple[object, ...]]
+    from napari_spoco._qt.project.work_queue import Wish, Work
 
 _MILLISECONDS = 2000
 _PATIENCE = 10
@@ -110,16 +107,14 @@ class Projects(QObject):
         self.is_switching = False  # From the wish to open or close a project until nothing is left to be done.
         self._status = ("", "")
         self._last = KeptSession((), None, None, None, None, None, None)
-        self._wishes: list[Callable[[], Work | None]] = []
-        self._then: Callable[[Any], None] = self._on_saved
-        self._jobs = SideJob(self)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_MILLISECONDS)
         self._showing = ProjectShowing(viewer, images, annotate, forms, self._watch, parent=self)
+        self._jobs = WorkQueue(lambda: self._showing.is_running, parent=self)
         self.bar = ProjectBar()
         self._connect()
-        self._do(lambda: (self._on_looked_around, look_around, (self._folders,)))
+        self._jobs.add(lambda: (self._on_looked_around, look_around, (self._folders,)))
 
     @property
     def folder(self) -> Path | None:
@@ -148,7 +143,7 @@ class Projects(QObject):
 
     def make(self, folder: str) -> None:
         """Make a project of what is open."""
-        self._do(lambda: (self._on_made, project_job.make, (folder, self._writer, self._take(everything=True))))
+        self._jobs.add(lambda: (self._on_made, project_job.make, (folder, self._writer, self._take(everything=True))))
 
     def open(self, folder: str | Path, *, is_untitled: bool = False) -> None:
         """Open a project in place of the present one; what is open without one becomes part of it."""
@@ -167,7 +162,7 @@ class Projects(QObject):
         """Save what is left, and let go of the viewer."""
         self._is_released = True
         self._timer.stop()
-        self._wishes.clear()
+        self._jobs.drop()
         self._showing.stop()
         self._removed.stop()
         last = self._take(everything=True)
@@ -182,9 +177,10 @@ class Projects(QObject):
 
     def _connect(self) -> None:
         self._timer.timeout.connect(self._save)
-        self._jobs.returned.connect(self._on_job_returned)
         self._jobs.failed.connect(self._on_job_failed)
-        self._showing.ended.connect(self._begin_next)
+        self._jobs.rested.connect(self._on_rested)
+        self._jobs.unclaimed.connect(self._on_unclaimed)
+        self._showing.ended.connect(self._jobs.go_on)
         self._showing.opened.connect(self._on_shown)
         self._showing.failed.connect(self._on_showing_failed)
         self._showing.noticed.connect(self.noticed)
@@ -212,7 +208,7 @@ class Projects(QObject):
         self.touch()
 
     def _save(self) -> None:
-        self._do(lambda: (self._on_saved, project_job.save, (self._writer, self._take())))
+        self._jobs.add(lambda: (self._on_saved, project_job.save, (self._writer, self._take())))
 
     def _on_restore_requested(self, folder: Path) -> None:
         self.open(folder, is_untitled=self._folders.is_untitled(folder))
@@ -220,30 +216,17 @@ class Projects(QObject):
     def _on_removed_requested(self, removed: Removed) -> None:
         self._say_restoring(f"“{removed.text}”")
         self._save()  # It may not have been saved yet.
-        self._do(partial(self._bring_back, removed))
+        self._jobs.add(partial(self._bring_back, removed))
 
     def _on_dismissed(self, folder: Path) -> None:
         note_answered(folder)
         self._set_offer(None)
 
-    # Jobs, one after the other
+    # Jobs, and what comes of them
 
-    def _do(self, wish: Callable[[], Work | None]) -> None:
-        self._wishes.append(wish)
-        self._begin_next()
-
-    def _begin_next(self) -> None:
-        while self._wishes and not self._is_working:
-            if (work := self._wishes.pop(0)()) is not None:
-                self._then, body, arguments = work
-                self._jobs.start(body, *arguments)
-        if not self._is_working:
-            self.bar.show_status(*self._status)
-            self._set_switching(False)
-
-    @property
-    def _is_working(self) -> bool:
-        return self._jobs.is_running or self._showing.is_running
+    def _on_rested(self) -> None:
+        self.bar.show_status(*self._status)
+        self._set_switching(False)
 
     def _is_refused(self) -> bool:
         """Say that no project is opened or closed now, where something runs that belongs to the present one."""
@@ -253,10 +236,10 @@ class Projects(QObject):
             self.failed.emit(ValueError(text))
         return is_busy
 
-    def _switch(self, wish: Callable[[], Work | None]) -> None:
+    def _switch(self, wish: Wish) -> None:
         self._problems = ()  # Who asks is told once more why it cannot be.
         self._set_switching(True)
-        self._do(wish)
+        self._jobs.add(wish)
 
     def _set_switching(self, is_switching: bool) -> None:
         if is_switching != self.is_switching:
@@ -277,24 +260,17 @@ class Projects(QObject):
             return None
         return self._on_closed_read, project_job.read_closed, (self._writer, removed)
 
-    def _on_job_returned(self, result: Any) -> None:
-        if self._is_released:
-            if isinstance(result, MadeProject | OpenedProject):
-                result.writer.close()
-            return
-        self._then(result)
-        self._begin_next()
+    def _on_unclaimed(self, result: object) -> None:
+        if isinstance(result, MadeProject | OpenedProject):
+            result.writer.close()
 
-    def _on_job_failed(self, error: Exception) -> None:
-        if self._is_released:
-            return
+    def _on_job_failed(self, error: Exception, then: object) -> None:
         self._watch.note_unsaved(self._last.images)
-        if self._then == self._on_saved:
+        if then == self._on_saved:
             self._show_problems((str(error),))
         else:
             self.failed.emit(error)
             self.bar.show_offer(self._offer)
-        self._begin_next()
 
     def _on_listed(self, found: tuple[list[LeftProject], LeftProject | None]) -> None:
         self._untitled, _ = found
@@ -326,14 +302,14 @@ class Projects(QObject):
         self._use(made.writer)
         self._on_saved(made.saved)
         self.noticed.emit(Notice(f"The project is kept in {made.writer.folder}.", "good"))
-        self._do(lambda: (self._on_listed, look_around, (self._folders,)))
+        self._jobs.add(lambda: (self._on_listed, look_around, (self._folders,)))
 
     def _on_closed(self, saved: Saved) -> None:
         self._on_saved(saved)
         if saved.problems:
             return
         if self._is_touched:
-            self._wishes.insert(0, self._begin_closing)
+            self._jobs.add_first(self._begin_closing)
         else:
             self._watch.take_away()
             self._writer.close()
@@ -348,7 +324,7 @@ class Projects(QObject):
         writer = opened.writer
         if self._is_touched and not self._writer.is_untitled:
             writer.close()
-            self._wishes.insert(0, partial(self._begin_opening, writer.folder, writer.is_untitled))
+            self._jobs.add_first(partial(self._begin_opening, writer.folder, writer.is_untitled))
             return
         if not self._writer.is_untitled:
             self._watch.take_away()
@@ -362,7 +338,7 @@ class Projects(QObject):
 
     def _on_showing_failed(self) -> None:
         self._set_offer(self._offer)
-        self._begin_next()
+        self._jobs.go_on()
 
     def _on_closed_read(self, closed: ClosedImage) -> None:
         self._showing.show_closed(closed, self._writer)
