@@ -277,12 +277,13 @@ def test_a_prediction_is_cancelled_between_tiles(load, viewer, monkeypatch, unti
     assert "cells embeddings" not in names(viewer)
 
 
-def test_an_image_deleted_meanwhile_still_gets_its_objects(load, viewer, until) -> None:
+def test_objects_of_an_image_deleted_meanwhile_are_not_shown(load, viewer, until) -> None:
     widget = load()
     widget.segment.segment_button.click()
     viewer.layers.remove("cells")
     until(lambda: not widget.session.state.is_busy)
-    assert "cells objects" in names(viewer)
+    assert "cells objects" not in names(viewer)
+    assert "it was removed meanwhile" in widget.footer.text
 
 
 # What needs a model that classifies pixels

@@ -130,7 +130,7 @@ def test_the_score_drives_the_plateau(
 
 @pytest.mark.parametrize("stopped", [False, True])
 def test_a_worse_model_never_replaces_the_one_it_started_from(
-    many_discs: Labelled, tiny_config: TrainingConfig, tmp_path: Path, stopped: bool
+    many_discs: Labelled, tiny_config: TrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped: bool
 ) -> None:
     image, labels = many_discs
     config = config_of(tiny_config, 60).model_copy(update={"learning_rate": 5e-3})
@@ -138,6 +138,7 @@ def test_a_worse_model_never_replaces_the_one_it_started_from(
         [image], [labels], config=config.model_copy(update={"validation": ValidationConfig(every=20, fraction=0.25)})
     ).model
     path = save_model(start, tmp_path / "start.safetensors")
+    scripted(monkeypatch, [0.6, 0.5])
     spoil = config.model_copy(update={"learning_rate": 2.0, "max_steps": 4})
     answers = iter([False, False, True])
     stop = (lambda: next(answers)) if stopped else None

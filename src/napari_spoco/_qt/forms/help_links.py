@@ -45,7 +45,7 @@ _STYLE = (
 
 def docs_folder() -> Path:
     """Return the folder of the pages: inside the installed package, or beside the source of a checkout."""
-    package = Path(__file__).parents[1]
+    package = Path(__file__).parents[2]
     return next((folder for folder in (package / "docs", package.parents[1] / "docs") if folder.is_dir()), package)
 
 
