@@ -24,7 +24,7 @@ _PALETTE = (
     *("#7F3C8D", "#009E73", "#A6761D", "#E69F00", "#8C6D31", "#66A61E", "#003B5C", "#555555"),
 )
 _COLOURS = dict(zip(NAMES, _PALETTE, strict=True))
-_MARKERS = dict(zip(NAMES, "oDsPv^12<>pXhd8X", strict=True))
+_MARKERS = dict(zip(NAMES, "oDsPv^*H<>pXhd8X", strict=True))
 _WAYS = {", 16 spread": "^", ", 16 neighbours": "v", ", 16 box": "s", ", 16 spread+strokes": "P"}
 """Ways to spend 16 objects stand beside the line of what was drawn at random."""
 _COLUMNS = 2
