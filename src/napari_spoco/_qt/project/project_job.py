@@ -212,7 +212,8 @@ def _read_image(project: Project, entry: ProjectImage, problems: list[str]) -> O
     try:
         pixels = _as_layer_data(project.read_image(name).data, entry)
     except (ValueError, OSError) as error:
-        problems.append(f"“{entry.title or name}” cannot be shown: {error}")
+        alone = " What was painted in it is shown by itself: changes of that are not saved." * (annotations is not None)
+        problems.append(f"“{entry.title or name}” cannot be shown: {error}.{alone}")
     return OpenedImage(entry, pixels, annotations, result, steps)
 
 

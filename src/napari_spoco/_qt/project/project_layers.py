@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from napari_spoco.project.file import PaintedLayer, ProjectImage, ShownLayer
 
 PAINTED: tuple[PaintedLayer, ...] = ("annotations", "objects")
+_ALONE = "napari-spoco alone"
+"""Key of the mark of annotations whose image is not there."""
 
 
 @dataclass(frozen=True)
@@ -245,7 +247,14 @@ def _show_orphan(viewer: napari.viewer.Viewer, item: OpenedImage) -> None:
     """Show what was painted into an image that is not there."""
     if item.annotations is not None:
         name = f"{item.entry.title or item.entry.name} annotations"
-        viewer.add_layer(Labels(item.annotations, name=name, **_placed(item.entry)))
+        layer = Labels(item.annotations, name=name, **_placed(item.entry))
+        layers.mark(layer, _ALONE, True)
+        viewer.add_layer(layer)
+
+
+def is_alone(layer: Layer) -> bool:
+    """Say whether a layer was painted for an image that is not there."""
+    return bool(layers.mark_of(layer, _ALONE))
 
 
 def _rectangles(entry: ProjectImage) -> list[NDArray[np.float64]]:

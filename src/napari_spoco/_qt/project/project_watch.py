@@ -12,7 +12,7 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
 from napari_spoco._qt.layers import layers
-from napari_spoco._qt.project.project_layers import PAINTED, KeptLayers, find_kept
+from napari_spoco._qt.project.project_layers import PAINTED, KeptLayers, find_kept, is_alone
 from napari_spoco._qt.project.removed_layers import Removed
 
 if TYPE_CHECKING:
@@ -88,11 +88,17 @@ class ProjectWatch(QObject):
 
     def unkept(self) -> list[str]:
         """Say of which annotations nothing is kept, and why."""
-        kept = self._painted(self._kept)
-        return [
+        kept, pairs = self._painted(self._kept), self._images.every()
+        told = [
             f"“{pair.annotations.name}” is not saved: “{pair.image.name}”, as it is read, has another shape."
-            for pair in self._images.every()
+            for pair in pairs
             if pair.annotations not in kept
+        ]
+        paired = {pair.annotations for pair in pairs}
+        alone = [layer.name for layer in self._viewer.layers if is_alone(layer) and layer not in kept | paired]
+        return told + [
+            f"“{name}” is not saved: its image is not there. Open the image, and choose both in Annotate."
+            for name in alone
         ]
 
     def take_away(self) -> None:
