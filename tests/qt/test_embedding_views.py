@@ -110,6 +110,17 @@ def at(widget, *pixel: int) -> tuple[int, ...]:
     return (3, *pixel) if widget.session.embedded_image.embeddings.ndim == 4 else pixel
 
 
+def light_up(widget, viewer, until, *pixel: int) -> tuple[int, ...]:
+    """Pick, and point at a pixel of the plane; return its place when its object is lit."""
+    pick(widget, until)
+    place = at(widget, *pixel)
+    if len(place) == 3:
+        viewer.dims.set_current_step(0, place[0])
+    move_mouse(widget, viewer, place)
+    until(lambda: "two pick" in names(viewer))
+    return place
+
+
 def test_the_preview_follows_settings_and_view(widget, viewer, until) -> None:
     widget.segment.preview.click()
     until(lambda: "two preview" in names(viewer))
@@ -296,12 +307,7 @@ def begin_training(widget, viewer, processes, until) -> None:
 
 
 def test_an_object_under_the_mouse_lights_up_and_is_annotated(widget, viewer, until) -> None:
-    pick(widget, until)
-    picked = at(widget, 12, 20)
-    if len(picked) == 3:
-        viewer.dims.set_current_step(0, picked[0])
-    move_mouse(widget, viewer, picked)
-    until(lambda: "two pick" in names(viewer))
+    picked = light_up(widget, viewer, until, 12, 20)
     light = viewer.layers["two pick"]
     assert np.count_nonzero(light.data) == 16 * 20
     pixels = light.data
@@ -359,12 +365,7 @@ def test_what_was_clicked_in_an_image_is_not_annotated_in_the_next_one(widget, v
 
 
 def test_nothing_is_pointed_at_in_3d_and_it_is_said(widget, viewer, until) -> None:
-    pick(widget, until)
-    place = at(widget, 12, 20)
-    if len(place) == 3:
-        viewer.dims.set_current_step(0, place[0])
-    move_mouse(widget, viewer, place)
-    until(lambda: "two pick" in names(viewer))
+    place = light_up(widget, viewer, until, 12, 20)
     light = viewer.layers["two pick"]
     viewer.dims.ndisplay = 3
     assert not light.visible
@@ -401,12 +402,7 @@ def rim(widget, viewer, until):
     inner = (..., slice(10, 22), slice(12, 28))
     image[inner][image[inner] > 0] = 3
     viewer.layers["two"].data = image
-    pick(widget, until)
-    middle = at(widget, 14, 20)
-    if len(middle) == 3:
-        viewer.dims.set_current_step(0, middle[0])
-    move_mouse(widget, viewer, middle)
-    until(lambda: "two pick" in names(viewer))
+    light_up(widget, viewer, until, 14, 20)
     return widget
 
 
@@ -578,12 +574,7 @@ def test_a_pick_with_the_brush_in_hand_paints_nothing_else_and_is_undone_as_a_wh
 
 
 def test_what_is_lit_lies_on_top_and_goes_with_the_tab(widget, viewer, until) -> None:
-    pick(widget, until)
-    place = at(widget, 12, 20)
-    if len(place) == 3:
-        viewer.dims.set_current_step(0, place[0])
-    move_mouse(widget, viewer, place)
-    until(lambda: "two pick" in names(viewer))
+    place = light_up(widget, viewer, until, 12, 20)
     light = viewer.layers["two pick"]
     assert names(viewer)[-1] == "two pick"
     edge = light.data[0] if light.ndim == 3 else light.data
