@@ -11,6 +11,7 @@ import pytest
 from qtpy.compat import isalive
 from superqt.utils import GeneratorWorker
 
+from napari_spoco._qt.project import projects
 from napari_spoco._qt.session import SessionState
 from napari_spoco._qt.widget import SpocoWidget
 from napari_spoco.training import default_device
@@ -25,6 +26,8 @@ from napari_spoco.training.reports import (
     TrainingStarted,
 )
 
+PATIENCE = 120_000
+"""Milliseconds after which a condition that is waited for is given up; no test depends on how long it takes."""
 RESUMED_AT = 3
 """First step of a fake process that resumes a run."""
 
@@ -117,6 +120,12 @@ class Factory:
 @pytest.fixture
 def processes() -> Factory:
     return Factory()
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no save wait for long because the one before was slow."""
+    monkeypatch.setattr(projects, "_PATIENCE", 0)
 
 
 @pytest.fixture(autouse=True)
@@ -226,11 +235,11 @@ def choose_start(spoco: SpocoWidget) -> Callable[[str], None]:
 @pytest.fixture
 def until(qtbot: object) -> Callable[[Callable[[], bool]], None]:
     """Return a function that lets the event loop run until something holds."""
-    return lambda condition: qtbot.waitUntil(lambda: bool(condition()), timeout=20_000)
+    return lambda condition: qtbot.waitUntil(lambda: bool(condition()), timeout=PATIENCE)
 
 
 def wait_for_threads(qtbot: object) -> None:
-    qtbot.waitUntil(lambda: not GeneratorWorker._worker_set, timeout=20_000)
+    qtbot.waitUntil(lambda: not GeneratorWorker._worker_set, timeout=PATIENCE)
 
 
 def make_image(shape: tuple[int, ...] = (64, 64)) -> np.ndarray:

@@ -51,7 +51,7 @@ def test_the_tab_key_walks_in_the_order_of_reading(trained, viewer, qtbot, index
     tab = trained.tabs.widget(index).widget()
     expected = set(controls(tab))
     assert expected, "nothing can be used here"
-    qtbot.waitUntil(lambda: window.isActiveWindow(), timeout=5_000)
+    qtbot.waitUntil(lambda: window.isActiveWindow(), timeout=60_000)
     trained.tabs.tabBar().setFocus()
     walked: list[QWidget] = []
     for _ in range(200):

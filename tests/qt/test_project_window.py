@@ -53,6 +53,12 @@ def leave(widget, folder: Path, until) -> None:
     until(lambda: not is_locked(folder))
 
 
+@pytest.mark.parametrize(("seconds", "milliseconds"), [(0.001, 2000), (1.0, 10_000), (30.0, 60_000)])
+def test_saves_that_take_long_are_further_apart(seconds, milliseconds, monkeypatch) -> None:
+    monkeypatch.undo()
+    assert projects._pause(seconds) == milliseconds
+
+
 # A project that the user has named
 
 

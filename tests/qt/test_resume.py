@@ -440,7 +440,7 @@ def test_what_is_typed_into_a_greyed_field_stays_there(training, viewer, qtbot) 
     with qtbot.waitExposed(window):
         window.show()
     window.activateWindow()
-    qtbot.waitUntil(lambda: window.isActiveWindow(), timeout=5_000)
+    qtbot.waitUntil(lambda: window.isActiveWindow(), timeout=60_000)
     layer = viewer.layers["cells annotations"]
     viewer.layers.selection.active, layer.mode = layer, "paint"
     minutes = training.train.settings.quick.editor("max_minutes")

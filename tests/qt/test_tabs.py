@@ -17,7 +17,7 @@ def resize(spoco, qtbot, width: int) -> list[str]:
         window.show()
     dock = next(one for one in window.findChildren(QDockWidget) if one.isAncestorOf(spoco))
     window.resizeDocks([dock], [width], Qt.Orientation.Horizontal)
-    qtbot.waitUntil(lambda: spoco.width() == width, timeout=5_000)
+    qtbot.waitUntil(lambda: spoco.width() == width, timeout=60_000)
     return [spoco.tabs.tabText(index) for index in range(spoco.tabs.count())]
 
 

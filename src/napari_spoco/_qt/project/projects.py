@@ -5,7 +5,7 @@ the next start, whether it has a name or not.
 The cycle of a save:
 
 1. Whatever changes calls `touch`; painted layers are noted. A timer waits for two seconds, or ten times as long as the
-   last save took.
+   last save took, at most a minute.
 2. A frozen `KeptSession` is taken on the event loop: references to the pixels that may have changed, nothing copied.
 3. A thread copies, compares and writes it (`project_writer`); one at a time, and in turn with making and opening.
 4. Layers that leave the viewer are saved as they were when they left. On closing, a thread of its own saves the rest:
@@ -62,6 +62,8 @@ if TYPE_CHECKING:
 _MILLISECONDS = 2000
 _PATIENCE = 10
 """The pause between two saves is at least so many times as long as a save."""
+_LONGEST_MILLISECONDS = 60_000
+"""The pause is no longer than this, however slow the disk is: so much painting can be lost."""
 
 
 class Projects(QObject):
@@ -280,7 +282,7 @@ class Projects(QObject):
         self._set_offer(offer)
 
     def _on_saved(self, saved: Saved) -> None:
-        self._timer.setInterval(max(_MILLISECONDS, round(1000 * _PATIENCE * saved.seconds)))
+        self._timer.setInterval(_pause(saved.seconds))
         if saved.problems:
             self._watch.note_unsaved(self._last.images)
             self._show_problems(saved.problems)
@@ -396,3 +398,8 @@ class Projects(QObject):
 
     def _is_training(self) -> bool:
         return self._session.state is SessionState.TRAINING
+
+
+def _pause(seconds: float) -> int:
+    """Return for how many milliseconds to wait before the next save, after one that took so long."""
+    return max(_MILLISECONDS, min(round(1000 * _PATIENCE * seconds), _LONGEST_MILLISECONDS))
