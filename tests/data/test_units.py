@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from napari_spoco.data.units import MICROMETERS, alike, canonical_unit, in_unit, short_unit
+from napari_spoco.data.units import MICROMETERS, alike, canonical_unit, in_micrometers, in_unit, short_unit
 
 METERS = {
     "angstrom": 1e-10,
@@ -62,3 +62,8 @@ def test_one_unit_for_all() -> None:
     assert in_unit((1, 2), ("mm", "um"), "nanometer") == pytest.approx((1e6, 2e3))
     with pytest.raises(ValueError, match=r"^units: expected lengths .* got 'pixel' among \['micrometer', 'pixel'\]"):
         in_unit((1, 2), ("um", "pixel"), "um")
+
+
+def test_all_units_that_files_give_are_lengths() -> None:
+    assert in_micrometers((1, 1), ("inch", "cm"), 2) == (25_400, 1e4)
+    assert in_micrometers((2, 1), ("Å", "m"), 2) == pytest.approx((2e-4, 1e6))

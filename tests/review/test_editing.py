@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from napari_spoco.data.label_change import LabelChange
-from napari_spoco.review.editing import LockedError, bounding_box, delete, fill_holes, grow, merge, smooth
+from napari_spoco.review.editing import bounding_box, delete, fill_holes, grow, merge, smooth
+from napari_spoco.review.locks import LockedError
 from napari_spoco.review.splitting import split
 
 STROKES = (np.array([[1, 0]]), np.array([[1, 5]]))

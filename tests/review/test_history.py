@@ -7,8 +7,9 @@ import pytest
 
 from napari_spoco.data.label_change import LabelChange
 from napari_spoco.review import history as history_module
-from napari_spoco.review.editing import LockedError, delete, grow, merge
+from napari_spoco.review.editing import delete, grow, merge
 from napari_spoco.review.history import EditHistory, Step, Steps
+from napari_spoco.review.locks import LockedError
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ takes the sizes of a pixel along the axes for comparable, which `alike` makes th
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ _UNITS = {
 MICROMETERS = {name: unit.micrometers for name, unit in _UNITS.items()}
 """Length of each unit, by its full singular name."""
 _PIXEL_NAMES = ("pixel", "pixels", "px")
+_NO_LENGTHS = ("pixel", "dimensionless", "")
 _CANONICAL = {alias: name for name, unit in _UNITS.items() for alias in (name, *unit.aliases)}
 _CANONICAL |= dict.fromkeys(_PIXEL_NAMES, "pixel")
 
@@ -73,3 +75,26 @@ def alike(scale: Sequence[float], units: Sequence[str]) -> tuple[tuple[float, ..
     if len(names) <= 1 or not names <= MICROMETERS.keys():
         return tuple(scale), tuple(units)
     return in_unit(scale, units, "micrometer"), ("micrometer",) * len(units)
+
+
+def in_micrometers(
+    scale: Sequence[float] | None, units: Sequence[str] | None, ndim: int, *, name: str = "scale, units"
+) -> tuple[float, ...] | None:
+    """Convert a voxel size; None where it is not known, that is where an axis is in pixels.
+
+    Raises
+    ------
+    ValueError
+        A unit that is no length, a size that is not positive, or not one of each per axis.
+    """
+    if scale is None or units is None:
+        return None
+    names = [canonical_unit(unit) or unit for unit in units]
+    if any(unit in _NO_LENGTHS for unit in names):
+        return None
+    if len(scale) != ndim or len(names) != ndim or not all(0 < size < math.inf for size in scale):
+        raise ValueError(f"{name}: expected {ndim} positive numbers and {ndim} units, got {tuple(scale)}, {names}")
+    unknown = [unit for unit in names if unit not in MICROMETERS]
+    if unknown:
+        raise ValueError(f"{name}: expected units of length ({', '.join(MICROMETERS)}) or pixel, got {unknown[0]!r}")
+    return tuple(float(size) * MICROMETERS[unit] for size, unit in zip(scale, names, strict=True))

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import skimage.io
 import tifffile
 
 from napari_spoco.data import label_tiff
@@ -287,7 +286,9 @@ def write_rgb(path: str | Path, rgb: NDArray[np.uint8]) -> Path:
         raise ValueError(f"rgb: expected one plane for .png, got shape {rgb.shape}; write a .tif")
     with atomic_path(path) as temporary:
         if is_png:
-            skimage.io.imsave(temporary, rgb, check_contrast=False)
+            from skimage.io import imsave  # It takes half of what the dock takes to open.
+
+            imsave(temporary, rgb, check_contrast=False)
         else:
             tifffile.imwrite(temporary, rgb, photometric="rgb", compression="zlib")
     return path

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_spoco.config import NetworkConfig
-from napari_spoco.data.resampling import in_micrometers
+from napari_spoco.data.units import in_micrometers
 from napari_spoco.models.registry import model_in_folder
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from scipy import ndimage
 from skimage.measure import label as connected_parts
 
 from napari_spoco.data.label_change import LabelChange
+from napari_spoco.review.locks import check_locked
 from napari_spoco.segmentation.arguments import check_labels, check_number
 
 if TYPE_CHECKING:
@@ -23,15 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_spoco.data.label_change import Box
-
-
-class LockedError(ValueError):
-    """An object that is to be changed is locked; `ids` names it and the others that are."""
-
-    def __init__(self, ids: Sequence[int]) -> None:
-        self.ids = tuple(ids)
-        which = f"object {ids[0]} is" if len(ids) == 1 else f"objects {', '.join(map(str, ids))} are"
-        super().__init__(f"ids: {which} accepted and cannot be changed.")
 
 
 def merge(labels: NDArray[Any], ids: Sequence[int], *, locked: Collection[int] = ()) -> LabelChange:
@@ -180,8 +172,7 @@ def cut_out(
         raise ValueError(f"labels: expected 2 or 3 axes, got shape {labels.shape}.")
     if not ids or min(ids) < 1:
         raise ValueError(f"ids: expected objects, ids from 1, got {tuple(ids)}.")
-    if is_locked := [instance_id for instance_id in ids if instance_id in locked]:
-        raise LockedError(is_locked)
+    check_locked(ids, locked)
     mask = labels == ids[0] if len(ids) == 1 else np.isin(labels, ids)
     tight = bounding_box(mask)
     missing = sorted({*ids} - {*np.unique(labels[tight]).tolist()}) if tight else ids

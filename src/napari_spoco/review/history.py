@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_spoco.data.label_change import LabelChange
-from napari_spoco.review.editing import LockedError
+from napari_spoco.review.locks import check_locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -183,7 +183,7 @@ class EditHistory:
         if not self.can_undo:
             return None
         step = self._steps.done[-1]
-        _check_locked(step, locked)
+        check_locked(step.change.ids, locked)
         step.change.revert(labels)
         self._steps = replace(self._steps, n_done=self._steps.n_done - 1)
         return step
@@ -196,15 +196,10 @@ class EditHistory:
         if not self.can_redo:
             return None
         step = self._steps.undone[0]
-        _check_locked(step, locked)
+        check_locked(step.change.ids, locked)
         step.change.apply(labels)
         self._steps = replace(self._steps, n_done=self._steps.n_done + 1)
         return step
-
-
-def _check_locked(step: Step, locked: Collection[int]) -> None:
-    if is_locked := [instance_id for instance_id in step.change.ids if instance_id in locked]:
-        raise LockedError(is_locked)
 
 
 def _n_pixels(steps: Iterable[Step]) -> int:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_spoco.data.resampling import describe_size, differ_too_much, in_micrometers, plan_resampling
-from napari_spoco.data.units import alike
+from napari_spoco.data.resampling import describe_size, differ_too_much, plan_resampling
+from napari_spoco.data.units import alike, in_micrometers
 
 if TYPE_CHECKING:
     from napari_spoco.data.resampling import Resampling

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_spoco.data.images import read_voxel_size
-from napari_spoco.data.resampling import in_micrometers
+from napari_spoco.data.units import in_micrometers
 
 if TYPE_CHECKING:
     from collections.abc import Generator

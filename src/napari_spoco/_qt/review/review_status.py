@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_spoco._qt.notices import Notice, failure
-from napari_spoco.review.editing import LockedError
+from napari_spoco.review.locks import LockedError
 
 if TYPE_CHECKING:
     from napari_spoco._qt.review.review_job import MeasuringProgress
