@@ -80,7 +80,7 @@ def test_agreement_compares_student_and_teacher(two_halves: tuple[np.ndarray, np
     embeddings, labels = two_halves
     teacher = embeddings.copy()
     teacher[1] = 0  # sees one object
-    measured = measure_objects(labels, embeddings=embeddings, teacher_embeddings=teacher)
+    measured = measure_objects(labels, embeddings=embeddings, other_embeddings=teacher)
     assert all(one.agreement < 0.7 for one in measured)
     assert [one.fit for one in measured] == [1, 1]
 
@@ -93,7 +93,7 @@ def test_embeddings_may_be_on_another_grid(make_cells, ndim: int) -> None:
     teacher = np.roll(embeddings, 1, axis=-1)
     labels = np.kron(coarse, np.ones(factors, coarse.dtype))
     labels[(0,) * ndim] = 4_000_000_000  # no pixel of the other grid has its centre there
-    options = {"embeddings": embeddings, "teacher_embeddings": teacher}
+    options = {"embeddings": embeddings, "other_embeddings": teacher}
     alone = {one.instance_id: one for one in measure_objects(coarse, **options)}
     shapes = {one.instance_id: one for one in measure_objects(labels)}
     measured = {one.instance_id: one for one in measure_objects(labels, **options)}
@@ -190,10 +190,10 @@ def test_progress_and_stop(make_cells) -> None:
     [
         ({"embeddings": np.zeros((2, 4))}, r"embeddings: expected \(E, \*spatial\) with 2 spatial axes, got \(2, 4\)"),
         (
-            {"embeddings": np.zeros((2, 4, 5)), "teacher_embeddings": np.zeros((2, 3, 3))},
-            "teacher_embeddings: expected spatial shape",
+            {"embeddings": np.zeros((2, 4, 5)), "other_embeddings": np.zeros((2, 3, 3))},
+            "other_embeddings: expected spatial shape",
         ),
-        ({"teacher_embeddings": np.zeros((2, 4, 5))}, "embeddings: expected the student's"),
+        ({"other_embeddings": np.zeros((2, 4, 5))}, "embeddings: expected those of one network"),
         ({"scale": (1, 1, 1)}, "scale: expected 2 numbers"),
     ],
 )

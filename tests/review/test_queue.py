@@ -32,8 +32,7 @@ USUAL = [measured(instance_id) for instance_id in range(10, 15)]
         pytest.param({"compactness": 0.5}, 0.5, "elongated, ragged or made of parts", id="shape"),
         pytest.param({"n_pixels": 10}, 0.4, "it is 10% as large as the median object", id="small"),
         pytest.param({"n_pixels": 1000}, 0.4, "it is 10.0 times as large as the median object", id="large"),
-        pytest.param({"at_border": True}, 1.0, "it touches the border of the image", id="border"),
-        pytest.param({"at_border": True, "n_pixels": 10}, 1.0, "it touches the border", id="cut by the border"),
+        pytest.param({"at_border": True}, 0.9, "it touches the border of the image", id="border"),
         pytest.param({"n_pixels": 30}, 1.0, None, id="usual"),
     ],
 )
@@ -42,6 +41,34 @@ def test_a_score_has_its_reason(values: dict, score: float, reason: str | None) 
     assert found.score == pytest.approx(score)
     assert len(found.reasons) == (reason is not None)
     assert reason is None or reason in found.reasons[0]
+
+
+@pytest.mark.parametrize(
+    "values", [{}, {"n_pixels": 10}, {"n_pixels": 1000}, {"fit": 0.5}, {"compactness": 0.1}], ids=str
+)
+def test_what_the_border_may_have_cut_comes_before_what_is_whole(values: dict) -> None:
+    whole, cut, worse = measured(1, **values), measured(2, **values, at_border=True), measured(3, fit=0.05)
+    order = [one.instance_id for one in score_objects([*USUAL, whole, cut, worse])]
+    assert order.index(2) < order.index(1)
+    assert order.index(3) < order.index(10)  # A worse fault counts for more than the border does.
+
+
+def test_once_student_and_teacher_are_compared_the_order_is_another() -> None:
+    before = ReviewQueue.of([measured(1, fit=0.9), measured(2, fit=0.8), measured(3)]).decide(2, "accepted")
+    assert before.pending == (1, 3)
+    after = before.with_agreement(before.measures, {3: 0.2, 2: 0.5})
+    assert [one.instance_id for one in after.scores] == [3, 2, 1]
+    assert (after.accepted, after.pending) == ({2}, (3, 1))
+    assert [after.measures[one].agreement for one in (1, 2, 3)] == [None, 0.5, 0.2]
+    assert "agree on 20%" in after.scores[0].reasons[0]
+
+
+def test_what_has_changed_since_keeps_its_own_measures() -> None:
+    before = ReviewQueue.of([measured(1), measured(2), measured(3)])
+    now = before.after_change([1, 3], [measured(1, n_pixels=90)])
+    after = now.with_agreement(before.measures, {1: 0.2, 2: 0.5, 3: 0.1})
+    assert {one: found.agreement for one, found in after.measures.items()} == {1: None, 2: 0.5}
+    assert after.measures[1] is now.measures[1]
 
 
 def test_the_worst_come_first_and_equal_ones_by_id() -> None:

@@ -1,8 +1,7 @@
 """What each object looks like to somebody who looks for mistakes: its embeddings, its shape, its size, its place.
 
 Raw measures of one object at a time, so that after a correction only the objects it has touched are measured again.
-What is odd about them, compared with the others, is said by `review`. Embeddings may be on another grid than the
-objects (a model has its own pixel size): an object is looked at there as its nearest pixels show it.
+What is odd about them, compared with the others, is said by `queue`; what embeddings say is in `embedding_fit`.
 """
 
 from __future__ import annotations
@@ -14,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
-from napari_spoco.data.resampling import nearest_pixels
 from napari_spoco.review.editing import bounding_box, relative_scale
+from napari_spoco.review.embedding_fit import look_at_object, widen
 from napari_spoco.segmentation.arguments import check_labels
 from napari_spoco.segmentation.cleanup import remove_small
-from napari_spoco.segmentation.instance import instance_around
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,9 +25,6 @@ if TYPE_CHECKING:
 
     from napari_spoco.data.label_change import Box
 
-_MARGIN = 0.5
-"""How far around an object its embeddings are looked for, in its own extents."""
-_LEAST_MARGIN = 4
 _SLAB = 2**20
 """Pixels that are searched for objects at once."""
 _FEW = 4
@@ -60,7 +55,7 @@ class ObjectMeasures:
         Intersection over union of the object and of what the embeddings give around its anchor (`instance_around`);
         None without embeddings, and for what is too small to be seen on their grid.
     agreement : float or None
-        The same of what student's and teacher's embeddings give.
+        The same of what student's and teacher's embeddings give; None without those of both.
     """
 
     instance_id: int
@@ -78,7 +73,7 @@ def measure_objects(
     ids: Sequence[int] | None = None,
     *,
     embeddings: NDArray[Any] | None = None,
-    teacher_embeddings: NDArray[Any] | None = None,
+    other_embeddings: NDArray[Any] | None = None,
     scale: Sequence[float] | None = None,
     delta_var: float = 0.5,
     kernel_threshold: float = 0.9,
@@ -94,10 +89,10 @@ def measure_objects(
     ids
         Which of them; ids that are not there are left out. None = all.
     embeddings
-        (E, *grid) of the student, or of the only network there is; anything that can be sliced. Its grid covers the
-        same box of space as the labels, with the same pixels or others (`data.resampling`).
-    teacher_embeddings
-        (E, *grid) of the teacher.
+        (E, *grid) of the student or the teacher, whichever is looked at; anything that can be sliced. Its grid covers
+        the same box of space as the labels, with the same pixels or others (`data.resampling`).
+    other_embeddings
+        (E, *grid) of the other one of the two.
     scale
         Size of a pixel per axis, in any unit; None = all alike.
     delta_var, kernel_threshold
@@ -120,7 +115,7 @@ def measure_objects(
         `labels` are no non-negative integers, or the shapes do not fit.
     """
     labels = check_labels(labels)
-    _check_embeddings(labels, embeddings, teacher_embeddings)
+    check_embeddings(labels, embeddings, other_embeddings)
     sizes = relative_scale(scale, labels.ndim)
     kernel = {"delta_var": delta_var, "kernel_threshold": kernel_threshold}
     measures: list[ObjectMeasures] = []
@@ -128,21 +123,23 @@ def measure_objects(
     for instance_id, box in boxes:
         if stop is not None and stop():
             raise MeasuringStopped(f"Measuring was stopped after {len(measures)} objects.")
-        measures.append(_measure(labels, instance_id, box, sizes, embeddings, teacher_embeddings, kernel))
+        measures.append(_measure(labels, instance_id, box, sizes, embeddings, other_embeddings, kernel))
         if on_progress is not None:
             on_progress(len(measures), len(boxes))
     return tuple(measures)
 
 
-def _check_embeddings(labels: NDArray[Any], student: NDArray[Any] | None, teacher: NDArray[Any] | None) -> None:
-    if student is not None and student.ndim != labels.ndim + 1:
-        raise ValueError(f"embeddings: expected (E, *spatial) with {labels.ndim} spatial axes, got {student.shape}.")
-    if teacher is None:
+def check_embeddings(labels: NDArray[Any], embeddings: NDArray[Any] | None, other: NDArray[Any] | None) -> None:
+    """Raise ValueError where the embeddings of one network or both do not fit labels (*spatial)."""
+    if embeddings is not None and embeddings.ndim != labels.ndim + 1:
+        expected = f"(E, *spatial) with {labels.ndim} spatial axes"
+        raise ValueError(f"embeddings: expected {expected}, got {embeddings.shape}.")
+    if other is None:
         return
-    if student is None:
-        raise ValueError("embeddings: expected the student's beside those of the teacher, got None.")
-    if teacher.shape[1:] != student.shape[1:]:
-        raise ValueError(f"teacher_embeddings: expected spatial shape {student.shape[1:]}, got {teacher.shape[1:]}.")
+    if embeddings is None:
+        raise ValueError("embeddings: expected those of one network beside those of the other, got None.")
+    if other.shape[1:] != embeddings.shape[1:]:
+        raise ValueError(f"other_embeddings: expected spatial shape {embeddings.shape[1:]}, got {other.shape[1:]}.")
 
 
 def _boxes(labels: NDArray[Any], ids: Sequence[int] | None) -> Iterator[tuple[int, Box]]:
@@ -196,17 +193,17 @@ def _measure(
     box: Box,
     sizes: tuple[float, ...],
     embeddings: NDArray[Any] | None,
-    teacher_embeddings: NDArray[Any] | None,
+    other_embeddings: NDArray[Any] | None,
     kernel: dict[str, float],
 ) -> ObjectMeasures:
-    near = _widen(box, [1] * labels.ndim, labels.shape)
+    near = widen(box, [1] * labels.ndim, labels.shape)
     mask = labels[near] == instance_id
     n_pixels = int(mask.sum())
     radius, centre = _inscribed(mask, sizes)
     anchor = tuple(index + axis.start for index, axis in zip(centre, near, strict=True))
     fit = agreement = None
     if embeddings is not None:
-        seen = _look_at_embeddings(labels, instance_id, box, embeddings, teacher_embeddings, kernel)
+        seen = look_at_object(labels, instance_id, box, embeddings, other_embeddings, kernel)
         anchor, fit, agreement = seen or (anchor, None, None)
     return ObjectMeasures(
         instance_id,
@@ -218,49 +215,6 @@ def _measure(
         fit,
         agreement,
     )
-
-
-def _look_at_embeddings(
-    labels: NDArray[Any],
-    instance_id: int,
-    box: Box,
-    embeddings: NDArray[Any],
-    teacher_embeddings: NDArray[Any] | None,
-    kernel: dict[str, float],
-) -> tuple[tuple[int, ...], float, float | None] | None:
-    """Return an object's anchor, `fit` and `agreement`; None if it has no pixel on the grid of the embeddings."""
-    shape = embeddings.shape[1:]
-    pixels = [nearest_pixels(n, m) for n, m in zip(labels.shape, shape, strict=True)]
-    inner = tuple(_between(places, axis) for places, axis in zip(pixels, box, strict=True))
-    margins = [max(_LEAST_MARGIN, math.ceil(_MARGIN * (axis.stop - axis.start))) for axis in inner]
-    around = _widen(inner, margins, shape)
-    near = [places[axis] for places, axis in zip(pixels, around, strict=True)]
-    mask = labels[np.ix_(*near)] == instance_id
-    if not mask.any():
-        return None
-    own = _cut(embeddings, around)
-    anchor = _nearest_to_mean(own, mask)
-    seen = instance_around(own, anchor, **kernel)
-    agreement = None
-    if teacher_embeddings is not None:
-        agreement = _iou(seen, instance_around(_cut(teacher_embeddings, around), anchor, **kernel))
-    place = tuple(int(places[index]) for places, index in zip(near, anchor, strict=True))
-    return place, _iou(mask, seen), agreement
-
-
-def _between(places: NDArray[np.intp], part: slice) -> slice:
-    """Return which of ascending places lie in a part of an axis."""
-    start, stop = np.searchsorted(places, (part.start, part.stop))
-    return slice(int(start), int(stop))
-
-
-def _widen(box: Box, margins: Sequence[int], shape: tuple[int, ...]) -> Box:
-    wide = zip(box, margins, shape, strict=True)
-    return tuple(slice(max(axis.start - margin, 0), min(axis.stop + margin, n)) for axis, margin, n in wide)
-
-
-def _cut(embeddings: NDArray[Any], box: Box) -> NDArray[np.float32]:
-    return np.ascontiguousarray(embeddings[(slice(None), *box)], dtype=np.float32)
 
 
 def _inscribed(mask: NDArray[np.bool_], sizes: tuple[float, ...]) -> tuple[float, tuple[int, ...]]:
@@ -276,13 +230,3 @@ def _inscribed(mask: NDArray[np.bool_], sizes: tuple[float, ...]) -> tuple[float
 def _ball_radius(size: float, ndim: int) -> float:
     """Return the radius of the disk or ball of this area or volume."""
     return math.sqrt(size / math.pi) if ndim == 2 else math.cbrt(3 * size / (4 * math.pi))
-
-
-def _nearest_to_mean(embeddings: NDArray[np.float32], mask: NDArray[np.bool_]) -> tuple[int, ...]:
-    inside = embeddings[:, mask]  # (E, N)
-    squared = np.square(inside - inside.mean(axis=1, keepdims=True)).sum(axis=0)
-    return tuple(np.argwhere(mask)[int(squared.argmin())].tolist())
-
-
-def _iou(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
-    return float(np.count_nonzero(first & second) / np.count_nonzero(first | second))

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
+from napari_spoco._qt.embeddings.embedding_source import find_model
 from napari_spoco._qt.embeddings.embedding_store import EmbeddingStore, digest
+from napari_spoco._qt.embeddings.other_network import OtherNetwork
 from napari_spoco._qt.embeddings.prediction_job import Predictor
 from napari_spoco._qt.embeddings.view_part import ViewPart, cut_inputs, part_around
 from napari_spoco._qt.jobs.job_steps import JobStep
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_spoco._qt.embeddings.embedding_source import ModelFile
     from napari_spoco._qt.jobs.worker import JobContext
     from napari_spoco._qt.layers.sources import Geometry, ImageSource
     from napari_spoco.config import SegmentationConfig
@@ -106,6 +109,8 @@ class EmbeddedImage:
         Sentences for the user.
     part : ViewPart
         What of the image all this is of; None = all of it.
+    other : OtherNetwork
+        Embeds the same by the other network; None where the model has one only, and for parts.
     """
 
     key: str
@@ -120,6 +125,7 @@ class EmbeddedImage:
     dots: tuple[NDArray[np.float32], NDArray[np.int32]] | None = None
     notices: tuple[str, ...] = ()
     part: ViewPart | None = None
+    other: OtherNetwork | None = None
 
     def own_settings(self, settings: SegmentationConfig) -> SegmentationConfig:
         """Return what a person has set for the pixels of their image as it is to be read out of the embeddings."""
@@ -168,9 +174,9 @@ class Embedder:
         check_method(model, inputs.config)
         model, notices = _with_channels(model, inputs.channels, len(pixels))
         pixels, model = model.card.take_channels(pixels), model.with_channels(None)
-        file = Path(inputs.model_path)
+        file, used = Path(inputs.model_path), find_model(inputs.model_path)
         geometry = inputs.image.geometry
-        name = digest(pixels, str(file.resolve()), file.stat().st_mtime_ns, geometry.scale, geometry.units)
+        name = digest(pixels, str(file.resolve()), used.time, geometry.scale, geometry.units)
         # Consistency clustering compares the student's embeddings with the teacher's.
         needs_both = inputs.config.method == "consistency"
         network: Network = "student" if needs_both or model.teacher is None else inputs.network
@@ -196,10 +202,26 @@ class Embedder:
         dots = _sample_dots(last, context.annotations)
         last = replace(last, context=context, dots=dots, notices=notices, part=part, factors=factors)
         if part is None:
-            self._last = last
+            self._last = last = replace(last, other=self._other_network(last, model, used, inputs.device))
         else:
             self._last_part = last
         return last
+
+    def _other_network(
+        self, image: EmbeddedImage, model: EmbeddingModel, used: ModelFile, device: str
+    ) -> OtherNetwork | None:
+        if model.teacher is None or image.context.image is None:
+            return None
+        name, network = image.key.rsplit("-", 1)
+        return OtherNetwork(
+            f"{name}-{'teacher' if network == 'student' else 'student'}",
+            image.context.image,
+            used,
+            len(image.embeddings),
+            device,
+            self._store,
+            isinstance(image.embeddings, np.memmap),
+        )
 
     def _part(
         self, inputs: EmbeddingInputs, key: str, resampling: Resampling, model: EmbeddingModel

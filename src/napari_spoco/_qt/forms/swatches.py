@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QRectF, Qt
 from qtpy.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
+from qtpy.QtWidgets import QApplication
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QPushButton
 
 _SIZE = 12
-"""Pixels of a side."""
+"""Logical pixels of a side."""
 _EDGE = QColor(128, 128, 128)
 """On a light and on a dark theme, also around white and black."""
 
@@ -25,13 +26,21 @@ def underline(button: QPushButton, colour: str) -> None:
 
 def swatch(colour: str | Sequence[int]) -> QIcon:
     """Make a square of a colour: a name such as "#ffffff", or (red, green, blue, opacity) of 255."""
-    pixmap = QPixmap(_SIZE, _SIZE)
-    pixmap.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(pixmap)
-    painter.setPen(QPen(_EDGE, 1))
-    painter.setBrush(QColor(colour) if isinstance(colour, str) else QColor(*colour))
-    painter.drawRect(QRectF(0.5, 0.5, _SIZE - 1, _SIZE - 1))
-    painter.end()
+    pixmap = _draw(QColor(colour) if isinstance(colour, str) else QColor(*colour))
     icon = QIcon(pixmap)
     icon.addPixmap(pixmap, QIcon.Mode.Selected)
     return icon
+
+
+def _draw(colour: QColor) -> QPixmap:
+    """Draw a square in the device pixels of the finest screen; a coarser one has it scaled down."""
+    ratio = QApplication.instance().devicePixelRatio()
+    pixmap = QPixmap(round(_SIZE * ratio), round(_SIZE * ratio))
+    pixmap.setDevicePixelRatio(ratio)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    painter.setPen(QPen(_EDGE, 1))
+    painter.setBrush(colour)
+    painter.drawRect(QRectF(0.5, 0.5, _SIZE - 1, _SIZE - 1))
+    painter.end()
+    return pixmap

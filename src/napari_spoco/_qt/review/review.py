@@ -15,18 +15,20 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from napari_spoco._qt.notices import Notice
-from napari_spoco._qt.review import review_job
+from napari_spoco._qt.review import agreement_job, review_job
 from napari_spoco._qt.review.review_notes import by_id, decisions_of, note, noted
 from napari_spoco._qt.review.review_status import ReviewStatus
-from napari_spoco.review.editing import LockedError
 from napari_spoco.review.history import EditHistory
+from napari_spoco.review.locks import LockedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from napari_spoco._qt.review.agreement import Agreement
+    from napari_spoco._qt.review.agreement_job import ComparedObjects
     from napari_spoco._qt.review.review_job import AcceptedObjects, MeasuringProgress, Subject
     from napari_spoco._qt.review.review_layer import ReviewedLayer
     from napari_spoco._qt.review.review_turns import Body, Turns
@@ -45,6 +47,8 @@ class Review:
         The layer, and what is known of its image.
     turns
         Jobs and wishes in turn; what they say comes back as `show_progress` and `go_on_after_failure`.
+    agreement
+        Compares student and teacher meanwhile; what it finds comes back as `note_compared`.
     say
         Takes sentences for the user.
 
@@ -56,15 +60,24 @@ class Review:
         The current object, and those that the user has added to it.
     """
 
-    def __init__(self, view: ReviewedLayer, subject: Subject, turns: Turns, say: Callable[[Notice], None]) -> None:
+    def __init__(
+        self,
+        view: ReviewedLayer,
+        subject: Subject,
+        turns: Turns,
+        agreement: Agreement,
+        say: Callable[[Notice], None],
+    ) -> None:
         self.view = view
         self.queue: ReviewQueue | None = None
         self.chosen: tuple[int, ...] = ()
-        self._subject, self._turns, self._say = subject, turns, say
+        self._subject, self._turns, self._agreement, self._say = subject, turns, agreement, say
         self._progress: MeasuringProgress | None = None
         known = noted(view.layer)
         self._before = None if known is None else known.decisions
         self._history = EditHistory() if known is None else known.history
+        self._compared: ComparedObjects | None = None
+        view.lock.find_ids = self._find_locked
 
     @property
     def status(self) -> ReviewStatus:
@@ -79,12 +92,27 @@ class Review:
             can_redo=can_redo,
             is_drawing=self.view.is_drawing,
             has_embeddings=self._subject.embeddings is not None,
+            is_comparing=self._agreement.is_running,
+            agreement=self._agreement.text,
         )
 
     def begin(self) -> None:
         """Measure the objects."""
+        if self._find_locked():
+            self.view.lock.forget_strokes()
         decisions = None if self._before is None else by_id(self._before)
         self._turns.start(self._on_first_measured, review_job.run_measuring, self._subject, decisions)
+
+    def note_compared(self, compared: ComparedObjects) -> None:
+        """Take note of what student and teacher agree on."""
+        self._compared = compared
+        self.take_agreement()
+
+    def take_agreement(self) -> None:
+        """Order the objects anew where student and teacher have been compared, once there is nothing else to do."""
+        if self._compared is not None and self.queue is not None and not self._turns.is_busy:
+            compared, self._compared = self._compared, None
+            self._wish(partial(self._order, compared))
 
     def note(self) -> bool:
         """Note at the layer how far the review has come; return whether that is news."""
@@ -169,6 +197,8 @@ class Review:
             self._advance()
 
     def _decide(self, ids: tuple[int, ...], accepted: tuple[int, ...]) -> None:
+        if accepted:
+            self.view.lock.forget_strokes()
         for instance_id in set(ids) & self.queue.measures.keys():
             self.queue = self.queue.decide(instance_id, "accepted" if instance_id in accepted else None)
 
@@ -229,10 +259,24 @@ class Review:
         on_measured = partial(self._on_measured, ids, to_show)
         self._turns.start(on_measured, review_job.run_measuring_again, self._subject, self.queue, ids, rejected)
 
+    def _order(self, compared: ComparedObjects) -> None:
+        self._subject = self._subject.with_other(compared.other_embeddings)
+        self._turns.start(self._on_ordered, agreement_job.run_ordering, self.queue, compared)
+
+    def _find_locked(self) -> Collection[int]:
+        if self.queue is not None:
+            return self.queue.accepted
+        return () if self._before is None else self._before.accepted
+
     # What the jobs say
+
+    def _on_ordered(self, queue: ReviewQueue) -> None:
+        self.queue = queue
+        self._agreement.compare(self._subject, queue.measures)
 
     def _on_first_measured(self, queue: ReviewQueue) -> None:
         self.queue = queue
+        self._agreement.compare(self._subject, queue.measures)
         if self._before is not None and self._before.current in queue.measures:
             self._go_to(self._before.current)
         elif queue.measures:

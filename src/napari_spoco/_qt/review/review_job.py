@@ -5,7 +5,7 @@ Nothing is changed here: a job looks at the labels and says what is to become of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_spoco._qt.embeddings.embedding_job import EmbeddedImage
+    from napari_spoco._qt.embeddings.other_network import OtherNetwork
     from napari_spoco._qt.jobs.worker import JobContext
     from napari_spoco.data.label_change import Box, LabelChange
     from napari_spoco.review.measures import ObjectMeasures
@@ -48,21 +49,28 @@ class Subject:
         (*spatial), the array that the layer shows.
     scale : tuple of float
         Of a pixel.
-    embeddings, teacher_embeddings : ndarray or None
-        (E, *grid); where the model looks with another pixel size, on another grid than the labels.
+    embeddings, other_embeddings : ndarray or None
+        (E, *grid) of the network that has embedded the image, and of the other one, student or teacher; where the model
+        looks with another pixel size, on another grid than the labels.
     delta_var, kernel_threshold : float
         Of the training.
     measured_by : ReviewEmbeddings or None
         Where another session finds these embeddings.
+    other : OtherNetwork or None
+        Has the other network embed the image.
+    is_again : bool
+        Whether the embeddings are those of an earlier review, so that there are no more of them than there were.
     """
 
     labels: NDArray[Any]
     scale: tuple[float, ...]
     embeddings: NDArray[np.float16] | None = None
-    teacher_embeddings: NDArray[np.float16] | None = None
+    other_embeddings: NDArray[np.float16] | None = None
     delta_var: float = 0.5
     kernel_threshold: float = 0.9
     measured_by: ReviewEmbeddings | None = None
+    other: OtherNetwork | None = None
+    is_again: bool = False
 
     @property
     def own_embeddings(self) -> NDArray[np.float16] | None:
@@ -72,15 +80,18 @@ class Subject:
 
     @classmethod
     def of(cls, labels: NDArray[Any], scale: Sequence[float], image: EmbeddedImage) -> Subject:
-        """Take labels and, if they are of this shape, the embeddings of their image."""
+        """Take labels and, if they are of this shape, the embeddings of their image, of both networks if known."""
         sizes = tuple(map(float, scale))
         if image.resampling.shape != labels.shape:
             return cls(labels, sizes)
-        teacher = image.context.teacher_embeddings
         kernel = {"delta_var": image.card.delta_var, "kernel_threshold": image.card.kernel_threshold}
-        teacher_key = None if teacher is None else image.key.replace("-student", "-teacher")
-        source = ReviewEmbeddings(key=image.key, teacher_key=teacher_key, n_dims=len(image.embeddings), **kernel)
-        return cls(labels, sizes, image.embeddings, teacher, **kernel, measured_by=source)
+        source = ReviewEmbeddings(key=image.key, n_dims=len(image.embeddings), **kernel)
+        subject = cls(labels, sizes, image.embeddings, **kernel, measured_by=source, other=image.other)
+        if image.other is None:
+            return subject
+        at_hand = image.context.teacher_embeddings  # of consistency clustering
+        known = image.other.find() if at_hand is None else at_hand
+        return subject if known is None else subject.with_other(known)
 
     @classmethod
     def again(
@@ -99,9 +110,16 @@ class Subject:
         found = [find(key) for key in keys]
         if source is None or any(one is None or one.ndim != labels.ndim + 1 for one in found):
             return cls(labels, sizes)
-        student, *teacher = (one[: source.n_dims] for one in found if one is not None)
+        first, *other = (one[: source.n_dims] for one in found if one is not None)
         kernel = source.model_dump(include={"delta_var", "kernel_threshold"})
-        return cls(labels, sizes, student, *teacher, **kernel, measured_by=source)
+        return cls(labels, sizes, first, *other, **kernel, measured_by=source, is_again=True)
+
+    def with_other(self, embeddings: NDArray[np.float16]) -> Subject:
+        """Return the same with the embeddings of the other network, which `other` has made."""
+        assert self.other is not None
+        assert self.measured_by is not None
+        source = self.measured_by.model_copy(update={"teacher_key": self.other.key})
+        return replace(self, other_embeddings=embeddings, measured_by=source)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +151,7 @@ def run_measuring(
     yield MeasuringProgress(0, 0)
     _get_colours_ready(subject.labels.dtype)
     measures = _measure(job, subject, None)
-    return None if measures is None else _in_order(ReviewQueue.of(measures, decisions))
+    return None if measures is None else in_order(ReviewQueue.of(measures, decisions))
 
 
 def run_measuring_again(
@@ -142,7 +160,7 @@ def run_measuring_again(
     """Measure objects that have changed, some of which were rejected; else as `run_measuring`."""
     yield
     measures = _measure(job, subject, ids)
-    return None if measures is None else _in_order(queue.after_change(ids, measures, rejected=rejected))
+    return None if measures is None else in_order(queue.after_change(ids, measures, rejected=rejected))
 
 
 def run_edit(
@@ -214,27 +232,33 @@ def _get_colours_ready(dtype: np.dtype[Any]) -> None:
 def _measure(job: JobContext, subject: Subject, ids: Sequence[int] | None) -> tuple[ObjectMeasures, ...] | None:
     from napari_spoco.review.measures import MeasuringStopped, measure_objects
 
-    def report(n_done: int, n_objects: int) -> None:
-        if n_done * _N_REPORTS // n_objects > (n_done - 1) * _N_REPORTS // n_objects:
-            job.report(MeasuringProgress(n_done, n_objects))
-
     try:
         return measure_objects(
             subject.labels,
             ids,
             embeddings=subject.embeddings,
-            teacher_embeddings=subject.teacher_embeddings,
+            other_embeddings=subject.other_embeddings,
             scale=subject.scale,
             delta_var=subject.delta_var,
             kernel_threshold=subject.kernel_threshold,
             stop=job.is_cancelled,
-            on_progress=report,
+            on_progress=reporter(job),
         )
     except MeasuringStopped:
         return None
 
 
-def _in_order(queue: ReviewQueue) -> ReviewQueue:
+def reporter(job: JobContext) -> Callable[[int, int], None]:
+    """Return a function that takes (objects done, objects in all) after every object, and reports now and then."""
+
+    def report(n_done: int, n_objects: int) -> None:
+        if n_done * _N_REPORTS // n_objects > (n_done - 1) * _N_REPORTS // n_objects:
+            job.report(MeasuringProgress(n_done, n_objects))
+
+    return report
+
+
+def in_order(queue: ReviewQueue) -> ReviewQueue:
     """Order a queue here, so that it is not ordered on the event loop."""
     _ = queue.pending
     return queue

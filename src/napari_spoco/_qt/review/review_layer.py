@@ -16,6 +16,7 @@ from napari_spoco._qt.keys import LayerKeys
 from napari_spoco._qt.layers.layer_view import keep_in_view
 from napari_spoco._qt.layers.layers import MAKER, PASSING, identity, insert_above, mark, take_away, transforms
 from napari_spoco._qt.review.colouring import Colouring
+from napari_spoco._qt.review.object_lock import ObjectLock
 from napari_spoco._qt.review.review_scene import ReviewScene
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class ReviewedLayer(QObject):
         (*spatial), the array that the layer shows.
     is_painted : bool
         Whether the user has painted since this was last set to false.
+    lock : ObjectLock
+        Keeps the user from painting what is accepted.
 
     Raises
     ------
@@ -75,9 +78,10 @@ class ReviewedLayer(QObject):
         self._is_gone = False
         self._scene = ReviewScene(viewer, layer)
         self._colouring = Colouring(layer, parent=self)
+        self.lock = ObjectLock(layer, parent=self)
+        self.lock.painted.connect(self._on_painted)
         viewer.layers.events.removed.connect(self._on_layers_changed)
         layer.events.data.connect(self._on_layers_changed)
-        layer.events.paint.connect(self._on_painted)
         layer.mouse_drag_callbacks.append(self._on_mouse_pressed)
         self._keys = LayerKeys(layer, keys, parent=self)
         self._keys.pressed.connect(self.wished)
@@ -93,7 +97,7 @@ class ReviewedLayer(QObject):
         """Let go of the layer."""
         self._viewer.layers.events.removed.disconnect(self._on_layers_changed)
         self.layer.events.data.disconnect(self._on_layers_changed)
-        self.layer.events.paint.disconnect(self._on_painted)
+        self.lock.end()
         self.end_drawing()
         self._scene.end(is_removal=self._is_gone)
         self._colouring.end()
@@ -195,7 +199,7 @@ class ReviewedLayer(QObject):
             self.end_drawing()
             self.stroked.emit(strokes)
 
-    def _on_painted(self, _event: Any) -> None:
+    def _on_painted(self) -> None:
         self.is_painted = True
 
     def _on_layers_changed(self, _event: Any = None) -> None:

@@ -9,6 +9,7 @@ from napari_spoco._qt.notices import Notice, failure
 from napari_spoco.review.locks import LockedError
 
 if TYPE_CHECKING:
+    from napari_spoco._qt.embeddings.prediction_job import PredictionProgress
     from napari_spoco._qt.review.review_job import MeasuringProgress
     from napari_spoco.project.file import ReviewDecisions
     from napari_spoco.review.queue import ObjectScore, ReviewQueue
@@ -25,7 +26,13 @@ class Action:
 
 
 DECISIONS = (
-    Action("accept", "Accept", "A", "It is an object: lock it, and go on to the next one. Again: unlock it."),
+    Action(
+        "accept",
+        "Accept",
+        "A",
+        "It is an object: lock it, and go on to the next one. Again: unlock it. "
+        "No tool and no brush changes an accepted object, or makes it larger, and napari's own Undo ends at Accept.",
+    ),
     Action("reject", "Reject", "R", "It is no object: delete it, and go on to the next one."),
     Action("next", "Next", "N", "Leave it undecided, and go on to the next one."),
 )
@@ -49,6 +56,13 @@ ACTIONS = (*DECISIONS, *TOOLS, *STEPS)
 _BY_SHAPE = (
     "Their order is by shape and size alone; press “Show embeddings” (tab Embeddings) before a review for a better one."
 )
+NO_TEACHER = "The order is without the agreement of student and teacher: the model has one network only."
+FROM_BEFORE = (
+    "The order is without the agreement of student and teacher, as in the review before; press “Show embeddings” (tab "
+    "Embeddings) before a review to have it."
+)
+_MOST_NAMED = 5
+"""Locked objects, in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +79,11 @@ class ReviewStatus:
         Once they are.
     chosen : tuple of int
         The current object, and those that the user has added to it.
-    can_undo, can_redo, is_drawing, has_embeddings : bool
+    can_undo, can_redo, is_drawing, has_embeddings, is_comparing : bool
         Whether there is something to take back or to do again; whether strokes are awaited; whether the
-        embeddings of the image take part in the order.
+        embeddings of the image take part in the order; whether student and teacher are being compared.
+    agreement : str
+        Why their agreement does not take part in it.
     ended : str
         Why the last review has ended, if it was not the user's wish.
     before : str
@@ -82,6 +98,8 @@ class ReviewStatus:
     can_redo: bool = False
     is_drawing: bool = False
     has_embeddings: bool = True
+    is_comparing: bool = False
+    agreement: str = ""
     ended: str = ""
     before: str = ""
 
@@ -109,7 +127,9 @@ class ReviewStatus:
     @property
     def order(self) -> str:
         """What there is to say about the order of the objects."""
-        return "" if self.queue is None or self.has_embeddings else _BY_SHAPE
+        if self.queue is None:
+            return ""
+        return self.agreement if self.has_embeddings else _BY_SHAPE
 
     @property
     def about(self) -> str:
@@ -142,10 +162,25 @@ def describe(score: ObjectScore, queue: ReviewQueue) -> str:
     return f"Object {score.instance_id}{locked}: {reasons}."
 
 
+def comparing(progress: PredictionProgress | MeasuringProgress | None = None) -> str:
+    """Say that student and teacher are being compared, and how far that is."""
+    done = ""
+    if hasattr(progress, "n_tiles"):
+        done = f" (embedding the image: {progress.n_done} of {progress.n_tiles} parts)"
+    elif progress is not None and progress.n_objects:
+        done = f" ({progress.n_done} of {progress.n_objects} objects)"
+    return f"Student and teacher are being compared{done}; the order of the objects follows."
+
+
+def not_compared(reason: str) -> str:
+    """Say why student and teacher are not compared."""
+    return f"The order is without the agreement of student and teacher: {reason.rstrip('.')}."
+
+
 def locked(ids: tuple[int, ...]) -> str:
     """Say that objects are locked."""
-    one = len(ids) == 1
-    which = ", ".join(map(str, ids))
+    one, n_more = len(ids) == 1, len(ids) - _MOST_NAMED
+    which = ", ".join(map(str, ids[:_MOST_NAMED])) + (f" and {n_more} more" if n_more > 0 else "")
     return f"{'Object' if one else 'Objects'} {which} {'is' if one else 'are'} accepted: unlock with Accept first."
 
 

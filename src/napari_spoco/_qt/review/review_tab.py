@@ -39,6 +39,7 @@ class ReviewTab(Tab):
     action_requested = Signal(str)
     object_requested = Signal(int)
     annotations_requested = Signal()
+    stop_requested = Signal()
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__("Review")
@@ -47,6 +48,8 @@ class ReviewTab(Tab):
         self.labels.setToolTip("The Labels layer whose objects are reviewed; corrections are made in it.")
         self.start_button = QPushButton()
         self.bar, self.summary, self.order, self.about = QProgressBar(), sentence(), sentence(), sentence()
+        self.stop_button = QPushButton("Stop")
+        self.stop_button.setToolTip("Do not compare student and teacher: the order stays as it is.")
         self.bar.setTextVisible(False)
         self._keep_places()
         self.action_buttons = {action.name: QPushButton(f"{action.text} ({action.key})") for action in ACTIONS}
@@ -64,8 +67,7 @@ class ReviewTab(Tab):
         self._show_start(status.is_open)
         self._show_progress(status)
         self.summary.setText(status.summary)
-        self.order.setText(status.order)
-        self.order.setVisible(bool(status.order))
+        self.show_order(status)
         self.about.setText(status.about)
         for name, button in self.action_buttons.items():
             button.setEnabled(status.allows(name))
@@ -74,6 +76,12 @@ class ReviewTab(Tab):
         self.annotations_button.setEnabled(status.queue is not None and bool(status.queue.accepted))
         if has_ended:
             self._follow()
+
+    def show_order(self, status: ReviewStatus) -> None:
+        """Show what there is to say about the order; the list of objects stays where the user has scrolled to."""
+        self.order.setText(status.order)
+        self.order.setVisible(bool(status.order))
+        self.stop_button.setVisible(status.is_comparing)
 
     def show_keys(self, keys: KeyChoice) -> None:
         """Show on the buttons which keys do the same."""
@@ -107,7 +115,7 @@ class ReviewTab(Tab):
         self.column.addWidget(self.about)
         for actions in (DECISIONS, TOOLS[:2], TOOLS[2:], STEPS):
             self.column.addLayout(buttons(*(self.action_buttons[action.name] for action in actions)))
-        self.column.addWidget(self.order)
+        self.column.addLayout(row(self.order, self.stop_button))
         self.column.addWidget(self.objects, 1)
         self.column.addWidget(self.annotations_button)
 
@@ -119,6 +127,7 @@ class ReviewTab(Tab):
             button.clicked.connect(partial(self._on_action_clicked, name))
         self.objects.opened.connect(self.object_requested)
         self.annotations_button.clicked.connect(self._on_annotations_clicked)
+        self.stop_button.clicked.connect(self._on_stop_clicked)
 
     def _show_start(self, is_open: bool) -> None:
         start = Control(True, "Start review", "Look at the objects of the layer, the most doubtful first.")
@@ -167,6 +176,9 @@ class ReviewTab(Tab):
 
     def _on_action_clicked(self, name: str) -> None:
         self.action_requested.emit(name)
+
+    def _on_stop_clicked(self) -> None:
+        self.stop_requested.emit()
 
     def _on_annotations_clicked(self) -> None:
         self.annotations_requested.emit()

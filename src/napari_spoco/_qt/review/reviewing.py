@@ -8,12 +8,14 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_spoco._qt.keys import KeyChoice
 from napari_spoco._qt.layers.layers import MAKER, identity, labels_layers
+from napari_spoco._qt.review.agreement import Agreement
 from napari_spoco._qt.review.review import Review
 from napari_spoco._qt.review.review_job import Subject
 from napari_spoco._qt.review.review_layer import ReviewedLayer
 from napari_spoco._qt.review.review_notes import is_reviewed, noted
 from napari_spoco._qt.review.review_status import ACTIONS, ReviewStatus, others_reviewed, refusal, reviewed_before
 from napari_spoco._qt.review.review_turns import Turns
+from napari_spoco.review.locks import LockedError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from napari_spoco._qt.controller import SessionController
     from napari_spoco._qt.notices import Notice
+    from napari_spoco._qt.review.agreement_job import ComparedObjects
     from napari_spoco._qt.review.review_job import MeasuringProgress
     from napari_spoco._qt.review.review_tab import ReviewTab
     from napari_spoco.review.queue import ReviewQueue
@@ -54,6 +57,7 @@ class Reviewing(QObject):
     withdrawn = Signal(object)  # Notice
     accepted = Signal(object)  # AcceptedObjects
     decided = Signal()
+    progressed = Signal(int, int)  # objects measured, and in all; 0 of 0 once they are
 
     def __init__(
         self, viewer: napari.viewer.Viewer, session: SessionController, tab: ReviewTab, parent: QObject | None = None
@@ -72,11 +76,15 @@ class Reviewing(QObject):
         self._turns.reported.connect(self._on_reported)
         self._turns.failed.connect(self._on_failed)
         self._turns.changed.connect(self._on_turned)
+        self._agreement = Agreement(self)
+        self._agreement.changed.connect(self._on_agreement_changed)
+        self._agreement.found.connect(self._on_compared)
         tab.start_requested.connect(self._on_start_requested)
         tab.end_requested.connect(self._on_end_requested)
         tab.action_requested.connect(self.act)
         tab.object_requested.connect(self._on_object_requested)
         tab.annotations_requested.connect(self._on_annotations_requested)
+        tab.stop_requested.connect(self._agreement.stop)
         tab.labels.chosen.connect(self._on_layer_chosen)
 
     @property
@@ -117,10 +125,12 @@ class Reviewing(QObject):
     def end(self) -> None:
         """End the review; the layer stays as it is, and what was decided is noted there."""
         self._turns.drop()
+        self._agreement.end()
         if self._review is not None:
             self._review.view.end()
             self._review.view.deleteLater()
         self._review = None
+        self.progressed.emit(0, 0)
 
     # What the user wants
 
@@ -140,7 +150,8 @@ class Reviewing(QObject):
         view.clicked.connect(self._on_clicked)
         view.stroked.connect(self._on_stroked)
         view.gone.connect(self._on_gone)
-        self._review = Review(view, self._subject(view), self._turns, self._say)
+        view.lock.refused.connect(self._on_paint_refused)
+        self._review = Review(view, self._subject(view), self._turns, self._agreement, self._say)
         self._review.begin()
         self._show()
 
@@ -171,6 +182,10 @@ class Reviewing(QObject):
         if self._review is not None:
             self._review.split(strokes)
 
+    def _on_paint_refused(self, ids: tuple[int, ...]) -> None:
+        self._withdraw()
+        self._say(refusal(LockedError(ids)))
+
     def _on_annotations_requested(self) -> None:
         if self._review is not None:
             self._review.hand_over(self.accepted.emit)
@@ -187,6 +202,16 @@ class Reviewing(QObject):
         if self._review is not None:
             self._review.show_progress(message)
             self._show()
+        if message is not None:
+            self.progressed.emit(message.n_done, max(message.n_objects, 1))
+
+    def _on_compared(self, compared: ComparedObjects) -> None:
+        if self._review is not None:
+            self._review.note_compared(compared)
+
+    def _on_agreement_changed(self) -> None:
+        if self._review is not None:
+            self._tab.show_order(self._review.status)
 
     def _on_failed(self, error: Exception) -> None:
         self._say(refusal(error))
@@ -196,9 +221,13 @@ class Reviewing(QObject):
             self._review.go_on_after_failure()
 
     def _on_turned(self) -> None:
+        if not self.is_busy:
+            self.progressed.emit(0, 0)
         if self._review is not None and self._review.note():
             self.decided.emit()
         self._show()
+        if self._review is not None:
+            self._review.take_agreement()
 
     def _show(self) -> None:
         if self._review is None:
