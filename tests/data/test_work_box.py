@@ -57,3 +57,38 @@ def test_nothing_changed() -> None:
 def test_another_shape_is_refused() -> None:
     with pytest.raises(ValueError, match="box: expected its shape"):
         WorkBox.of(whole(), BOX).changes(whole(), np.zeros((2, 2), np.int32))
+
+
+def write(labels: np.ndarray, box: WorkBox, edited: np.ndarray, n_pixels: int | None = None) -> WorkBox:
+    """Write changes back, or the first pixels of them, and return what is known of the box then."""
+    indices, _, after = box.changes(labels, edited)
+    labels[tuple(axis[:n_pixels] for axis in indices)] = after[:n_pixels]
+    return box.with_written(indices, after)
+
+
+@pytest.mark.parametrize("n_pixels", [0, 2, None], ids=["undone", "not to the end", "all"])
+def test_a_box_is_written_back_again(n_pixels) -> None:
+    """Objects that are new in it, one with an id that is in use outside, keep the ids that they have got."""
+    labels = whole()
+    box = WorkBox.of(labels, BOX)
+    edited = box.labels.copy()
+    edited[0, :2], edited[2, :2] = 9, 200
+    box = write(labels, box, edited, n_pixels)
+    edited[0, 0], edited[0, 3], edited[2, 0], edited[2, 3] = 0, 9, 4, 200
+    expected = whole()
+    expected[BOX] = np.where(edited == 9, 201, edited)
+    np.testing.assert_array_equal(written_back(labels, box, edited), expected)
+
+
+def test_what_the_user_has_painted_over_is_no_part_of_what_was_written() -> None:
+    labels = whole()
+    box = WorkBox.of(labels, BOX)
+    edited = box.labels.copy()
+    edited[0, :4] = 200
+    box = write(labels, box, edited)
+    labels[2, 10] = 4
+    indices, before, after = box.changes(labels, edited)
+    changed = [
+        (before[i], after[i]) for i in range(len(after)) if labels[tuple(axis[i] for axis in indices)] != before[i]
+    ]
+    assert changed == [(0, 200)]

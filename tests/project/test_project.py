@@ -11,6 +11,7 @@ import pytest
 import tifffile
 
 from napari_spoco.config import AnnotationConfig
+from napari_spoco.data.images import read_image
 from napari_spoco.project import project as project_module
 from napari_spoco.project.file import Placement, ProjectImage, ProjectWork, ReviewDecisions, ReviewEmbeddings
 from napari_spoco.project.images import free_name
@@ -73,6 +74,16 @@ def test_nothing_that_exists_is_overwritten(project: Project, tmp_path: Path) ->
         project.add_image(image_of((20, 30)), "CELLS")
     (project.path / "images" / "other.tif").unlink()
     assert content(tmp_path) == before
+
+
+def test_pixels_are_kept_beside_a_file_of_that_name(project: Project) -> None:
+    """As there may be of an image that cannot be read."""
+    (project.path / "images" / "other.tif").write_bytes(b"broken")
+    image = image_of((20, 30))
+    file = project.keep_pixels(image, "other", scale=(1.0, 1.0), units=("pixel", "pixel"))
+    assert file == "images/other 2.tif"
+    np.testing.assert_array_equal(read_image(project.path / file).data[0], image)
+    assert [entry.name for entry in project.images] == ["cells"]
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])

@@ -150,6 +150,19 @@ def test_undo_before_the_end_takes_all_back_and_ends_it(adder) -> None:
     np.testing.assert_array_equal(adder.layer.data, adder.before)
 
 
+@pytest.mark.parametrize("label", [5, 6, 9, 14])
+def test_the_brush_keeps_off_objects_that_are_added(adder, label) -> None:
+    """A new object gets its id while pixels are looked for, and is painted when they are there."""
+    gate, looked = threading.Event(), threading.Event()
+    adder.add(held(adding_job.run_finding_whole, gate, looked))
+    adder.until(looked.is_set)
+    adder.layer.selected_label = label
+    gate.set()
+    adder.until(lambda: adder.said)
+    np.testing.assert_array_equal(adder.layer.data, adder.expected)
+    assert adder.layer.selected_label == (14 if 5 < label < 14 else label)
+
+
 def test_nothing_is_written_into_a_stroke(adder, monkeypatch, qtbot) -> None:
     held_buttons = [Qt.MouseButton.LeftButton]
     monkeypatch.setattr(pixel_writing.QApplication, "mouseButtons", lambda: held_buttons[0])

@@ -952,24 +952,3 @@ def test_a_crash_loses_nothing_that_was_saved(tmp_path, spoco, viewer, until, st
     press(again, "undo", until)
     assert sorted(np.unique(viewer.layers["cells objects"].data)) == [1, 2, 3, 4]
     assert not again.reviewing.queue.rejected
-
-
-def test_annotations_without_their_image_are_said_not_to_be_saved(
-    named, viewer, processes, tmp_path, until, start
-) -> None:
-    folder = tmp_path / "my project"
-    named.projects.touch()
-    until(lambda: kept(folder) is not None)
-    leave(named, folder, until)
-    (folder / project_of(tmp_path).image("cells").file).unlink()
-    again = start()
-    again.projects.bar.open_requested.emit(str(folder))
-    until(lambda: "cells annotations" in viewer.layers and not again.projects.is_switching)
-    assert "What was painted in it is shown by itself: changes of that are not saved." in again.footer.text
-    again.projects.touch()
-    until(lambda: again.projects.bar.status.text() == "not saved")
-    assert "“cells annotations” is not saved: its image is not there." in again.projects.bar.status.toolTip()
-    image = viewer.add_image(np.random.default_rng(0).random((64, 64)), name="cells")
-    again.images.choose(image.__wrapped__)
-    again.annotate.annotations.choose(viewer.layers["cells annotations"].__wrapped__)
-    until(lambda: again.projects.bar.status.text().startswith("saved"))

@@ -13,7 +13,7 @@ from napari_spoco._qt.project.project_layers import KeptLayers
 from napari_spoco._qt.project.project_session import KeptImage, KeptSession
 from napari_spoco._qt.project.project_writer import ProjectWriter
 from napari_spoco._qt.review.review_notes import ReviewNote
-from napari_spoco.project.file import Placement, ReviewDecisions
+from napari_spoco.project.file import Placement, ProjectImage, ReviewDecisions
 from napari_spoco.review.editing import delete
 from napari_spoco.review.history import EditHistory
 
@@ -113,6 +113,17 @@ def test_one_image_is_one_entry_whatever_is_removed(writer: ProjectWriter) -> No
     write(writer, kept_image("others", ("annotations",), annotations=painted))
     assert [(one.is_open, one.source) for one in writer.project.images] == [(False, entry.source), (True, entry.source)]
     np.testing.assert_array_equal(writer.project.annotations("cells"), painted)
+
+
+def test_entries_of_one_image_that_was_not_there_have_it_again_together(writer: ProjectWriter) -> None:
+    painted = make_labels().astype(np.int32)
+    for name in ("cells", "cells 2"):
+        writer.project.add_entry(ProjectImage(name=name, file="gone.tif", shape=(8, 8)))
+        writer.adopt_alone(name, [f"annotations of {name}"])
+    for name in ("cells", "cells 2"):
+        write(writer, kept_image(f"annotations of {name}", ("annotations",), annotations=painted))
+    known = [(one.name, one.file, one.n_painted) for one in writer.project.images]
+    assert known == [("cells", "images/cells.tif", 8), ("cells 2", "images/cells.tif", 8)]
 
 
 def test_steps_go_with_their_labels(writer: ProjectWriter) -> None:

@@ -194,6 +194,24 @@ def test_every_result_comes_back(ready, viewer, tmp_path, until) -> None:
     assert entries(ready) == []
 
 
+def test_objects_that_were_changed_by_hand_keep_their_place(named, viewer, until) -> None:
+    find_objects(named, viewer)
+    viewer.layers["cells objects"].paint((50, 50), 8)
+    viewer.layers.remove("cells objects")
+    save(named, until)
+    find_objects(named, viewer)
+    save(named, until)
+    choose(named, "cells objects")
+    until(lambda: "“cells objects” is back" in named.footer.text)
+    assert (viewer.layers["cells objects 2"].data == 8).any()
+    assert not (viewer.layers["cells objects"].data == 8).any()
+
+
+def save(widget, until) -> None:
+    widget.projects._save()
+    until(lambda: not widget.projects._jobs.is_running)
+
+
 def test_objects_whose_image_was_deleted_are_not_listed(named, viewer, tmp_path, until) -> None:
     find_objects(named, viewer)
     viewer.layers.remove("cells")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 from qtpy.QtCore import Qt
+from tests.qt.test_kept_results import duplicate
+from tests.qt.test_project_window import leave
 
 from napari_spoco._qt.annotate.image_layers import parts_of
 from napari_spoco._qt.layers.image_axes import voxel_size
@@ -69,6 +71,16 @@ def test_channels_of_a_combined_image_look_as_before_after_reopening(named, view
     assert again.annotate.image.layer() == image
     again.projects.bar.close_requested.emit()
     until(lambda: not len(viewer.layers))
+
+
+def test_a_duplicate_of_a_part_is_not_taken_for_objects_of_the_image(named, viewer, tmp_path, until, start) -> None:
+    image, folder = viewer.layers["cells"].__wrapped__, tmp_path / "my project"
+    named._results.show_preview(image, np.full((16, 16), 7, np.uint32), (32, 32))
+    duplicate(viewer, "cells preview")
+    leave(named, folder, until)
+    assert Project.open(folder).image("cells").painted == ("annotations",)
+    reopen(start, folder, until)
+    assert [layer.name for layer in viewer.layers] == ["cells", "cells annotations"]
 
 
 def set_size(widget, qtbot, size: str) -> None:

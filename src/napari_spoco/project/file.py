@@ -41,11 +41,12 @@ class ReviewEmbeddings(Parameters):
     """By which embeddings objects are measured, so that they can be measured alike once more.
 
     `key` and `teacher_key` are names among the embeddings that are kept on this computer, of which the first `n_dims`
-    values of a pixel count; `delta_var` and `kernel_threshold` are those of the model.
+    values of a pixel count; `delta_var` and `kernel_threshold` are those of the model. `teacher_key` is that of the
+    other network, the student where `key` is of the teacher; None where they were not compared.
     """
 
     key: str = Field(pattern="^[0-9a-f]+-(student|teacher)$")
-    teacher_key: str | None = Field(None, pattern="^[0-9a-f]+-teacher$")
+    teacher_key: str | None = Field(None, pattern="^[0-9a-f]+-(student|teacher)$")
     n_dims: int = Field(gt=0)
     delta_var: float
     kernel_threshold: float
@@ -81,8 +82,9 @@ class ProjectImage(Parameters):
     `found_title` is how the layer of the found objects is called, if not as usual; `found_as` says what it is in the
     window, empty where the user has changed it, and `found_by` how they were found, in JSON.
     `n_painted` and `n_found` are numbers of objects; `is_copy` says that the image is a part of another one, with a
-    copy of what is painted there. Of its layers, `closed` are those that the user has taken out of the viewer, and
-    `hidden` those that were there, but not seen, when it was written last.
+    copy of what is painted there, and `part_of` names the entry of that one, if the project has it. Of its layers,
+    `closed` are those that the user has taken out of the viewer, and `hidden` those that were there, but not seen, when
+    it was written last.
     """
 
     name: str
@@ -106,6 +108,7 @@ class ProjectImage(Parameters):
     closed: tuple[ShownLayer, ...] = ()
     hidden: tuple[ShownLayer, ...] = ()
     is_copy: bool = False
+    part_of: str = ""
 
     @property
     def source(self) -> str:

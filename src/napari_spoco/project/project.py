@@ -24,7 +24,7 @@ from napari_spoco.data.annotations import SparseAnnotations
 from napari_spoco.data.images import as_channels_first, read_image, read_labels
 from napari_spoco.data.writers import check_folder, write_labels
 from napari_spoco.project.file import ProjectFile, ProjectImage, ProjectWork, ReviewDecisions, write_project_file
-from napari_spoco.project.images import check_name, copy_image, write_image
+from napari_spoco.project.images import check_name, copy_image, free_name, write_image
 from napari_spoco.project.kept_file import KeptFile
 from napari_spoco.project.runs import list_runs, new_run
 from napari_spoco.review.history import Steps
@@ -177,6 +177,27 @@ class Project:
         check_name(image.name, self._names)
         self._write(images=(*self.images, image))
         return image
+
+    def keep_pixels(self, image: NDArray[Any], name: str, *, scale: Sequence[float], units: Sequence[str]) -> str:
+        """Write an image, (*spatial) or (C, *spatial), without an entry of its own.
+
+        Returns
+        -------
+        str
+            Its file, as an entry has it: of that name, or one like it where there is a file of that name already.
+
+        Raises
+        ------
+        ValueError
+            No valid image.
+        OSError
+            The file cannot be written.
+        """
+        channels = as_channels_first(image, ndim=len(scale))
+        folder = self._path / _IMAGES
+        file = folder / f"{free_name(name, (path.stem for path in folder.iterdir()))}.tif"
+        write_image(file, channels, scale, units)
+        return self._relative(file)
 
     def change_image(self, name: str, **changes: Any) -> None:
         """Change what is known of an image; ValueError where there is none of that name."""

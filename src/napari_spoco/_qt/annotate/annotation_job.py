@@ -5,13 +5,13 @@ Nothing is changed here: a job looks at the labels, and the event loop paints.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_spoco.data.interpolation import interpolate_planes
+from napari_spoco.data.free_ids import next_object_id
 from napari_spoco.data.label_files import read_label_file
 from napari_spoco.data.label_import import import_objects
 from napari_spoco.data.work_box import WorkBox
@@ -36,12 +36,18 @@ class PixelsToPaint:
         Labels of these pixels, (N,) or one for all.
     text : str
         For the user.
+    new_ids : collection of int
+        Ids of objects that nothing had when it was found.
+    next_id : int
+        Where there are such, the next one that nothing has.
     """
 
     indices: tuple[NDArray[Any], ...]
     before: Any
     after: Any
     text: str
+    new_ids: Collection[int] = ()
+    next_id: int = 0
 
     @property
     def n_pixels(self) -> int:
@@ -80,6 +86,8 @@ def run_interpolation(
         It is painted in less than two planes.
     """
     yield
+    from napari_spoco.data.interpolation import interpolate_planes
+
     spacing = [step for other, step in enumerate(scale) if other != axis]
     result = interpolate_planes(np.moveaxis(labels, axis, 0), [label], spacing=spacing)
     across, *along = result.change.indices
@@ -112,7 +120,12 @@ def run_import(
     if result.n_left_out:
         said.append(f"{result.n_left_out} left out: everything there is painted already")
     undo = "; undo (Ctrl+Z) takes it back" if result.change else ""
-    return PixelsToPaint(result.change.indices, 0, result.change.after, f"{', '.join(said)}{undo}.")
+    after, new_ids = result.change.after, result.change.new_ids
+    order = _greatest_first(after)
+    indices = tuple(axis[order] for axis in result.change.indices)
+    return PixelsToPaint(
+        indices, 0, after[order], f"{', '.join(said)}{undo}.", new_ids, _next_id(labels, new_ids, reserved)
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,13 +154,29 @@ def run_crop(
     return Crop(np.array(image[part]), place, box)
 
 
+@dataclass(frozen=True, eq=False)
+class BoxPixels(PixelsToPaint):
+    """What the annotations of a part change in the whole.
+
+    Attributes
+    ----------
+    taken : WorkBox
+        The part as it was taken, or else as the whole is now.
+    painted : WorkBox
+        What it is as soon as any of the pixels is painted.
+    """
+
+    taken: WorkBox = field(kw_only=True)
+    painted: WorkBox = field(kw_only=True)
+
+
 def run_write_back(
     _job: JobContext,
     labels: NDArray[Any],
     edited: NDArray[Any],
     taken: WorkBox | tuple[slice, ...],
     reserved: Collection[int],
-) -> Generator[None, None, PixelsToPaint]:
+) -> Generator[None, None, BoxPixels]:
     """Find what the annotations of a part change in the whole; raises ValueError for a part of another shape.
 
     Where it is not known what they were when the part was `taken`, but only its place, all that differs is a change.
@@ -155,9 +184,35 @@ def run_write_back(
     yield
     box = taken if isinstance(taken, WorkBox) else WorkBox.of(labels, taken, reserved=reserved)
     indices, before, after = box.changes(labels, edited.copy(), reserved=reserved)
-    n_pixels = len(after)
+    n_pixels = int(np.count_nonzero(before != after))
     text = f"{n_pixels} pixel{'' if n_pixels == 1 else 's'} written back; undo (Ctrl+Z) takes it back."
-    return PixelsToPaint(indices, before, after, text if n_pixels else "Nothing has changed in the work box.")
+    ids = np.setdiff1d(after, [0, *reserved])
+    new_ids = ids[~np.isin(ids, box.labels)].tolist()
+    order = _greatest_first(after)
+    return BoxPixels(
+        tuple(axis[order] for axis in indices),
+        before[order],
+        after[order],
+        text if n_pixels else "Nothing has changed in the work box.",
+        new_ids,
+        _next_id(labels, new_ids, reserved),
+        taken=box,
+        painted=box.with_written(indices, after),
+    )
+
+
+def _greatest_first(ids: NDArray[Any]) -> NDArray[np.intp]:
+    """Return an order that begins with the greatest of the ids (N,): as soon as it is painted, no other one is free."""
+    order = np.arange(len(ids))
+    if len(ids):
+        greatest = int(np.argmax(ids))
+        order[0], order[greatest] = greatest, 0
+    return order
+
+
+def _next_id(labels: NDArray[Any], new_ids: Collection[int], reserved: Collection[int]) -> int:
+    """Return the id for an object that begins when labels have new ids; they may be too small to hold it."""
+    return next_object_id([int(labels.max()), *new_ids], reserved, limit=np.iinfo(np.int64).max)
 
 
 def _ranges(planes: Sequence[int]) -> str:

@@ -72,22 +72,6 @@ def take_brush(viewer: napari.viewer.Viewer, layer: Labels, label: int, *, size:
         layer.brush_size = size
 
 
-def put_pixels(layer: Labels, indices: Sequence[NDArray[Any]], before: Any, after: Any) -> int:
-    """Change pixels from one label to another, both of one value or (N,), as one step that undo takes back.
-
-    Returns
-    -------
-    int
-        Number of pixels; those that are not what they were (painted meanwhile) are left alone.
-    """
-    is_as_before = layer.data[tuple(indices)] == before
-    if not is_as_before.all():
-        indices = [axis[is_as_before] for axis in indices]
-        after = after[is_as_before] if isinstance(after, np.ndarray) else after
-    layer.data_setitem(tuple(indices), after)
-    return int(is_as_before.sum())
-
-
 def visible_part(viewer: napari.viewer.Viewer, layer: Layer) -> tuple[slice, ...]:
     """Return the part of an image, or of annotations, that is on show, in pixels of its spatial axes.
 
@@ -130,16 +114,28 @@ def add_taken_box(viewer: napari.viewer.Viewer, part: Image, annotations: Labels
     labels = Labels(
         box.labels.copy(),
         name=f"{annotations.name} box",
-        metadata={**kept, LINK: identity(part), _WORK_BOX: TakenBox(box, identity(annotations))},
+        metadata={**kept, LINK: identity(part)},
         **transforms(annotations, box.start),
     )
+    note_taken_box(labels, annotations, box)
     viewer.add_layer(labels)
     return labels
+
+
+def note_taken_box(labels: Labels, annotations: Labels, box: WorkBox) -> None:
+    """Note of which annotations others are a part, and what is known of it."""
+    labels.metadata[_WORK_BOX] = TakenBox(box, identity(annotations))
 
 
 def taken_box(layer: Layer) -> TakenBox | None:
     """Return what annotations of a work box were when it was cropped; None where that is not known."""
     return layer.metadata.get(_WORK_BOX)
+
+
+def whole_key(layer: Layer) -> str:
+    """Return the `identity` of the annotations that others are a part of; empty where that is not known."""
+    taken = taken_box(layer)
+    return layer.metadata.get(WHOLE, "") if taken is None else taken.annotations
 
 
 def find_layer(viewer: napari.viewer.Viewer, wanted: str) -> Layer | None:

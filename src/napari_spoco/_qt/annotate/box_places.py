@@ -1,7 +1,7 @@
 """Which image is a part of which other one: a work box lies on the pixels of the image that it was cropped from.
 
-It is noted when it is cropped. After a restart nobody knows of that, but the box is called after its whole, and lies in
-it.
+It is noted when it is cropped, and kept with the project. Where the box comes back without its whole, nobody knows of
+that, but it is called after its whole, and lies in it.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PARTS = "napari-spoco parts"
 """Key of an image's metadata; the value are the `identity` of the layers that are on show in its place."""
 WHOLE = "napari-spoco whole"
-"""Key of an image's metadata; the value is the `identity` of the one that it is a part of, and lies on."""
+"""Key of the metadata of an image, or of annotations; the value is the `identity` of those that it is a part of."""
 _OPAQUE = ("opaque", "translucent", "translucent_no_depth")
 _SHARE = 1 / 2
 """Of the smaller one of two images, that the other one covers where they lie over each other."""

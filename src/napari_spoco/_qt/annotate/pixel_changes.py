@@ -2,7 +2,8 @@
 
 The cycle of one:
 
-1. A job finds out which pixels become what (`PixelsToPaint`); the layer is as it was. One job at a time.
+1. A job finds out which pixels become what (`PixelsToPaint`); the layer is as it was. One job at a time. If it has
+   ids for new objects, and the user may have painted meanwhile, it is looked at again: they may not be free.
 2. The event loop paints them in many turns (`PixelWriting`), as one step of napari's own undo, and leaves those alone
    that were painted meanwhile.
 3. The layer tells of it as of every stroke, and the list follows (`Counting`).
@@ -16,6 +17,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_spoco._qt.annotate import annotation_job
 from napari_spoco._qt.jobs.worker import SideJob
+from napari_spoco._qt.layers.layers import unwatch_painting, watch_painting
 from napari_spoco._qt.layers.pixel_writing import PixelWriting
 from napari_spoco._qt.notices import Notice
 
@@ -41,10 +43,12 @@ class PixelChanges(QObject):
         super().__init__(parent)
         self._layer: Labels | None = None  # of the job
         self._pixels: Any = None  # of the layer
-        self._text = ""
+        self._wish: tuple[Callable[..., Any], tuple[object, ...]] | None = None
+        self._found: PixelsToPaint | None = None
+        self._is_changed = False
         self._job = SideJob(self)
         self._job.returned.connect(self._on_pixels_known)
-        self._job.failed.connect(self.failed)
+        self._job.failed.connect(self._on_failed)
         self._job.changed.connect(self.changed)
         self._writing = PixelWriting(self)
         self._writing.written.connect(self._on_written)
@@ -72,30 +76,53 @@ class PixelChanges(QObject):
 
     def end(self) -> None:
         """Forget what was begun; undo takes back what is painted of it."""
-        self._layer = self._pixels = None
+        self._leave()
         self._writing.end()
 
     def _start(self, layer: Labels, body: Callable[..., Any], *args: object) -> None:
-        self._layer, self._pixels = layer, layer.data
+        self._layer, self._wish = layer, (body, args)
+        watch_painting(layer, self._on_painted)
+        self._look()
+
+    def _look(self) -> None:
+        body, args = self._wish
+        self._pixels, self._is_changed = self._layer.data, False
         self._job.start(body, self._pixels, *args)
+
+    def _on_painted(self, _event: Any) -> None:
+        self._is_changed = True
 
     def _on_pixels_known(self, found: PixelsToPaint) -> None:
         if self._layer is None:
             return
-        self._text = found.text
-        self._writing.start(self._layer, self._pixels, found)
+        self._found = found
+        self._writing.start(self._layer, self._pixels, found, self._holds)
         self.changed.emit()
 
+    def _holds(self) -> bool:
+        """Say whether the ids that were found to be free are so still; look again where they may not be."""
+        is_stale = self._is_changed and bool(self._found.new_ids)
+        if is_stale:
+            self._look()
+        return not is_stale
+
     def _on_written(self) -> None:
-        self._conclude(Notice(self._text, "good"))
+        self._conclude(Notice(self._found.text, "good"))
 
     def _on_stopped(self) -> None:
         self._conclude(_STOPPED)
 
     def _on_failed(self, error: Exception) -> None:
+        self._leave()
         self.failed.emit(error)
         self.changed.emit()
 
+    def _leave(self) -> None:
+        if self._layer is not None:
+            unwatch_painting(self._layer, self._on_painted)
+        self._layer = self._pixels = self._wish = self._found = None
+
     def _conclude(self, notice: Notice) -> None:
+        self._leave()
         self.noticed.emit(notice)
         self.changed.emit()

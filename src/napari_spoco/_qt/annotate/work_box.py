@@ -2,18 +2,18 @@
 
 The cycle of writing back:
 
-1. A job finds out what has changed in the box (`PixelsToPaint`); both layers are as they were.
-2. While a mouse button is held, a stroke may be under way: it is waited for. If the user may have painted in the box
-   meanwhile, it is looked at again.
-3. The event loop paints into the whole, and closes the box.
+1. A job finds out what has changed in the box (`BoxPixels`); both layers are as they were.
+2. If the user may have painted in the box or in the whole meanwhile, it is looked at again.
+3. It is painted into the whole in many turns of the event loop (`PixelWriting`), until the user takes it back. The box
+   knows what is being painted: whatever keeps that from coming to its end, it can be written back again.
+4. The box is closed, unless the user may have painted in it since.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from qtpy.QtCore import QObject, Qt, QTimer, Signal
-from qtpy.QtWidgets import QApplication
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_spoco._qt.annotate import annotation_job, annotation_layer
 from napari_spoco._qt.annotate.box_places import annotations_of, place_in, whole_of
@@ -21,7 +21,9 @@ from napari_spoco._qt.annotate.stroke_labels import KEPT
 from napari_spoco._qt.jobs.worker import SideJob
 from napari_spoco._qt.layers.image_axes import axes_of, pixels_of
 from napari_spoco._qt.layers.layers import add_annotations, spatial_shape, unwatch_painting, watch_painting
+from napari_spoco._qt.layers.pixel_writing import PixelWriting
 from napari_spoco._qt.notices import Notice
+from napari_spoco.data.work_box import WorkBox
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -30,10 +32,14 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels, Layer
 
     from napari_spoco._qt.annotate.annotate_tab import AnnotateTab
-    from napari_spoco._qt.annotate.annotation_job import Crop, PixelsToPaint
-    from napari_spoco.data.work_box import WorkBox
+    from napari_spoco._qt.annotate.annotation_job import BoxPixels, Crop
 
 _GONE = "The annotations that this box was cropped from are gone; it stays as it is."
+_STOPPED = (
+    "The rest is not written back: what was written so far is undone, or the annotations are new ones. The box stays "
+    "open."
+)
+_STAYS = "The box stays open, as it may have been painted in meanwhile: press Write back again for what is new in it."
 _ANNOTATE = "Annotate in this box, then press Write back."
 _TRY = "Try a model on it (tab Segment), or press New object to annotate in it."
 
@@ -55,10 +61,7 @@ class _Edited(NamedTuple):
 
 
 class WorkBoxes(QObject):
-    """Crops what the tab has chosen, and writes it back.
-
-    Cropping and looking for changes are jobs; `changed` says that one begins or ends.
-    """
+    """Crops what the tab has chosen, and writes it back; `changed` says that a part of that begins or ends."""
 
     noticed = Signal(object)  # Notice
     failed = Signal(object)  # Exception
@@ -70,24 +73,24 @@ class WorkBoxes(QObject):
         self._cropped: tuple[Image, Labels | None] | None = None
         self._edited: _Edited | None = None
         self._is_changed = False
-        self._found: PixelsToPaint | None = None
+        self._found: BoxPixels | None = None
+        self._pixels: Any = None  # of the annotations that are written into
         self._end = Notice("")
-        self._cropping, self._writing = SideJob(self), SideJob(self)
+        self._cropping, self._looking, self._writing = SideJob(self), SideJob(self), PixelWriting(self)
         self._cropping.returned.connect(self._on_cropped)
-        self._writing.returned.connect(self._on_changes_known)
-        self._writing.failed.connect(self._leave)
-        self._turn = QTimer(self)
-        self._turn.setSingleShot(True)
-        self._turn.setInterval(_MILLISECONDS)
-        self._turn.timeout.connect(self._on_turn)
-        for job in (self._cropping, self._writing):
-            job.failed.connect(self.failed)
+        self._cropping.failed.connect(self.failed)
+        self._looking.returned.connect(self._on_looked)
+        for job in (self._cropping, self._looking):
             job.changed.connect(self.changed)
+        self._writing.written.connect(self._on_written)
+        self._writing.stopped.connect(self._on_stopped)
+        for part in (self._looking, self._writing):
+            part.failed.connect(self._on_failed)
 
     @property
     def is_working(self) -> bool:
-        """Whether a job is running."""
-        return self._cropping.is_running or self._writing.is_running or self._turn.isActive()
+        """Whether a part is being cropped or written back."""
+        return self._cropping.is_running or self._looking.is_running or self._writing.is_running
 
     def is_box(self) -> bool:
         """Return whether what is chosen is a work box."""
@@ -108,7 +111,7 @@ class WorkBoxes(QObject):
         """Put what has changed in the chosen box into the annotations it comes from, or into new ones of the whole."""
         part, edited = self._tab.image.layer(), self._tab.annotations.layer()
         taken, whole = annotation_layer.taken_box(edited), None if part is None else whole_of(self._viewer, part)
-        annotations = None if taken is None else annotation_layer.find_layer(self._viewer, taken.annotations)
+        annotations = annotation_layer.find_layer(self._viewer, annotation_layer.whole_key(edited))
         if annotations is None and whole is not None:
             annotations = annotations_of(self._viewer, whole)
         place = None if whole is None else place_in(whole, part)
@@ -118,13 +121,14 @@ class WorkBoxes(QObject):
         if annotations is None:
             annotations = add_annotations(self._viewer, whole)
         self._edited = _Edited(part, edited, whole, annotations, place if taken is None else taken.box, reserved)
-        watch_painting(edited, self._on_edited_changed)
+        for layer in (edited, annotations):
+            watch_painting(layer, self._on_painted)
         self._look()
 
     def end(self) -> None:
-        """Forget what the jobs were begun for."""
+        """Forget what was begun; undo takes back what is written of a box, which stays open."""
         self._cropped = None
-        self._turn.stop()
+        self._writing.end()
         self._leave()
 
     def _on_cropped(self, crop: Crop) -> None:
@@ -142,43 +146,72 @@ class WorkBoxes(QObject):
 
     def _look(self) -> None:
         edited, self._is_changed = self._edited, False
-        arrays = edited.annotations.data, edited.labels.data
-        self._writing.start(annotation_job.run_write_back, *arrays, edited.place, edited.reserved)
+        self._pixels = edited.annotations.data
+        arrays = self._pixels, edited.labels.data
+        self._looking.start(annotation_job.run_write_back, *arrays, edited.place, edited.reserved)
 
-    def _on_edited_changed(self, _event: Any) -> None:
+    def _on_painted(self, _event: Any) -> None:
         self._is_changed = True
 
-    def _on_changes_known(self, found: PixelsToPaint) -> None:
+    def _on_looked(self, found: BoxPixels) -> None:
+        if self._edited is None:
+            return
         self._found = found
-        self._on_turn()
+        if not isinstance(self._edited.place, WorkBox):  # What is painted in the whole from now on is to stay there.
+            self._edited = self._edited._replace(place=found.taken)
+        self._writing.start(self._edited.annotations, self._pixels, found, self._holds)
+        self.changed.emit()
 
-    def _on_turn(self) -> None:
-        if self._edited is None or self._edited.annotations not in self._viewer.layers:
-            self._leave()
-        elif QApplication.mouseButtons() != Qt.MouseButton.NoButton:
-            self._turn.start()
-        elif self._is_changed:
+    def _holds(self) -> bool:
+        """Say whether what was found is to be written; look again where it may hold no longer."""
+        edited = self._edited
+        if edited.annotations not in self._viewer.layers:
+            self._conclude(Notice(_GONE, "bad"))
+            return False
+        if self._is_changed:
             self._look()
+            return False
+        unwatch_painting(edited.annotations, self._on_painted)
+        annotation_layer.note_taken_box(edited.labels, edited.annotations, self._found.painted)
+        if KEPT in edited.labels.metadata:
+            edited.annotations.metadata[KEPT] = edited.labels.metadata[KEPT]
+        return True
+
+    def _on_written(self) -> None:
+        edited, text, n_left, layers = self._edited, self._found.text, self._writing.n_left, self._viewer.layers
+        if n_left:
+            text += f" {n_left} of them were painted over in the whole meanwhile and stay as they are."
+        if edited.annotations not in layers:
+            self._conclude(Notice(_GONE, "bad"))
+        elif self._is_changed and edited.labels in layers:
+            self._conclude(Notice(f"{text} {_STAYS}"))
         else:
-            self._write(self._found)
+            self._close(self._leave())
+            self._end = Notice(f"{text} The box is closed.", "good")
+            # After what is said of removed layers: these are not lost.
+            QTimer.singleShot(_MILLISECONDS, self._tell_end)
+            self.changed.emit()
 
-    def _write(self, found: PixelsToPaint) -> None:
-        edited, annotations = self._edited.labels, self._edited.annotations
-        n_left = n_pixels = len(found.after)
-        if n_pixels:
-            n_left -= annotation_layer.put_pixels(annotations, found.indices, found.before, found.after)
-        if KEPT in edited.metadata:
-            annotations.metadata[KEPT] = edited.metadata[KEPT]
-        self._close(self._leave())
-        left = f" {n_left} of them were painted over in the whole meanwhile and stay as they are." if n_left else ""
-        self._end = Notice(f"{found.text}{left} The box is closed.", "good")
-        QTimer.singleShot(_MILLISECONDS, self._tell_end)  # After what is said of removed layers: these are not lost.
+    def _on_stopped(self) -> None:
+        self._conclude(Notice(_STOPPED))
 
-    def _leave(self, _error: Exception | None = None) -> _Edited | None:
+    def _on_failed(self, error: Exception) -> None:
+        self._leave()
+        self.failed.emit(error)
+        self.changed.emit()
+
+    def _conclude(self, notice: Notice) -> None:
+        """Leave the box open, and say why."""
+        self._leave()
+        self.noticed.emit(notice)
+        self.changed.emit()
+
+    def _leave(self) -> _Edited | None:
         """Forget the box that was being written back, and return it."""
-        edited, self._edited, self._found = self._edited, None, None
+        edited, self._edited, self._found, self._pixels = self._edited, None, None, None
         if edited is not None:
-            unwatch_painting(edited.labels, self._on_edited_changed)
+            for layer in (edited.labels, edited.annotations):
+                unwatch_painting(layer, self._on_painted)
         return edited
 
     def _tell_end(self) -> None:

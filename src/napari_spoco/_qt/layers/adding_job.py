@@ -45,6 +45,16 @@ class FreePixels:
         """How many pixels there are."""
         return len(self.pixels)
 
+    @property
+    def new_ids(self) -> range:
+        """The ids, none of which anything had."""
+        return range(int(self.ids[-1]), self.next_id) if self.n_pixels else range(0)
+
+    @property
+    def next_id(self) -> int:
+        """The id after all of them."""
+        return int(self.ids[0]) + 1 if self.n_pixels else 0
+
     def part(self, start: int, n_pixels: int) -> tuple[tuple[NDArray[np.int64], ...], int, NDArray[np.integer]]:
         """Return the indices, an array per axis, what is there, 0, and the ids of so many pixels."""
         where = slice(start, start + n_pixels)

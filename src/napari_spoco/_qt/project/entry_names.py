@@ -24,6 +24,7 @@ class EntryNames:
         self._names: dict[str, str] = {}  # by the identity of annotations or objects
         self._entries: dict[str, list[str]] = {}  # names by the identity of an image
         self._holders: dict[str, Callable[[], Any]] = {}  # by name
+        self._alone: set[str] = set()  # names of entries whose image is not there
 
     def note(self, name: str, keys: Iterable[str], image_key: str, holder: Any) -> None:
         """Note which layers an entry has, of which image, and the object that is replaced when the image is."""
@@ -32,6 +33,16 @@ class EntryNames:
             entries.append(name)
         self._names.update(dict.fromkeys(keys, name))
         self._holders[name] = _reference(holder)
+        self._alone.discard(name)
+
+    def note_alone(self, name: str, keys: Iterable[str]) -> None:
+        """Note which layers an entry has whose image is not there."""
+        self._names.update(dict.fromkeys(keys, name))
+        self._alone.add(name)
+
+    def is_alone(self, name: str) -> bool:
+        """Say whether the image of an entry is not there."""
+        return name in self._alone
 
     def find(self, key: str, image_key: str | None = None) -> str | None:
         """Return the entry of a layer, or else the first one of an image."""
@@ -43,7 +54,7 @@ class EntryNames:
 
     def is_of(self, name: str, image: KeptImage) -> bool:
         """Say whether an entry is of what is in the layer of the image now."""
-        return self._holders[name]() is image.holder
+        return name not in self._alone and self._holders[name]() is image.holder
 
     def of_image(self, image: KeptImage) -> list[str]:
         """Return the entries of what is in the layer of an image now."""
@@ -52,7 +63,8 @@ class EntryNames:
     def free(self, project: Project, image: KeptImage, images: Iterable[KeptImage]) -> str | None:
         """Return an entry of an image for a layer that has none yet; None where it is to have a new one.
 
-        Objects that have left the viewer give their place to others, unless they were reviewed; annotations never do.
+        Objects that have left the viewer give their place to others, unless they were reviewed or changed by hand;
+        annotations never do.
         """
         taken = {self._names.get(one.key) for one in images if one.kind == image.kind}
         entries = (name for name in self.of_image(image) if name not in taken)
@@ -60,7 +72,8 @@ class EntryNames:
 
 
 def _has_room(entry: ProjectImage, kind: PaintedLayer) -> bool:
-    return kind not in entry.painted or (kind == "objects" and not entry.is_reviewed)
+    # Objects have a role until the user changes them.
+    return kind not in entry.painted or (kind == "objects" and bool(entry.found_as) and not entry.is_reviewed)
 
 
 def _reference(holder: Any) -> Callable[[], Any]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from napari_spoco.project.project import Project
 
 logger = logging.getLogger(__name__)
+_ALONE = " What was painted in it is shown by itself, and saved. Open the image, and choose both in Annotate."
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,7 +213,7 @@ def _read_image(project: Project, entry: ProjectImage, problems: list[str]) -> O
     try:
         pixels = _as_layer_data(project.read_image(name).data, entry)
     except (ValueError, OSError) as error:
-        alone = " What was painted in it is shown by itself: changes of that are not saved." * (annotations is not None)
+        alone = _ALONE * (annotations is not None)
         problems.append(f"“{entry.title or name}” cannot be shown: {error}.{alone}")
     return OpenedImage(entry, pixels, annotations, result, steps)
 

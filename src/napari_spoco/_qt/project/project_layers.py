@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Labels, Layer, Shapes
 
-from napari_spoco._qt.annotate.annotation_layer import find_layer, taken_box
+from napari_spoco._qt.annotate.annotation_layer import find_layer, taken_box, whole_key
 from napari_spoco._qt.annotate.channel_looks import ChannelLook, looks_of, split
 from napari_spoco._qt.annotate.image_layers import WHOLE, parts_of
 from napari_spoco._qt.annotate.stroke_colours import StrokeColours
@@ -25,6 +25,7 @@ from napari_spoco._qt.layers.image_axes import (
     with_channel_axis,
 )
 from napari_spoco._qt.layers.result_roles import free_title, give_role, role_of
+from napari_spoco._qt.project.alone_layers import entry_of, read_alone, show_alone, title_of, was_alone
 from napari_spoco._qt.project.project_session import KeptImage
 from napari_spoco._qt.review.review_notes import note, noted
 from napari_spoco.project.file import Placement
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
     from napari_spoco.project.file import PaintedLayer, ProjectImage, ShownLayer
 
 PAINTED: tuple[PaintedLayer, ...] = ("annotations", "objects")
-_ALONE = "napari-spoco alone"
-"""Key of the mark of annotations whose image is not there."""
 
 
 @dataclass(frozen=True)
@@ -52,19 +51,31 @@ class KeptLayers:
 
     An image that is only in use has neither.
 
-    `parts` are the layers that are on show in place of the image.
+    `parts` are the layers that are on show in place of the image. `alone` is the entry of annotations whose image is
+    not there; `image` is None then.
     """
 
-    image: Layer
+    image: Layer | None
     annotations: Layer | None = None
     boxes: Layer | None = None
     result: Layer | None = None
     parts: tuple[Layer, ...] = ()
+    alone: ProjectImage | None = None
 
     @property
     def key(self) -> str:
         """What it is known by, as long as the layers live."""
         return layers.identity(self.annotations or self.result or self.image)
+
+    @property
+    def image_key(self) -> str:
+        """What its image is known by; empty where that is not there."""
+        return "" if self.image is None else layers.identity(self.image)
+
+    @property
+    def title(self) -> str:
+        """What its image is called."""
+        return self.image.name if self.alone is None else title_of(self.alone)
 
     @property
     def kinds(self) -> dict[ShownLayer, Layer | None]:
@@ -84,12 +95,15 @@ class KeptLayers:
 
     def read(self, changed: set[str], *, is_leaving: bool = False) -> KeptImage:
         """Return what is to be written; of the painted layers, those of these identities. Nothing is copied."""
+        if self.alone is not None:
+            pixels = _pixels(self.annotations, changed)
+            return read_alone(self.annotations, self.alone, pixels, is_leaving=is_leaving)
         image = self.image
         known = None if self.result is None else noted(self.result)
         return KeptImage(
             key=self.key,
-            image_key=layers.identity(image),
-            title=image.name,
+            image_key=self.image_key,
+            title=self.title,
             file=image.source.path,
             pixels=layers.pixels_of(image),
             holder=layers.pixels_of(image),
@@ -100,6 +114,7 @@ class KeptLayers:
             found_as="" if self.result is None else role_of(self.result),
             found_by="" if self.result is None else layers.mark_of(self.result, layers.FOUND_BY) or "",
             is_copy=self.annotations is not None and taken_box(self.annotations) is not None,
+            whole=("" if self.annotations is None else whole_key(self.annotations), image.metadata.get(WHOLE, "")),
             looks=looks_of(image, self.parts),
             placement=placement_of(image),
             annotations=_pixels(self.annotations, changed),
@@ -120,7 +135,8 @@ class KeptLayers:
     def _read_boxes(self) -> Any:
         """Return the boxes; None where they cannot be read at the moment, so that what is kept stays."""
         if self.boxes is None or self.annotations is None:
-            return ()
+            # Of annotations that were shown alone no boxes were shown: those that they have are kept.
+            return None if self.annotations is not None and was_alone(self.annotations) else ()
         try:
             return layers.read_boxes(self.boxes, self.annotations)
         except ValueError:
@@ -128,11 +144,15 @@ class KeptLayers:
 
 
 def find_kept(viewer: napari.viewer.Viewer, pairs: list[AnnotatedImage]) -> list[KeptLayers]:
-    """Return what there is to keep: all annotations and all found objects, each with its image, and images in use."""
+    """Return what there is to keep: all annotations and all found objects, each with its image, and images in use.
+
+    Annotations whose image is not there are kept without.
+    """
     kept = [
         KeptLayers(pair.image, pair.annotations, pair.boxes, parts=tuple(parts_of(viewer, pair.image)))
         for pair in pairs
         if layers.spatial_shape(pair.annotations) == layers.spatial_shape(pair.image)
+        if entry_of(pair.annotations) is None
     ]
     for image in layers.image_layers(viewer):
         parts = tuple(parts_of(viewer, image))
@@ -141,7 +161,9 @@ def find_kept(viewer: napari.viewer.Viewer, pairs: list[AnnotatedImage]) -> list
             kept.append(KeptLayers(image, parts=parts))
     shown_instead = {part for item in kept for part in item.parts}
     kept = [item for item in kept if item.painted or item.image not in shown_instead]
-    return [item for item in kept if is_readable(item.image)]
+    kept = [item for item in kept if is_readable(item.image)]
+    alone = ((layer, entry_of(layer)) for layer in layers.labels_layers(viewer))
+    return kept + [KeptLayers(None, layer, alone=entry) for layer, entry in alone if entry is not None]
 
 
 def show_opened(
@@ -168,11 +190,14 @@ def show_opened(
                 viewer.add_layer(part)
                 yield
         if image is None:
-            _show_orphan(viewer, item)
+            show_alone(viewer, item, _placed(entry), writer)
             continue
         shown[entry.name] = kept = yield from _show_labels(viewer, image, item)
         keys = [layers.identity(layer) for layer in kept.painted]
         writer.adopt(entry.name, keys, layers.identity(image), layers.pixels_of(image))
+    for item in opened:
+        if item.entry.name in shown and item.entry.part_of in shown:
+            _note_whole(shown[item.entry.name], shown[item.entry.part_of])
     return shown
 
 
@@ -243,18 +268,10 @@ def _show_labels(viewer: napari.viewer.Viewer, image: Layer, item: OpenedImage) 
     return KeptLayers(image, annotations, boxes, result, tuple(parts_of(viewer, image)))
 
 
-def _show_orphan(viewer: napari.viewer.Viewer, item: OpenedImage) -> None:
-    """Show what was painted into an image that is not there."""
-    if item.annotations is not None:
-        name = f"{item.entry.title or item.entry.name} annotations"
-        layer = Labels(item.annotations, name=name, **_placed(item.entry))
-        layers.mark(layer, _ALONE, True)
-        viewer.add_layer(layer)
-
-
-def is_alone(layer: Layer) -> bool:
-    """Say whether a layer was painted for an image that is not there."""
-    return bool(layers.mark_of(layer, _ALONE))
+def _note_whole(part: KeptLayers, whole: KeptLayers) -> None:
+    part.image.metadata[WHOLE] = layers.identity(whole.image)
+    if part.annotations is not None and whole.annotations is not None:
+        part.annotations.metadata[WHOLE] = layers.identity(whole.annotations)
 
 
 def _rectangles(entry: ProjectImage) -> list[NDArray[np.float64]]:
@@ -279,9 +296,10 @@ def _placed(entry: ProjectImage) -> dict[str, Any]:
 
 
 def _results(viewer: napari.viewer.Viewer, image: Layer) -> list[Layer]:
-    """Return the layers of objects that were found in an image, those in front last."""
+    """Return the layers of objects that were found in an image, those in front last; not those of a part of it."""
     made = [layer for layer in layers.labels_layers(viewer) if layers.linked_image(layer) is None]
-    return [layer for layer in reversed(made) if layer.metadata.get(layers.MAKER) == layers.identity(image)]
+    found = [layer for layer in reversed(made) if layer.metadata.get(layers.MAKER) == layers.identity(image)]
+    return [layer for layer in found if layers.spatial_shape(layer) == layers.spatial_shape(image)]
 
 
 def _is_in_use(image: Layer) -> bool:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from napari_spoco._qt.annotate.channel_looks import ChannelLook
     from napari_spoco._qt.review.review_notes import ReviewNote
     from napari_spoco.config import AnnotationConfig
-    from napari_spoco.project.file import PaintedLayer, Placement, ReviewDecisions, ShownLayer
+    from napari_spoco.project.file import PaintedLayer, Placement, ProjectImage, ReviewDecisions, ShownLayer
     from napari_spoco.training.process import Box
 
 
@@ -27,8 +27,11 @@ class KeptImage:
     goes on; `holder` is the object that is replaced when the image is. `file` is where the image was read from, if
     anywhere. `opened` are its layers in the viewer, none where they are leaving it, and `hidden` those not seen there.
     `found_title` is the name of the layer of objects, `found_as` its role, and `found_by` how they were found.
-    `is_copy` says that its annotations are copied from those of another image. `channels` are the names of the
+    `is_copy` says that its annotations are copied from those of another image; `whole` are, where they are known, what
+    the annotations and the image that these are a part of are known by. `channels` are the names of the
     channels, if they have some, and `looks` how these look that are on show in place of the image.
+    `alone` is what a project has of an image that is not there, of which only the annotations are written: `pixels` and
+    `holder` are None then.
     """
 
     key: str
@@ -38,7 +41,7 @@ class KeptImage:
     pixels: Any
     holder: Any
     is_rgb: bool
-    placement: Placement
+    placement: Placement | None
     annotations: Any = None
     boxes: tuple[Box, ...] | None = None
     result: Any = None
@@ -52,7 +55,9 @@ class KeptImage:
     found_as: str = ""
     found_by: str = ""
     is_copy: bool = False
+    whole: tuple[str, str] = ("", "")
     looks: tuple[ChannelLook, ...] = ()
+    alone: ProjectImage | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -137,8 +137,9 @@ class ProjectShowing(QObject):
             if is_beside:  # napari selects what it adds; the keys of a review, or the brush, are those of a layer.
                 selection.symmetric_difference_update(set(selection) ^ (selected & set(self._viewer.layers)))
         self._follow()
-        hidden = f", hidden: “{current.name}” is on show" if is_beside else ""
-        self._say(f"“{closed.text}” is back{hidden}.", closed.problems)
+        hidden = f", hidden: “{current.name}” is on show" if is_beside and shown else ""
+        is_back = shown or closed.image.annotations is not None  # Without its image nothing else can be.
+        self._say(f"“{closed.text}” is back{hidden}." if is_back else "", closed.problems)
 
     def _bring_to_front(self, kept: KeptLayers, hidden: Mapping[KeptLayers, Container[str]]) -> None:
         """Show the image of some layers, with all that belongs to it but for what the user had hidden."""
@@ -155,4 +156,4 @@ class ProjectShowing(QObject):
         self._watch.note_unsaved()
 
     def _say(self, text: str, problems: tuple[str, ...]) -> None:
-        self.noticed.emit(Notice(" ".join((text, *problems)), "bad" if problems else "good"))
+        self.noticed.emit(Notice(" ".join(filter(None, (text, *problems))), "bad" if problems else "good"))

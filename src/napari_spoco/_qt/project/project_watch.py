@@ -12,7 +12,7 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
 from napari_spoco._qt.layers import layers
-from napari_spoco._qt.project.project_layers import PAINTED, KeptLayers, find_kept, is_alone
+from napari_spoco._qt.project.project_layers import PAINTED, KeptLayers, find_kept
 from napari_spoco._qt.project.removed_layers import Removed
 
 if TYPE_CHECKING:
@@ -84,27 +84,21 @@ class ProjectWatch(QObject):
         """Yield which painted layers are in the viewer now, with the keys of their `KeptImage`."""
         for item in self._kept:
             here = tuple(kind for kind in PAINTED if item.kinds[kind] in self._viewer.layers)
-            yield item.key, layers.identity(item.image), here
+            yield item.key, item.image_key, here
 
     def unkept(self) -> list[str]:
         """Say of which annotations nothing is kept, and why."""
         kept, pairs = self._painted(self._kept), self._images.every()
-        told = [
+        return [
             f"“{pair.annotations.name}” is not saved: “{pair.image.name}”, as it is read, has another shape."
             for pair in pairs
             if pair.annotations not in kept
-        ]
-        paired = {pair.annotations for pair in pairs}
-        alone = [layer.name for layer in self._viewer.layers if is_alone(layer) and layer not in kept | paired]
-        return told + [
-            f"“{name}” is not saved: its image is not there. Open the image, and choose both in Annotate."
-            for name in alone
         ]
 
     def take_away(self) -> None:
         """Remove the layers from the viewer, and what was made of them."""
         kept = {layer for item in self._kept for layer in (item.image, *item.parts, item.boxes, *item.painted)}
-        ids = {layers.identity(item.image) for item in self._kept}
+        ids = {item.image_key for item in self._kept}
         with self.paused():
             self._watch([])
             for layer in list(self._viewer.layers):
@@ -126,21 +120,19 @@ class ProjectWatch(QObject):
         self._watch([])
 
     def _watch(self, kept: list[KeptLayers]) -> None:
-        for item in self._kept:
-            for layer in item.painted:
-                layers.unwatch_painting(layer, self._on_painted)
-            if item.boxes is not None:
-                item.boxes.events.data.disconnect(self._on_boxes_changed)
-        for image in {item.image for item in self._kept}:
-            image.events.data.disconnect(self._on_image_changed)
-        self._kept = kept
-        for item in kept:
-            for layer in item.painted:
-                layers.watch_painting(layer, self._on_painted)
-            if item.boxes is not None:
-                item.boxes.events.data.connect(self._on_boxes_changed)
-        for image in {item.image for item in kept}:
-            image.events.data.connect(self._on_image_changed)
+        """Follow the layers of these, and no others; those that are followed already cost nothing."""
+        before, self._kept = self._kept, kept
+        gone, come = _only_in(self._painted(before), self._painted(kept))
+        for layer in gone:
+            layers.unwatch_painting(layer, self._on_painted)
+        for layer in come:
+            layers.watch_painting(layer, self._on_painted)
+        for find, follow in ((_boxes, self._on_boxes_changed), (_images, self._on_image_changed)):
+            gone, come = _only_in(find(before), find(kept))
+            for layer in gone:
+                layer.events.data.disconnect(follow)
+            for layer in come:
+                layer.events.data.connect(follow)
 
     def _on_painted(self, event: Any) -> None:
         if isalive(self):
@@ -162,6 +154,19 @@ class ProjectWatch(QObject):
     @staticmethod
     def _painted(items: Iterable[KeptLayers]) -> set[Layer]:
         return {layer for item in items for layer in item.painted}
+
+
+def _only_in(before: set[Layer], after: set[Layer]) -> tuple[set[Layer], set[Layer]]:
+    """Return what is in the first set alone, and what is in the second alone."""
+    return before - after, after - before
+
+
+def _boxes(items: Iterable[KeptLayers]) -> set[Layer]:
+    return {item.boxes for item in items if item.boxes is not None}
+
+
+def _images(items: Iterable[KeptLayers]) -> set[Layer]:
+    return {item.image for item in items if item.image is not None}
 
 
 def _ids(found: Iterable[Layer]) -> set[str]:

@@ -7,7 +7,6 @@ review, or objects that are removed from the layer list.
 from __future__ import annotations
 
 import hashlib
-import math
 import shutil
 import threading
 from datetime import datetime
@@ -18,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_spoco._qt.project.entry_names import EntryNames
+from napari_spoco._qt.project.image_files import keep_image, shape_of
 from napari_spoco._qt.project.project_session import Saved
-from napari_spoco.data.images import read_image
 from napari_spoco.data.writers import atomic_path
-from napari_spoco.project.file import ProjectImage, ProjectWork
+from napari_spoco.project.file import ProjectImage, ProjectWork, ReviewDecisions
 from napari_spoco.project.images import free_name
 from napari_spoco.project.lock import ProjectLock
 from napari_spoco.project.project import Project
@@ -38,9 +37,7 @@ if TYPE_CHECKING:
 TRAINING, SEGMENTATION, TRAIN_ON = "training.json", "segmentation.json", "train_on.json"
 """Settings in a project's folder."""
 _IMAGE: ShownLayer = "image"
-COPY_LIMIT = 2**30
-"""Bytes up to which an image that no file holds is copied."""
-_N_COLOURS = 3
+_OBJECTS: ShownLayer = "objects"
 
 
 class ProjectWriter:
@@ -102,6 +99,10 @@ class ProjectWriter:
         """Note that layers show what the project has under a name."""
         self._names.note(name, keys, image_key, holder)
 
+    def adopt_alone(self, name: str, keys: Iterable[str]) -> None:
+        """Note that the image of an entry is not there, and which layers show what was painted in it, if any."""
+        self._names.note_alone(name, keys)
+
     def name_of(self, key: str, image_key: str | None) -> str | None:
         """Return what the project has of layers: of annotations or objects by their key, or else of the image."""
         return self._names.find(key, image_key)
@@ -150,6 +151,8 @@ class ProjectWriter:
             return Saved(None, (), 0.0)
         project = self._begin()
         problems = [problem for image in session.images for problem in self._write_image(project, image, session)]
+        for image in session.images:
+            self._note_whole(project, image)
         self._write_settings(TRAINING, session.training)
         self._write_settings(SEGMENTATION, session.segmentation)
         self._write_settings(TRAIN_ON, session.train_on)
@@ -176,10 +179,16 @@ class ProjectWriter:
         """Write what has changed of an image, and return what could not be."""
         problems: list[str] = []
         try:
+            if image.alone is not None:
+                name = self._names.find(image.key) or self._add_alone(project, image.key, image.alone)
+                self._write_annotations(project, name, image, image.alone.meaning)
+                return []
             # An image that is only in use goes into any entry that it has.
             entry_of = image.image_key if image.key == image.image_key else None
             name = self._names.find(image.key, entry_of) or self._names.free(project, image, session.images)
-            if name is None or self._is_replaced(project, name, image):
+            if name is not None and self._is_found_again(project, name, image):
+                problems = self._give_image(project, name, image)
+            elif name is None or self._is_replaced(project, name, image):
                 name, problems = self._add(project, image)
             self.adopt(name, (image.key,), image.image_key, image.holder)
             shown = {"title": image.title, "channels": image.channels, "looks": image.looks}
@@ -193,6 +202,11 @@ class ProjectWriter:
         except (ValueError, OSError) as error:
             problems.append(f"“{image.title}” could not be saved: {error}")
         return problems
+
+    def _note_whole(self, project: Project, image: KeptImage) -> None:
+        name, whole = self._names.find(image.key), self._names.find(*image.whole)
+        if name is not None and whole is not None:
+            project.change_image(name, part_of=whole)
 
     def _write_annotations(
         self, project: Project, name: str, image: KeptImage, meaning: AnnotationConfig | None
@@ -225,7 +239,13 @@ class ProjectWriter:
     def _is_replaced(self, project: Project, name: str, image: KeptImage) -> bool:
         """Say whether there is another image in the layer: one of the same shape."""
         # What is painted belongs to the image of its own shape, though another one may be in the layer now.
-        return not self._names.is_of(name, image) and _shape(image) == project.image(name).shape
+        return not self._names.is_of(name, image) and shape_of(image) == project.image(name).shape
+
+    def _is_found_again(self, project: Project, name: str, image: KeptImage) -> bool:
+        """Say whether an image is the one that was not there: one with something painted or found is another one."""
+        if not self._names.is_alone(name) or shape_of(image) != project.image(name).shape:
+            return False
+        return not any(project.image(other).painted for other in self._names.of_image(image))
 
     def _note_open(self, project: Project, session: KeptSession) -> None:
         """Note which layers were open; as long as none is, what was open before counts: a window may be closing."""
@@ -237,67 +257,48 @@ class ProjectWriter:
                 hidden.setdefault(name, set()).update(image.hidden)
         for entry in project.images if opened else ():
             there = opened.get(entry.name, set())
+            if self._names.is_alone(entry.name):  # What cannot be shown without the image has not been closed.
+                there |= {_IMAGE, _OBJECTS} - {*entry.closed}
             closed = tuple(kind for kind in entry.painted or (_IMAGE,) if kind not in there)
             unseen = tuple(sorted(hidden.get(entry.name, entry.hidden)))
             project.change_image(entry.name, closed=closed, hidden=unseen)
 
     def _add(self, project: Project, image: KeptImage) -> tuple[str, list[str]]:
         name = free_name(image.title, (known.name for known in project.images))
-        same = next(iter(self._names.of_image(image)), None)
-        problems: list[str] = []
-        file = _file_of(image) if same is None else project.image(same).file
-        if file is None and _n_bytes(image) <= COPY_LIMIT:
-            try:
-                file = _copy(project, image, name)
-            except ValueError as error:
-                problems.append(f"The image “{image.title}” itself is not kept in the project: {error}")
-        elif file is None:
-            problems.append(
-                f"The image “{image.title}” is too large to be copied into the project; save it as a TIFF file and "
-                "open that. What is painted is kept."
-            )
-        if name not in {known.name for known in project.images}:
-            project.add_entry(ProjectImage(name=name, file=file or "", shape=_shape(image), is_rgb=image.is_rgb))
+        file, problems = self._file_for(project, name, image)
+        project.add_entry(ProjectImage(name=name, file=file, shape=shape_of(image), is_rgb=image.is_rgb))
         return name, problems
 
+    def _file_for(self, project: Project, name: str, image: KeptImage) -> tuple[str, list[str]]:
+        """Return the file of an image, that of another entry of it where there is one; else as `keep_image`."""
+        same = next(iter(self._names.of_image(image)), None)
+        return keep_image(project, image, name) if same is None else (project.image(same).file, [])
 
-def _copy(project: Project, image: KeptImage, name: str) -> str:
-    placement = image.placement
-    ndim = len(placement.scale)
-    added = project.add_image(_read_pixels(image), name, ndim=ndim, scale=placement.scale, units=placement.units)
-    project.change_image(name, is_rgb=image.is_rgb)
-    return added.file
+    def _add_alone(self, project: Project, key: str, entry: ProjectImage) -> str:
+        """Add what another project has of an image that is not there; what was found in it stays there alone."""
+        name = free_name(entry.title or entry.name, (known.name for known in project.images))
+        found = {"result_file": None, "found_title": "", "found_as": "", "found_by": "", "n_found": 0}
+        changes = {
+            "name": name,
+            "annotation_file": None,
+            "review": ReviewDecisions(),
+            "closed": (),
+            "part_of": "",
+            **found,
+        }
+        project.add_entry(entry.model_copy(update=changes))
+        self.adopt_alone(name, (key,))
+        return name
 
-
-def _file_of(image: KeptImage) -> str | None:
-    """Return the file of an image if it can be read back from there; one too large to be compared is taken on trust."""
-    if image.file is None or not Path(image.file).is_file():
-        return None
-    if _n_bytes(image) > COPY_LIMIT:
-        return image.file
-    pixels = _read_pixels(image)
-    try:
-        data = read_image(image.file, ndim=len(image.placement.scale)).data
-    except (ValueError, OSError):
-        return None
-    return image.file if np.array_equal(data, pixels.reshape((-1, *_shape(image)))) else None
-
-
-def _read_pixels(image: KeptImage) -> NDArray[Any]:
-    """Return (*spatial) or (C, *spatial), colours without their opacity; what is lazy is read now."""
-    if not image.is_rgb:
-        return np.asarray(image.pixels)
-    return np.moveaxis(np.asarray(image.pixels[..., :_N_COLOURS]), -1, 0)
-
-
-def _shape(image: KeptImage) -> tuple[int, ...]:
-    shape, ndim = image.pixels.shape, len(image.placement.scale)
-    return tuple(shape[:ndim] if image.is_rgb else shape[-ndim:])
-
-
-def _n_bytes(image: KeptImage) -> int:
-    n_pixels = _N_COLOURS * math.prod(_shape(image)) if image.is_rgb else math.prod(image.pixels.shape)
-    return n_pixels * np.dtype(image.pixels.dtype).itemsize
+    def _give_image(self, project: Project, name: str, image: KeptImage) -> list[str]:
+        """Give an image to the entries of one that was not there, and return what could not be."""
+        file, problems = self._file_for(project, name, image)
+        source = project.image(name).source
+        for entry in project.images:
+            if entry.source == source:
+                project.change_image(entry.name, file=file or entry.file, is_rgb=image.is_rgb)
+                self.adopt(entry.name, (), image.image_key, image.holder)
+        return problems
 
 
 def _is_worth(image: KeptImage) -> bool:

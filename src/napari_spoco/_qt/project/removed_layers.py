@@ -59,7 +59,7 @@ class Removed:
         if not gone:
             return None
         names, ids = (tuple(map(take, gone.values())) for take in (attrgetter("name"), layers.identity))
-        return cls(kept.image.name, tuple(gone), None, kept.key, layers.identity(kept.image), names, ids)
+        return cls(kept.title, tuple(gone), None, kept.key, kept.image_key, names, ids)
 
     @property
     def text(self) -> str:

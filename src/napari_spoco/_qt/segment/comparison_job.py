@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import ndimage
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -100,6 +99,8 @@ def describe_mistake(mistake: Mistake, *, is_truth: bool) -> str:
 
 def find_boxes(labels: NDArray[np.integer[Any]], ids: Iterable[int]) -> dict[int, Box]:
     """Return the smallest box around each of some objects; plane by plane, so that no thread waits for another."""
+    from scipy import ndimage
+
     wanted = np.array(sorted(ids), labels.dtype)
     boxes: dict[int, Box] = {}
     for index, plane in enumerate(labels if len(wanted) else ()):
