@@ -64,3 +64,21 @@ def test_export_mistakes(run, model: Path, tmp_path: Path) -> None:
     assert "name: expected 5 to 128" in run("export", model, tmp_path / "p.zip", code=1)
     assert "there is no model file" in run("export", "none", tmp_path / "package.zip", code=1)
     assert list(tmp_path.iterdir()) == [model]
+
+
+def test_packages_and_checkpoints_stand_where_a_model_may(run, model: Path, files, tiny: Path, tmp_path: Path) -> None:
+    package, checkpoint = tmp_path / "my-cells.zip", tmp_path / "theirs.pytorch"
+    run("export", model, package)
+    torch.save(load_model(model).network.state_dict(), checkpoint)
+    settings = ("--set", "method=components", "--set", "foreground=intensity", "--device", "cpu")
+    said = run("segment", package, files[0], "--out", tmp_path / "found", *settings)
+    assert "my-cells.zip: Its file does not tell the voxel size" in said
+    assert (tmp_path / "found" / "cells_labels.tif").is_file()
+    batch = ("--model", package, "--image", files[0], "--out", tmp_path / "batch", "--device", "cpu")
+    run("batch", *batch, "--set", "segmentation.method=components", "--set", "segmentation.foreground=intensity")
+    assert (tmp_path / "batch" / "cells_labels.tif").is_file()
+    options = ("--config", tiny, "--start-from", checkpoint, "--steps", 2, "--out", tmp_path / "run")
+    said = run("train", files[0], "-a", files[1], *options)
+    assert "theirs.pytorch: Its file does not tell the voxel size" in said
+    assert "napari-spoco import" in said
+    assert load_model(tmp_path / "run").config.feature_maps == (4, 8)

@@ -9,6 +9,7 @@ import pytest
 import tifffile
 from qtpy.compat import isalive
 from qtpy.QtCore import Qt
+from typer.testing import CliRunner
 
 from napari_spoco._qt import paths
 from napari_spoco._qt.batch.batch_job import BatchPlanned, TileDone, run
@@ -20,6 +21,7 @@ from napari_spoco._qt.segment.segment_tab import SegmentTab
 from napari_spoco._qt.session import SessionState
 from napari_spoco.batch.batch import ImageDone, ImageStarted, read_batch_config
 from napari_spoco.batch.report import REPORT_NAME
+from napari_spoco.cli import app
 from napari_spoco.config import BatchConfig, NetworkConfig, SegmentationConfig
 from napari_spoco.config_files import write_yaml
 from napari_spoco.segmentation import prediction
@@ -121,7 +123,7 @@ def test_a_batch_is_chosen_run_and_reported(window, model, images, tmp_path, mon
     assert (window.notices[-1].tone, window.notices[-1].folder) == ("bad", str(out))
     written = {path.name for path in out.iterdir()}
     assert {REPORT_NAME, "a_labels.tif", "a_objects.csv", "c_labels.tif"} <= written
-    assert tab.inputs.item(0).text() == f"3 TIFF files in {images}"
+    assert tab.inputs.item(0).text() == f"3 images in {images}"
     window.press(tab.clear_button)
     monkeypatch.setattr(paths, "ask_images", lambda *_: [str(images / "a.tif")])
     window.press(tab.files_button)
@@ -299,3 +301,19 @@ def test_the_dock_takes_its_batch_along_when_it_closes(trained, batch, monkeypat
     assert trained.session.state is SessionState.IDLE  # it runs beside the session's jobs
     trained.release()
     until(lambda: (Path(batch.out) / REPORT_NAME).exists())
+
+
+def test_the_command_line_runs_the_file_that_the_window_saved(window, batch, images, tmp_path, monkeypatch) -> None:
+    (images / "b.tif").unlink()
+    path = tmp_path / "elsewhere" / "batch.yaml"
+    path.parent.mkdir()
+    monkeypatch.setattr(paths, "ask_batch_to_save", lambda *_: str(path))
+    window.choose(batch.model_copy(update={"formats": ("tiff",)}))
+    window.press(window.tab.save_button)
+    result = CliRunner().invoke(app, ["batch", str(path)])
+    assert result.exit_code == 0, result.output
+    assert "2 done" in result.output
+    out = Path(batch.out)
+    found = {file.name: len(np.unique(tifffile.imread(file))) - 1 for file in out.glob("*_labels.tif")}
+    assert found == {"a_labels.tif": 1, "c_labels.tif": 3}
+    assert [file.name for file in out.glob("*.csv")] == [REPORT_NAME]

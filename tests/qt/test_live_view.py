@@ -8,6 +8,7 @@ import pytest
 from napari_spoco._qt.session import SessionState
 from napari_spoco._qt.train import live_view
 from napari_spoco.training.process import ViewUpdate
+from napari_spoco.training.reports import TrainingStarted
 
 
 @pytest.fixture(autouse=True)
@@ -125,7 +126,12 @@ def test_of_an_image_that_was_deleted_no_picture_is_shown(training, viewer, proc
 
 def test_as_long_as_something_else_is_told_it_is_tried_again(ready, viewer, until) -> None:
     asked = []
-    view = live_view.LiveView(viewer, ready.annotate.image, lambda update: asked.append(update) or len(asked) > 2)
+    view = live_view.LiveView(
+        viewer,
+        ready.annotate.image,
+        ready.embeddings.network,
+        lambda update: asked.append(update) or len(asked) > 2,
+    )
     view.begin([viewer.layers["cells"]])
     until(lambda: len(asked) == 3)
     view.end()
@@ -169,3 +175,42 @@ def test_it_ends_with_the_training(training, viewer, processes, until, views, qt
     viewer.scene.camera.zoom *= 3
     qtbot.wait(100)
     assert len(views()) == 1
+
+
+def choose(widget, network: str) -> None:
+    """Choose a network, as a person does."""
+    editor = widget.embeddings.network
+    assert editor.isEnabled()
+    editor.setCurrentIndex(editor.findData(network))
+    editor.activated.emit(editor.currentIndex())
+
+
+def test_the_network_that_is_chosen_is_told(training, until, views) -> None:
+    until(lambda: len(views()) == 1)
+    choose(training, "student")
+    until(lambda: len(views()) == 2)
+    assert [view.network for view in views()] == ["teacher", "student"]
+    assert views()[0].box == views()[1].box
+    assert not training.embeddings.network.toolTip().startswith("This training")
+
+
+def test_it_is_told_without_a_view_of_the_training_as_well(training, viewer, until, views) -> None:
+    until(lambda: len(views()) == 1)
+    viewer.layers.remove("cells")
+    choose(training, "student")
+    until(lambda: len(views()) == 2)
+    assert views()[1] == ViewUpdate(0, views()[0].box, "student")
+
+
+def test_a_choice_of_before_is_told_at_the_start(ready, processes, until, views) -> None:
+    ready.embeddings.network.set_value("student")
+    ready.train.train_button.click()
+    until(lambda: processes.made and len(views()) == 1)
+    assert views()[0].network == "student"
+
+
+def test_a_training_without_a_teacher_offers_no_choice(training, processes, until) -> None:
+    assert training.embeddings.network.isEnabled()
+    processes.last.say(TrainingStarted("cpu", "float32", (32, 32), 2, 6, 1000, 1e-3, has_teacher=False))
+    until(lambda: not training.embeddings.network.isEnabled())
+    assert training.embeddings.network.toolTip().startswith("This training makes one network only")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,9 +13,10 @@ from torch import nn
 from napari_spoco.config import NetworkConfig, TrainingConfig
 from napari_spoco.training.inputs import prepare_images
 from napari_spoco.training.preview import PreviewClock, Previewer, frame
-from napari_spoco.training.process import TrainingProcess, TrainingRequest, ViewUpdate
-from napari_spoco.training.reports import Preview, StepReport
+from napari_spoco.training.process import TrainingProcess, TrainingRequest, ViewUpdate, _take_updates
+from napari_spoco.training.reports import Network, Preview, StepReport, TrainingStarted
 from napari_spoco.training.scale import choose_scale
+from napari_spoco.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -261,3 +263,46 @@ def test_the_window_tells_the_process_what_is_on_show(
     assert shown[-1] == ((0, 150), (64, 70, 3))
     process.kill()  # However slowly it ends by itself.
     assert not process.update_view(view)
+
+
+@pytest.mark.parametrize(
+    ("teacher", "chosen", "shown"),
+    [
+        pytest.param("momentum", "teacher", ["teacher", "teacher"], id="teacher"),
+        pytest.param("momentum", "student", ["teacher", "student"], id="student from the next preview on"),
+        pytest.param("shared", "teacher", ["student", "student"], id="there is no teacher"),
+    ],
+)
+def test_the_network_that_is_chosen_is_shown(
+    discs: tuple[np.ndarray, np.ndarray],
+    tiny_config: TrainingConfig,
+    monkeypatch: pytest.MonkeyPatch,
+    teacher: str,
+    chosen: Network,
+    shown: list[str],
+) -> None:
+    made: list[nn.Module] = []
+    make = Previewer.make
+    monkeypatch.setattr(
+        Previewer, "make", lambda self, network, step: made.append(network) or make(self, network, step)
+    )
+    monkeypatch.setattr(Previewer, "is_due", lambda _self: True)
+    trainer = Trainer([discs[0]], [discs[1]], config=tiny_config.model_copy(update={"teacher": teacher}))
+    for message in trainer.run():
+        if isinstance(message, TrainingStarted):
+            assert message.has_teacher == (teacher == "momentum")
+        if isinstance(message, Preview) and len(made) == 1:
+            trainer.show(0, None, chosen)
+    names = {id(trainer._learner.student): "student", id(trainer._learner.teacher): "teacher"}
+    assert [names[id(network)] for network in made[:2]] == shown
+
+
+def test_the_process_takes_what_is_on_show_with_its_network() -> None:
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    updates = [ViewUpdate(network="student"), ViewUpdate(1, box_of((0, 4), (0, 4)))]
+    for update in updates:
+        sender.send(update)
+    sender.close()
+    taken: list[ViewUpdate] = []
+    _take_updates(receiver, (), lambda *shown: taken.append(ViewUpdate(*shown)))
+    assert taken == updates

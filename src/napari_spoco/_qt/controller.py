@@ -219,12 +219,13 @@ class SessionController(QObject):
             self._abandon()
             self._notice("Cancelled.")
 
-    def load_model(self, path: str, *, to_resume: bool = False) -> None:
+    def load_model(self, path: str, *, to_resume: bool = False, import_into: Path | None = None) -> None:
         """Use the model in a file or a training's folder, once it has been read as a whole.
 
-        `to_resume` says that it is the training that is wanted; it is an error where there is none.
+        `to_resume` says that it is the training that is wanted; it is an error where there is none. Packages and
+        checkpoints of others become model files in the folder `import_into`; they are refused if that is None.
         """
-        self._load(path, partial(self._on_model_loaded, to_resume))
+        self._load(path, partial(self._on_model_loaded, to_resume), import_into)
 
     def restore(self, model: str | None, run: Run | None) -> None:
         """Use the model that an earlier session used, and offer its training, as far as there were any.
@@ -263,11 +264,13 @@ class SessionController(QObject):
         _leave_all(self._handles)
         self._abandon()
 
-    def _load(self, path: str, on_loaded: Callable[[model_job.LoadedModel], None]) -> None:
+    def _load(
+        self, path: str, on_loaded: Callable[[model_job.LoadedModel], None], import_into: Path | None = None
+    ) -> None:
         self._loading_name = model_name(model_in(path))
         self._notice(f"Loading {self._loading_name} …")
         self._on_report, self._on_result = _ignore, on_loaded
-        self._start(SessionState.LOADING, model_job.load, path)
+        self._start(SessionState.LOADING, model_job.load, path, import_into)
 
     def _start(self, state: SessionState, body: Callable[..., Generator[object, None, object]], *args: object) -> None:
         self._generation += 1
@@ -389,7 +392,7 @@ class SessionController(QObject):
         if run is not None:
             self._offer(run)
         else:
-            self._notice("The model is loaded.", "good")
+            self._notice(" ".join(filter(None, ("The model is loaded.", loaded.missing))), "good")
 
     def _offer(self, run: Run) -> None:
         """Offer a training to be resumed, and choose that."""

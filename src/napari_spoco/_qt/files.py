@@ -66,7 +66,7 @@ class Files(QObject):
 
     def _on_load_requested(self) -> None:
         if path := paths.ask_model_to_load(self._segment, self._models_folder):
-            self._session.load_model(path)
+            self._session.load_model(path, import_into=self._models_folder)
 
     def _on_save_model_requested(self) -> None:
         model = self._session.model_path

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Tone = Literal["plain", "good", "bad"]
 
 EXPECTED = (ValueError, OSError)
-"""What input and files can be blamed for: a sentence is enough. Anything else comes with its traceback."""
+"""What input and files can be blamed for: its text is a sentence. Of anything else the kind is told, too."""
 _SCORE_HELP = (
     "Some of the painted objects are left out: the network is not shown them. The score is how far what it finds there "
     "agrees with what was painted (IoU): 1 is perfect, 0 is nothing. The last model is kept, unless an earlier "
@@ -57,10 +57,10 @@ class Notice:
 
 
 def failure(error: Exception) -> Notice:
-    """Say why something was not done."""
-    if isinstance(error, EXPECTED):
-        return Notice(str(error), "bad")
-    return Notice(f"{type(error).__name__}: {error}", "bad", "".join(traceback.format_exception(error)))
+    """Say why something was not done; where it was raised is in the details."""
+    is_expected = isinstance(error, EXPECTED)
+    details = "" if is_expected and error.__traceback__ is None else "".join(traceback.format_exception(error))
+    return Notice(str(error) if is_expected else f"{type(error).__name__}: {error}", "bad", details)
 
 
 def started(message: TrainingStarted) -> Notice:

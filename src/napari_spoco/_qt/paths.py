@@ -11,16 +11,21 @@ from qtpy.QtCore import QStandardPaths
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from napari_spoco._qt.train.run_folders import STATE_FILE
+from napari_spoco.batch.images import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MODEL_SUFFIX = ".safetensors"
 _MODEL_FILTER = f"Model (*{MODEL_SUFFIX})"
-_LOAD_FILTER = f"Model or run (*{MODEL_SUFFIX} {STATE_FILE})"
+_LOAD_FILTER = (
+    f"Models (*{MODEL_SUFFIX} {STATE_FILE} *.zip *.pytorch *.pt *.pth *.ckpt);;"
+    f"Model or run (*{MODEL_SUFFIX} {STATE_FILE});;BioImage.IO package (*.zip);;"
+    "Weights of others (*.pytorch *.pt *.pth *.ckpt);;All files (*)"
+)
 _PACKAGE_FILTER = "BioImage.IO package (*.zip)"
 _BATCH_FILTER = "Batch (*.yaml *.yml *.toml *.json)"
-_IMAGES_FILTER = "Images (*.tif *.tiff);;All files (*)"
+_IMAGES_FILTER = f"Images ({' '.join(f'*{suffix}' for suffix in IMAGE_SUFFIXES)});;All files (*)"
 
 
 class LabelFile(NamedTuple):
@@ -71,7 +76,7 @@ def new_run_folder(folder: Path, image_name: str) -> Path:
 
 
 def ask_model_to_load(parent: QWidget, folder: Path) -> str:
-    """Ask for an existing model file, or the state of a training; empty where the user thinks better of it."""
+    """Ask for a file that holds a model, of ours or of others, or the state of a training; empty for none."""
     return QFileDialog.getOpenFileName(parent, "Load model", str(folder), _LOAD_FILTER)[0]
 
 

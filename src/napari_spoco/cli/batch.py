@@ -9,6 +9,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
 from napari_spoco.cli.interruption import Interruption
+from napari_spoco.cli.model_file import MODEL_HELP
 from napari_spoco.cli.settings import Channels, Device, SetValues, given, read_channels
 from napari_spoco.cli.terminal import console, sentences
 
@@ -23,7 +24,7 @@ def batch(
     file: Annotated[
         Path | None, typer.Argument(help="The batch (.yaml, .toml, .json): model, inputs, out, formats, segmentation.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="Model file, folder of a training, or shipped model.")] = None,
+    model: Annotated[str | None, typer.Option(help=MODEL_HELP)] = None,
     images: Annotated[
         list[str] | None, typer.Option("--image", help="File, folder or pattern; may be given several times.")
     ] = None,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from napari_spoco.cli.model_file import MODEL_HELP, read_model_file
 from napari_spoco.cli.settings import Channels, ConfigFile, Device, SetValues, read_channels, settle
 from napari_spoco.cli.terminal import console, sentences
 from napari_spoco.config import AnnotationConfig, Foreground, SegmentationConfig
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def segment(
-    model: Annotated[Path, typer.Argument(help="Model file, folder of a training, or name of a shipped model.")],
+    model: Annotated[Path, typer.Argument(help=MODEL_HELP)],
     images: Annotated[list[Path], typer.Argument(help="Images to segment (TIFF).")],
     out: Annotated[Path, typer.Option(help="Folder for the label images.")] = Path(),
     method: Annotated[str | None, typer.Option(help="mutex_watershed, watershed, hdbscan ...; see `config`.")] = None,
@@ -55,7 +56,6 @@ def segment(
     Of images with several channels, those are taken that the model was trained on, unless --channels says others.
     All settings are listed by `napari-spoco config --segmentation`; --set gives any of them.
     """
-    from napari_spoco.models.checkpoint import load_model
     from napari_spoco.training.devices import choose_device
     from napari_spoco.whole_image import check_method
 
@@ -79,7 +79,7 @@ def segment(
             )
         ]
         chosen = read_channels(channels)
-        loaded = load_model(model).to(choose_device(device or "auto"))
+        loaded = read_model_file(model).to(choose_device(device or "auto"))
         if chosen is not None:
             loaded = loaded.with_channels(chosen)
         check_method(loaded, settings)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_spoco.cli.interruption import Interruption
+from napari_spoco.cli.model_file import MODEL_HELP, read_model_file
 from napari_spoco.cli.outcome import tell
 from napari_spoco.cli.progress import TrainingProgress
 from napari_spoco.cli.settings import (
@@ -66,9 +67,7 @@ def train(
     device: Device = None,
     devices: Annotated[int | None, typer.Option(help="How many devices train together, per machine.")] = None,
     num_nodes: Annotated[int | None, typer.Option(help="How many machines train together.")] = None,
-    start_from: Annotated[
-        Path | None, typer.Option(help="Model file, folder of a run, or name of a shipped model, to fine-tune.")
-    ] = None,
+    start_from: Annotated[Path | None, typer.Option(help=f"{MODEL_HELP} It is fine-tuned.")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in --out, or the newest one of the project.")
     ] = False,
@@ -174,7 +173,6 @@ def _train(
     more: bool,
     with_tensorboard: bool,
 ) -> None:
-    from napari_spoco.models.checkpoint import load_model
     from napari_spoco.training.devices import limit_threads, make_fabric
     from napari_spoco.training.trainer import Trainer
 
@@ -191,7 +189,7 @@ def _train(
         trainer = Trainer(
             data.images,
             data.annotations,
-            start_from=load_model(start_from) if start_from and not previous else None,
+            start_from=read_model_file(start_from) if start_from and not previous else None,
             config=config,
             voxel_size=data.voxel_sizes,
             units=data.units,

@@ -271,7 +271,12 @@ class SegmentationConfig(Parameters):
 class BatchConfig(Parameters):
     """Many images, one model, one setting; model, images and folder have no default."""
 
-    model: str = setting("", "Model", "Model file, folder of a training, or name of a shipped model.", min_length=1)
+    model: str = setting(
+        "",
+        "Model",
+        "Model file, folder of a training, or name of a shipped model; or a BioImage.IO package, or weights of others.",
+        min_length=1,
+    )
     inputs: tuple[str, ...] = setting((), "Images", "Files, folders, or patterns such as data/**/*.tif.", min_length=1)
     out: str = setting("", "Results", "Folder for the results; folders of the images come back in it.", min_length=1)
     formats: tuple[Literal["tiff", "ome_tiff", "ome_zarr", "objects"], ...] = setting(

@@ -199,7 +199,10 @@ def load_model(path: str | os.PathLike[str]) -> EmbeddingModel:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"path: {path} is truncated or not a model file ({error}).") from error
+        raise ValueError(
+            f"path: {path} is truncated or not a model file ({error}); import_package and "
+            "import_checkpoint read those of others."
+        ) from error
     if METADATA_KEY not in metadata:
         raise ValueError(f"path: {path} is a safetensors file, but not a napari-spoco model: it has no model card.")
     try:

@@ -235,7 +235,10 @@ def _check_groups(weights: Weights, groups: int, path: Path) -> None:
     widths = {value.numel() for name, value in weights.items() if name.endswith("groupnorm.weight")}
     wrong = sorted(width for width in widths if width >= groups and width % groups)
     if wrong:
-        raise ValueError(f"groups: expected a divisor of the feature maps in {path}, got {groups} for {wrong[0]} maps.")
+        raise ValueError(
+            f"groups: expected a divisor of the feature maps in {path}, got {groups} for {wrong[0]} maps; "
+            "`napari-spoco import --groups` takes others."
+        )
 
 
 def _load_network(config: NetworkConfig, weights: Weights, path: Path) -> UNet:

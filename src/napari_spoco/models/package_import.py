@@ -221,7 +221,8 @@ def _read_normalization(image: dict[str, Any], path: Path) -> Normalization:
     found = ", ".join(str(name) for name, _ in steps) or "none"
     raise ValueError(
         f"path: expected zero_mean_unit_variance or scale_range of each channel as the only preprocessing in {path}, "
-        f"got {found}{' over all channels together' * is_joint}; state the normalization to go on without it."
+        f"got {found}{' over all channels together' * is_joint}; state the normalization to go on "
+        "without it (import_package in Python)."
     )
 
 

@@ -16,7 +16,13 @@ import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_spoco.training.reports import TrainingFailed, TrainingFinished, TrainingMessage, TrainingNotice
+from napari_spoco.training.reports import (
+    Network,
+    TrainingFailed,
+    TrainingFinished,
+    TrainingMessage,
+    TrainingNotice,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -67,10 +73,14 @@ class AnnotationUpdate:
 
 @dataclass(frozen=True)
 class ViewUpdate:
-    """What is on show: a box of image `image_index` in its own pixels; a plane of a stack is one pixel thick."""
+    """What is on show: a box of image `image_index` in its own pixels; a plane of a stack is one pixel thick.
 
-    image_index: int
-    box: Box
+    None leaves it to what was on show before. `network` is whose embeddings are to be shown.
+    """
+
+    image_index: int = 0
+    box: Box | None = None
+    network: Network = "teacher"
 
 
 class TrainingProcess:
@@ -237,7 +247,7 @@ def _train(request: TrainingRequest, updates: Connection, window: _Window) -> It
         resume=request.resume,
         more=request.resume,  # The window offers runs that have ended, too.
     )
-    listening = (updates, stores, trainer.look_at)
+    listening = (updates, stores, trainer.show)
     threading.Thread(target=_take_updates, args=listening, name="spoco-updates", daemon=True).start()
     yield from trainer.run(window.wants_end)
     if window.is_gone:  # All that can be resumed is saved; nobody waits for more.
@@ -247,7 +257,9 @@ def _train(request: TrainingRequest, updates: Connection, window: _Window) -> It
     yield TrainingFinished(str(result.path), len(result.reports), result.stopped, result.best_step)
 
 
-def _take_updates(updates: Connection, stores: Sequence[AnnotationStore], look_at: Callable[[int, Box], None]) -> None:
+def _take_updates(
+    updates: Connection, stores: Sequence[AnnotationStore], show: Callable[[int, Box | None, Network], None]
+) -> None:
     """Hand on what arrives, painted pixels to the stores, until the window is gone."""
     while True:
         try:
@@ -256,7 +268,7 @@ def _take_updates(updates: Connection, stores: Sequence[AnnotationStore], look_a
             return
         try:
             if isinstance(update, ViewUpdate):
-                look_at(update.image_index, update.box)
+                show(update.image_index, update.box, update.network)
             else:
                 stores[update.image_index].update_box(update.start, update.labels)
         except ValueError:

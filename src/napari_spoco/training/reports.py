@@ -7,11 +7,13 @@ line) meet only here. It imports no torch.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+Network = Literal["teacher", "student"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class TrainingStarted:
 
     `first_step` is above 1 where a run is resumed, `n_left_out` objects score the training, and `memory` is the most
     that the dry run took on the device, in bytes (None where the device does not tell). `is_fine_tuning` says that the
-    run began with a trained model.
+    run began with a trained model, `has_teacher` that the model will have two networks.
     """
 
     device: str
@@ -53,6 +55,7 @@ class TrainingStarted:
     n_left_out: int = 0
     memory: int | None = None
     is_fine_tuning: bool = False
+    has_teacher: bool = True
 
 
 @dataclass(frozen=True)

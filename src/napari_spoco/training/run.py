@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_spoco.models.checkpoint import EmbeddingModel, load_model
+from napari_spoco.models.checkpoint import EmbeddingModel
+from napari_spoco.models.reading import read_model
 from napari_spoco.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def train(
         Per image an integer array (*spatial): 0 is unlabeled, every other id one object (`config.annotations` gives
         ids other meanings); or `SparseAnnotations`; or an `AnnotationStore`, into which may be painted meanwhile.
     start_from
-        A model, or the path of one, to fine-tune.
+        A model, or the path of one (as the function `load_model`, or a package or checkpoint of others), to fine-tune.
     config
         Settings; what is None there is chosen for the data and the device.
     stop
@@ -77,7 +78,7 @@ def train(
     OSError
         The folder cannot be written, holds an earlier run, or holds none to resume.
     """
-    model = start_from if isinstance(start_from, EmbeddingModel | None) else load_model(start_from)
+    model = start_from if isinstance(start_from, EmbeddingModel | None) else read_model(start_from)
     trainer = Trainer(
         images,
         annotations,

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from napari_spoco.data.annotations import AnnotationStore
     from napari_spoco.training.inputs import Annotations
     from napari_spoco.training.memory import Attempt
-    from napari_spoco.training.reports import Preview, TrainerMessage
+    from napari_spoco.training.reports import Network, Preview, TrainerMessage
     from napari_spoco.training.run_folder import State
     from napari_spoco.training.scale import Sizes, Units
 
@@ -168,6 +168,7 @@ class Trainer:
             agree=self._fabric.broadcast,
         )
         self._previewer = Previewer(self._pool.images, network, config.preview_seconds)
+        self._shown: Network = "teacher"
         self._batches = BatchSource(
             config.augmentation,
             self.patch_shape,
@@ -229,9 +230,14 @@ class Trainer:
             if self._lap.ended_by:  # What follows a later restart of the rate may be worse: this is to be remembered.
                 self.save()
 
-    def look_at(self, image_index: int, box: tuple[slice, ...]) -> None:
-        """Make the next previews of this box of an image; see `Previewer.look_at`, which any thread may call."""
-        self._previewer.look_at(image_index, box)
+    def show(self, image_index: int, box: tuple[slice, ...] | None, network: Network) -> None:
+        """Make the next previews of this box of an image, by this network, or the student where it is the only one.
+
+        See `Previewer.look_at`; without a box it stays where it is. Any thread may call it.
+        """
+        self._shown = network
+        if box is not None:
+            self._previewer.look_at(image_index, box)
 
     def save(self) -> None:
         """Keep the run as it is now, to be resumed; without a folder do nothing.
@@ -313,6 +319,7 @@ class Trainer:
             n_left_out=self._selection.n_left_out,
             memory=self._memory,
             is_fine_tuning=self._is_fine_tuning,
+            has_teacher=self._learner.teacher is not None,
         )
 
     def _report(self, step: int, terms: torch.Tensor, clock: RunClock) -> StepReport:
@@ -349,8 +356,10 @@ class Trainer:
         return report
 
     def _preview(self) -> Preview:
+        teacher = self._learner.teacher
+        network = self._learner.student if teacher is None or self._shown == "student" else teacher
         with self._fabric.autocast():
-            return self._previewer.make(self._learner.teacher or self._learner.student, self._history.step)
+            return self._previewer.make(network, self._history.step)
 
     def _models(self, *, is_measured: bool) -> tuple[EmbeddingModel, EmbeddingModel | None]:
         """Return copies of the last and the best model, on the CPU."""

@@ -250,11 +250,11 @@ class BatchTab(Tab):
 
 
 def describe_input(text: str) -> str:
-    """Say how many images there are in a folder, or of a pattern: "3 TIFF files in …"; a file stands for itself."""
+    """Say how many images there are in a folder, or of a pattern: "3 images in …"; a file stands for itself."""
     if not (is_folder(text) or is_pattern(text)):
         return text
     n_files = len(find_images(text))
-    return f"{n_files or 'no'} TIFF file{'' if n_files == 1 else 's'} in {text}"
+    return f"{n_files or 'no'} image{'' if n_files == 1 else 's'} in {text}"
 
 
 def _control(text: str, hint: str, reason: str) -> Control:

@@ -60,6 +60,7 @@ class Batching(QObject):
     failed = Signal(object)  # Exception
     begun = Signal()
     turned = Signal()  # begun or ended
+    progressed = Signal(int, int)  # images done, and in all; 0 of 0 at the end
 
     def __init__(
         self,
@@ -163,6 +164,7 @@ class Batching(QObject):
         match message:
             case BatchPlanned(images):
                 table.states.begin(images, _WAITING)
+                self.progressed.emit(0, len(images))
             case ImageStarted():
                 self._image = message.image
                 self._tab.show_report(f"Image {message.index} of {message.n_images} …")
@@ -174,6 +176,7 @@ class Batching(QObject):
                 )
             case ImageDone():
                 self._done.append(message)
+                self.progressed.emit(len(self._done), table.states.rowCount())
                 table.states.say(message.image, describe(message))
 
     def _on_job_ended(self, generation: int, _result: object = None) -> None:
@@ -193,6 +196,7 @@ class Batching(QObject):
         if self._job is not None:
             self._job.deleteLater()
         self._job = None
+        self.progressed.emit(0, 0)
         self.follow()
         self.turned.emit()
 

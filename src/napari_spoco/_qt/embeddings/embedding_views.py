@@ -20,6 +20,7 @@ from napari_spoco._qt.jobs.worker import SideJob
 from napari_spoco._qt.model.model_headers import header_of
 from napari_spoco._qt.segment.view_preview import ViewPreview
 from napari_spoco._qt.session import SessionState
+from napari_spoco.training.reports import TrainingStarted
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from napari_spoco.models.checkpoint import ModelCard
 
 
+_TRAINING = (SessionState.TRAINING, SessionState.STOPPING)
 _REST_MILLISECONDS = 500
 """Without a change, a view has come to rest."""
 
@@ -64,7 +66,7 @@ class EmbeddingViews(QObject):
         self._source: EmbeddingSource | None = None  # of the embeddings at hand
         self._embedded: EmbeddedImage | None = None
         self._asked: tuple[slice, ...] | None = None  # the view that was last embedded, or was to be
-        self._may_embed = True
+        self._may_embed = self._is_teacher_trained = True
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(_REST_MILLISECONDS)
@@ -86,6 +88,7 @@ class EmbeddingViews(QObject):
         self._segment.preview_toggled.connect(self._on_toggled)
         self._embeddings.pick_toggled.connect(self._on_toggled)
         self._embeddings.network_chosen.connect(self._on_network_chosen)
+        session.training_reported.connect(self._on_training_reported)
         for follower in (self.preview, self.picking):
             follower.failed.connect(self.failed)
 
@@ -114,7 +117,7 @@ class EmbeddingViews(QObject):
 
     def follow(self) -> None:
         """Switch on and off what is to be; ask for embeddings that are missing."""
-        self._embeddings.offer_networks(has_both=self._has_both_networks())
+        self._offer_networks()
         image, embedded = self._annotate.image.layer(), self._known()
         whole = embedded if self.is_embedded else None
         if whole is None:
@@ -159,7 +162,7 @@ class EmbeddingViews(QObject):
     def _model_now(self) -> ModelFile:
         """Return the model in use; what a training that goes on with it autosaves counts once that has ended."""
         path = self._session.model_path
-        if path != self._model.path or self._session.state not in (SessionState.TRAINING, SessionState.STOPPING):
+        if path != self._model.path or self._session.state not in _TRAINING:
             self._model = find_model(path)
         return self._model
 
@@ -174,6 +177,17 @@ class EmbeddingViews(QObject):
     def _on_pixels_replaced(self, _event: Any = None) -> None:
         if isalive(self):
             self.follow()
+
+    def _offer_networks(self) -> None:
+        """Let the network be chosen of the model that is shown: the one in training, or else the one in use."""
+        is_training = self._session.state in _TRAINING
+        has_both = self._is_teacher_trained if is_training else self._has_both_networks()
+        self._embeddings.offer_networks(has_both=has_both, is_training=is_training)
+
+    def _on_training_reported(self, message: object) -> None:
+        if isinstance(message, TrainingStarted):
+            self._is_teacher_trained = message.has_teacher
+            self._offer_networks()
 
     def _has_both_networks(self) -> bool:
         path = self._session.model_path

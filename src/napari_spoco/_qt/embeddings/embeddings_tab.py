@@ -32,7 +32,8 @@ _DOTS_HELP = (
 _NETWORKS = (("teacher", "teacher: steadier"), ("student", "student: as trained last"))
 _NETWORK_HELP = (
     "Training makes two networks: the student learns, the teacher is its average over the last steps, and usually the "
-    "better one. What is chosen embeds the image here, for picking, and in Segment."
+    "better one. What is chosen embeds the image here, for picking, and in Segment; a training shows it from its next "
+    "picture on."
 )
 _REACH_HELP = (
     "How unlike the pixel under the pointer the others may be to light up with it: more takes in paler rims and gaps, "
@@ -42,6 +43,7 @@ _REACH_HELP = (
 _REACH_RANGE, _REACH_STEP = (10, 500), 10
 """Percent."""
 _ONE_NETWORK = "The model in use has one network only."
+_NO_TEACHER = "This training makes one network only, the student, which is shown."
 
 
 class EmbeddingsTab(Tab):
@@ -88,10 +90,10 @@ class EmbeddingsTab(Tab):
         show_control(self.pick, controls.pick)
         self.reach.setEnabled(controls.pick.enabled)
 
-    def offer_networks(self, *, has_both: bool) -> None:
-        """Let the network be chosen where the model in use has two."""
+    def offer_networks(self, *, has_both: bool, is_training: bool = False) -> None:
+        """Let the network be chosen where the model in use, or the one in training, has two."""
         self.network.setEnabled(has_both)
-        self.network.setToolTip(_NETWORK_HELP if has_both else _ONE_NETWORK)
+        self.network.setToolTip(_NETWORK_HELP if has_both else _NO_TEACHER if is_training else _ONE_NETWORK)
 
     @property
     def is_picking_wanted(self) -> bool:

@@ -23,6 +23,9 @@ from napari_spoco._qt.session import SessionState
 from napari_spoco.training.reports import StepReport
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from qtpy.QtCore import SignalInstance
     from qtpy.QtWidgets import QWidget
 
     from napari_spoco._qt.controller import SessionController
@@ -41,36 +44,40 @@ _SEVERITY = {"good": NotificationSeverity.INFO, "bad": NotificationSeverity.ERRO
 
 
 class Activity(QObject):
-    """Follows a session until `end`.
+    """Follows a session, and what runs beside it, until `end`.
 
     Parameters
     ----------
     session
         Whose jobs have a bar.
+    beside
+        What else has one, by its title: a signal that brings how many of how many are done, 0 of 0 at the end.
     dock
         What shows everything itself as long as it can be seen.
     """
 
-    def __init__(self, session: SessionController, dock: QWidget, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        session: SessionController,
+        beside: Mapping[str, SignalInstance],
+        dock: QWidget,
+        parent: QObject | None = None,
+    ) -> None:
         super().__init__(parent)
         self._session, self._dock = session, dock
-        self._n_done = 0
-        self._bar: progress | None = None
-        self._is_changing = False
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_MILLISECONDS)
-        self._timer.timeout.connect(self._on_timeout)
+        self._bar = _Bar(self)
+        self._bars = [self._bar]
         session.state_changed.connect(self._on_state_changed)
         session.training_reported.connect(self._on_training_reported)
         session.embedding_reported.connect(self._on_embedding_reported)
+        for title, progressed in beside.items():
+            self._bars.append(bar := _Bar(self, title))
+            progressed.connect(bar.show_count)
 
     def end(self) -> None:
-        """Take the bar away."""
-        self._timer.stop()
-        bar, self._bar = self._bar, None
-        if bar is not None:
-            bar.close()
+        """Take the bars away."""
+        for bar in self._bars:
+            bar.end()
 
     def tell(self, notice: Notice) -> None:
         """Hand a sentence on to napari: how something ended, where nobody sees it in the dock."""
@@ -78,9 +85,8 @@ class Activity(QObject):
             notification_manager.dispatch(_notification(notice))
 
     def _on_state_changed(self) -> None:
-        if self._session.state is not SessionState.STOPPING:
-            self._n_done = 0
-        self._timer.start()
+        state = self._session.state
+        self._bar.show(_TITLES.get(state), self._bar.share if state is SessionState.STOPPING else 0.0)
 
     def _on_training_reported(self, message: object) -> None:
         if isinstance(message, StepReport):
@@ -93,23 +99,57 @@ class Activity(QObject):
             self._note(message.number - 1, message.n_steps)
 
     def _note(self, done: float, whole: float) -> None:
-        self._n_done = round(_TOTAL * done / whole) if whole else 0
+        self._bar.show(_TITLES.get(self._session.state), done / whole if whole else 0.0)
+
+
+class _Bar(QObject):
+    """A bar of napari's, which is there as long as it has a title: the given one in `show_count`."""
+
+    def __init__(self, parent: QObject, name: str = "") -> None:
+        super().__init__(parent)
+        self._name, self.share = name, 0.0
+        self._title: str | None = None
+        self._bar: progress | None = None
+        self._is_changing = False
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_MILLISECONDS)
+        self._timer.timeout.connect(self.update)
+
+    def show(self, title: str | None, share: float) -> None:
+        """Show how much is done, within half a second; None takes the bar away."""
+        self._title, self.share = title, share
         if not self._timer.isActive():
             self._timer.start()
 
-    def _on_timeout(self) -> None:
+    def show_count(self, n_done: int, n_all: int) -> None:
+        """Show how many of how many are done; 0 of 0 takes the bar away."""
+        self.show(self._name if n_all else None, n_done / max(n_all, 1))
+
+    def end(self) -> None:
+        """Take the bar away."""
+        self._timer.stop()
+        self._close()
+
+    def update(self) -> None:
+        """Make the bar as it is to be; it lets the event loop run meanwhile."""
         if self._is_changing:
             return
         self._is_changing = True
-        title = _TITLES.get(self._session.state)
-        if self._bar is not None and self._bar.desc.removesuffix(": ") != title:
-            self.end()
-        if self._bar is None and title is not None:
+        if self._bar is not None and self._bar.desc.removesuffix(": ") != self._title:
+            self._close()
+        if self._bar is None and self._title is not None:
             # The file keeps it from the terminal.
-            self._bar = progress(total=_TOTAL, desc=title, file=io.StringIO(), leave=False)
+            self._bar = progress(total=_TOTAL, desc=self._title, file=io.StringIO(), leave=False)
         self._is_changing = False
-        if self._bar is not None and self._bar.n != self._n_done:
-            self._bar.update(self._n_done - self._bar.n)
+        n_done = round(_TOTAL * self.share)
+        if self._bar is not None and self._bar.n != n_done:
+            self._bar.update(n_done - self._bar.n)
+
+    def _close(self) -> None:
+        bar, self._bar = self._bar, None
+        if bar is not None:
+            bar.close()
 
 
 def _notification(notice: Notice) -> Notification:

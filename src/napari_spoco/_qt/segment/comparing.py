@@ -38,6 +38,7 @@ class Comparing(QObject):
     """
 
     failed = Signal(object)  # Exception
+    progressed = Signal(int, int)  # 0 of 1 while something is compared, then 0 of 0
 
     def __init__(
         self,
@@ -134,7 +135,9 @@ class Comparing(QObject):
         self._marks.drop(is_removal=is_removal)
 
     def _show_button(self) -> None:
-        self._form.show_button(is_running=self._job.is_running)
+        is_running = self._job.is_running
+        self._form.show_button(is_running=is_running)
+        self.progressed.emit(0, int(is_running))
 
 
 def _changes_of(layer: Layer) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""Follows what the viewer shows of the images in training, and says so once it has come to rest.
+"""Follows what is to be shown of the images in training, and by which network; says so once it has come to rest.
 
 On the event loop only the box is worked out; saying it is a job's.
 """
@@ -6,6 +6,7 @@ On the event loop only the box is worked out; saying it is a job's.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from qtpy.compat import isalive
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import napari.viewer
     from napari.layers import Layer
 
+    from napari_spoco._qt.forms.editors import ChoiceEditor
     from napari_spoco._qt.forms.layer_choice import LayerChoice
 
 _MILLISECONDS = 300
@@ -36,6 +38,8 @@ class LiveView(QObject):
         What is looked at.
     choice
         Chooses the image that is meant, where several are trained on.
+    network
+        Chooses whose embeddings are meant, teacher's or student's.
     send
         Takes what is on show, and returns whether it has; asked again a little later if not.
     """
@@ -44,13 +48,14 @@ class LiveView(QObject):
         self,
         viewer: napari.viewer.Viewer,
         choice: LayerChoice,
+        network: ChoiceEditor,
         send: Callable[[ViewUpdate], bool],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._viewer, self._choice, self._send = viewer, choice, send
+        self._viewer, self._choice, self._network, self._send = viewer, choice, network, send
         self._images: dict[Layer, tuple[int, tuple[int, ...]]] = {}  # index in the training, and shape
-        self._said: ViewUpdate | None = None
+        self._said = ViewUpdate()  # which is what a training shows that was told nothing
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_MILLISECONDS)
@@ -68,6 +73,7 @@ class LiveView(QObject):
         for event in self._events():
             event.connect(self._on_moved)
         self._choice.chosen.connect(self._on_moved)
+        self._network.edited.connect(self._on_moved)
         self._timer.start()
 
     def end(self) -> None:
@@ -75,10 +81,11 @@ class LiveView(QObject):
         self._timer.stop()
         if not self._images:
             return
-        self._images, self._said = {}, None
+        self._images, self._said = {}, ViewUpdate()
         for event in self._events():
             event.disconnect(self._on_moved)
         self._choice.chosen.disconnect(self._on_moved)
+        self._network.edited.disconnect(self._on_moved)
 
     def _events(self) -> tuple[Any, ...]:
         camera, dims = self._viewer.scene.camera.events, self._viewer.dims.events
@@ -90,19 +97,19 @@ class LiveView(QObject):
 
     def _on_timeout(self) -> None:
         view = self._view()
-        if view is None or view == self._said:
+        if view == self._said:
             return
         if self._send(view):
             self._said = view
         else:
             self._timer.start()
 
-    def _view(self) -> ViewUpdate | None:
-        """Return what is on show; None where the chosen image is not trained on, or is another one by now."""
-        layer = self._choice.layer()
+    def _view(self) -> ViewUpdate:
+        """Return what is on show; where the chosen image is not trained on, or is another one by now, the last view."""
+        layer, network = self._choice.layer(), self._network.value()
         if layer not in self._images or layer not in self._viewer.layers:
-            return None
+            return replace(self._said, network=network)
         index, shape = self._images[layer]
         if spatial_shape(layer) != shape:
-            return None
-        return ViewUpdate(index, visible_box(self._viewer, layer, n_pixels=sys.maxsize, n_planes=1))
+            return replace(self._said, network=network)
+        return ViewUpdate(index, visible_box(self._viewer, layer, n_pixels=sys.maxsize, n_planes=1), network)
