@@ -24,7 +24,7 @@ from napari_spoco.batch.batch import (
     read_batch_config,
     run_batch,
 )
-from napari_spoco.batch.images import holds_labels
+from napari_spoco.batch.images import IMAGE_SUFFIXES, find_images, holds_labels
 from napari_spoco.batch.report import REPORT_NAME
 from napari_spoco.config import BatchConfig, NetworkConfig, SegmentationConfig
 from napari_spoco.config_files import read_config, write_yaml
@@ -281,6 +281,22 @@ def test_images_are_found_and_results_named(tmp_path: Path, inputs: list[str], e
     items = plan_batch(config)
     found = {item.image.relative_to(tmp_path).as_posix(): item.outputs["tiff"].as_posix() for item in items}
     assert found == {name: f"out/{stem}_labels.tif" for name, stem in expected.items()}
+
+
+@pytest.mark.parametrize("pattern", ["", "*.*"])
+def test_a_folder_holds_every_kind_of_image_in_the_order_of_their_numbers(tmp_path: Path, pattern: str) -> None:
+    names = ["a2.tif", "a10.lsm", "A11.STK", "b9.ome.tif", "b010.tiff", "c.btf"]
+    for name in (*names, "._a1.lsm", *(["notes.txt"] if not pattern else [])):
+        (tmp_path / name).touch()
+    config = BatchConfig(model="m", inputs=(str(tmp_path / pattern),), out="out")
+    assert [item.image.name for item in plan_batch(config)] == names
+
+
+@pytest.mark.parametrize("suffix", IMAGE_SUFFIXES)
+def test_every_kind_of_image_is_read_whatever_it_is_called(tmp_path: Path, suffix: str) -> None:
+    image = write_image(tmp_path / "a.tif").rename(tmp_path / f"a{suffix}")
+    assert read_image(image).data.shape == (1, 40, 60)
+    assert list(find_images(str(tmp_path))) == [image]
 
 
 def test_results_beside_the_images_are_no_images(tmp_path: Path, images: Path, model: str) -> None:

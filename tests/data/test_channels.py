@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_spoco.data.channels import ChannelStack, describe_axes, guess_axes, take_channels
+from napari_spoco.data.channels import ChannelStack, describe_axes, guess_axes, guess_series, take_channels
 from napari_spoco.data.images import as_channels_first
 
 
@@ -32,6 +32,25 @@ from napari_spoco.data.images import as_channels_first
 )
 def test_axes_are_guessed(shape, known, axes) -> None:
     assert guess_axes(shape, **known) == axes
+
+
+@pytest.mark.parametrize(
+    ("shape", "known", "axes"),
+    [
+        pytest.param((32, 64, 64), {}, "", id="nothing tells"),
+        pytest.param((32, 64, 64), {"names": ("T", "y", "x")}, "TYX", id="planes"),
+        pytest.param((8, 64, 64, 32), {"names": ("z", "y", "x", "frame")}, "ZYXT", id="time last"),
+        pytest.param((2, 9, 64, 64), {"names": ("time", "z", "y", "x")}, "TZYX", id="stacks"),
+        pytest.param((9, 2, 64, 64), {"names": ("t", "", "", "")}, "TCYX", id="channels by size"),
+        pytest.param((9, 2, 64, 64), {"names": ("t", "", "", ""), "scale": (1, 2, 1, 1)}, "TZYX", id="planes by scale"),
+        pytest.param((9, 2, 8, 64, 64), {}, "TCZYX", id="five axes"),
+        pytest.param((9, 8, 2, 64, 64), {}, "TZCYX", id="five axes, planes first"),
+        pytest.param((9, 2, 8, 8, 64, 64), {"names": ("t", *"abcde")}, "", id="too much is left"),
+        pytest.param((9, 64), {"names": ("t", "x")}, "", id="too little is left"),
+    ],
+)
+def test_a_series_is_guessed(shape, known, axes) -> None:
+    assert guess_series(shape, **known) == axes
 
 
 def test_axes_are_described() -> None:

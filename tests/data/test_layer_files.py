@@ -74,3 +74,19 @@ def test_a_writer_may_be_handed_little(tmp_path: Path) -> None:
     assert read_image(path).units == ("pixel",) * 3
     with pytest.raises(ValueError, match="labels: expected a non-empty array"):
         save_tiff(path, STACK[None], {})
+
+
+@pytest.mark.parametrize(("save", "ending"), [(save_tiff, ".tif"), (save_ome_zarr, ".zarr")])
+def test_a_name_without_an_ending_gets_one(tmp_path: Path, save: Any, ending: str) -> None:
+    path = str(tmp_path / "cells 0.5um")
+    assert save(path, STACK, handed_over(3)) == [path + ending]
+    with pytest.raises(FileExistsError, match=r"cells 0\.5um.* exists already"):
+        save(path, STACK, handed_over(3))
+    assert save(path + ending, STACK + 1, handed_over(3)) == [path + ending]
+
+
+def test_a_name_of_the_other_kind_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"expected a file ending in \.tif"):
+        save_tiff(str(tmp_path / "a.zarr"), STACK, handed_over(3))
+    with pytest.raises(ValueError, match=r"expected a folder ending in \.zarr"):
+        save_ome_zarr(str(tmp_path / "a.tif"), STACK, handed_over(3))

@@ -10,6 +10,7 @@ import pytest
 from npe2 import PluginManifest
 from qtpy.compat import isalive
 from qtpy.QtCore import QPoint, Qt, QTimer
+from qtpy.QtWidgets import QApplication
 from superqt.utils import GeneratorWorker
 
 from napari_spoco._qt import paths
@@ -72,6 +73,7 @@ class Person:
         self._qtbot.mousePress(canvas, Qt.MouseButton.LeftButton, pos=points[0])
         for point in points[1:]:
             self._qtbot.mouseMove(canvas, point)
+            QApplication.processEvents()  # Otherwise Qt may drop what comes before the button is let go.
         self._qtbot.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=points[-1])
 
     def press(self, button: object) -> None:

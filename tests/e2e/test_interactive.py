@@ -135,13 +135,17 @@ def test_fine_tuning_keeps_the_model_as_long_as_there_is_no_better_one(person, d
 
 @pytest.mark.slow
 def test_boxes_and_strokes_are_trained_on(person, discs) -> None:
-    widget = person.widget
-    layer = person.viewer.layers["discs annotations"]
-    layer.data_setitem((np.arange(20, 35), np.full(15, 27)), 99)
-    person.viewer.add_shapes([[(1, 1), (1, 27), (27, 27), (27, 1)]], name="complete")
-    widget.annotate.boxes.choose(person.viewer.layers["complete"])
-    person.set_training(**TINY, max_steps=3, annotations={"background_label": 99})
-    assert "label 99 counts as background (15 pixels)" in widget.annotate._about_annotations.text()
+    widget, viewer = person.widget, person.viewer
+    person.set_training(**TINY, max_steps=3)
+    person.press(widget.annotate.action_buttons["paint_background"])
+    person.paint_with_mouse((27, 20), (27, 27), (27, 35))
+    person.wait(lambda: widget.annotate.summary.n_background > 50)
+    label = widget.train.settings.annotations().background_label
+    assert (viewer.layers["discs annotations"].data[25:30, 20:35] == label).all()
+    person.press(widget.annotate.draw_button)
+    person.paint_with_mouse((1, 1), (20, 20), (27, 27))
+    ((rows, columns),) = widget.annotate.read_boxes()
+    np.testing.assert_allclose([rows.start, rows.stop, columns.start, columns.stop], [1, 28, 1, 28], atol=1)
     person.press(widget.train.train_button)
     person.rest()
     assert widget.footer.text.startswith("Done after 3 steps.")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 from qtpy.QtCore import QModelIndex, Qt, QTimer
-from qtpy.QtWidgets import QApplication, QDialog, QDialogButtonBox, QListView, QWidget
+from qtpy.QtWidgets import QDialog, QDialogButtonBox, QListView
+from tests.qt.mouse import canvas, drag
 
 from napari_spoco._qt.annotate import annotation_job, import_form
-from napari_spoco._qt.annotate.annotation_status import ACTIONS, AnnotationStatus, advise
+from napari_spoco._qt.annotate.annotation_status import ACTIONS, AnnotationStatus, Elsewhere, advise
 from napari_spoco._qt.annotate.object_list import ListedObjects, ObjectList
-from napari_spoco._qt.jobs.files_job import summarize
+from napari_spoco._qt.jobs.files_job import AnnotationSummary, summarize
 from napari_spoco._qt.keys import napari_keys
 from napari_spoco._qt.layers import pixel_writing
 from napari_spoco._qt.review.review_status import ACTIONS as REVIEW_ACTIONS
@@ -47,12 +49,15 @@ def cells(spoco) -> list[list[str]]:
     ]
 
 
-def canvas() -> QWidget:
-    return next(widget for widget in QApplication.allWidgets() if type(widget).__name__ == "CanvasBackendDesktop")
-
-
 def button(spoco, name: str):
     return spoco.annotate.action_buttons[name]
+
+
+def press(spoco, wanted, qtbot) -> None:
+    """Press a button with the mouse, in the tab where it is."""
+    spoco.tabs.reveal(wanted)
+    assert wanted.isEnabled()
+    qtbot.mouseClick(wanted, Qt.MouseButton.LeftButton)
 
 
 # The list
@@ -358,11 +363,11 @@ def test_a_training_does_not_change_its_mind(training) -> None:
 # Filling
 
 
-def test_interpolation(spoco, stack, until) -> None:
+def test_interpolation(spoco, stack, until, qtbot) -> None:
     spoco.annotating.go_to(1)
     stack.data[4, 10:12, 10:20] = 9
     before = stack.data.copy()
-    button(spoco, "interpolate").click()
+    press(spoco, button(spoco, "interpolate"), qtbot)
     until(lambda: "filled" in spoco.footer.text)
     assert spoco.footer.text == "Object 1: 3 planes filled (3-5); undo (Ctrl+Z) takes it back."
     assert (stack.data[[3, 5], 10:20, 10:20] == 1).all()
@@ -416,25 +421,40 @@ def test_the_tab_advises(ready, viewer) -> None:
     assert "strokes of background" in ready.annotate._advice.text()
 
 
-@pytest.mark.parametrize(
-    ("n_objects", "background", "step", "n_planes", "expected"),
-    [
-        (0, 0, 6, 30, ""),
-        (2, 0, 6, 30, "good start"),
-        (6, 0, 6, 30, "strokes of background"),
-        (6, 9, 6, 30, "touch"),
-        (6, 9, 5, 30, "other depths"),
-        (6, 9, 5, 3, ""),
-    ],
-)
-def test_advice(n_objects, background, step, n_planes, expected) -> None:
+def painted(n_objects: int, background: int, step: int, n_planes: int) -> AnnotationSummary:
+    """Return a summary of objects of 5 rows, each `step` rows below the one before, and pixels of background."""
     labels = np.zeros((n_planes, 50, 5), np.int32)
     for label in range(1, n_objects + 1):
         labels[0, step * label : step * label + 5] = label
     labels[0, 49, :background] = 99
-    advice = advise(summarize(labels, AnnotationConfig(background_label=99)))
+    return summarize(labels, AnnotationConfig(background_label=99))
+
+
+@pytest.mark.parametrize(
+    ("n_objects", "background", "step", "n_planes", "elsewhere", "expected"),
+    [
+        pytest.param(0, 0, 6, 30, Elsewhere(), "", id="nothing"),
+        pytest.param(2, 0, 6, 30, Elsewhere(), "good start", id="few"),
+        pytest.param(6, 0, 6, 30, Elsewhere(), "strokes of background", id="no strokes"),
+        pytest.param(6, 9, 6, 30, Elsewhere(), "paint both of a pair or two", id="no pair"),
+        pytest.param(6, 9, 5, 30, Elsewhere(), "other depths", id="in one plane"),
+        pytest.param(6, 9, 5, 3, Elsewhere(), "", id="enough"),
+        pytest.param(0, 0, 6, 30, Elsewhere(0, "b"), "", id="nothing, and another image"),
+        pytest.param(1, 0, 6, 30, Elsewhere(0, "b"), "next one in “b”", id="one, and another image"),
+        pytest.param(3, 0, 5, 30, Elsewhere(1, "b"), "Where two touch, paint both.", id="a pair, and another image"),
+        pytest.param(1, 0, 6, 30, Elsewhere(4, "b"), "strokes of background", id="five in all, no strokes"),
+        pytest.param(1, 9, 6, 30, Elsewhere(4, "b"), "next one in “b”", id="five in all, strokes"),
+        pytest.param(6, 9, 6, 30, Elsewhere(0, "b"), "next one in “b”", id="neighbours, and another image"),
+        pytest.param(1, 9, 6, 30, Elsewhere(2), "good start", id="all images have one, few in all"),
+        pytest.param(1, 9, 6, 30, Elsewhere(9), "paint both of a pair or two", id="all images have one"),
+        pytest.param(0, 9, 6, 30, Elsewhere(9, "b"), "", id="strokes alone"),
+    ],
+)
+def test_advice(n_objects, background, step, n_planes, elsewhere, expected) -> None:
+    advice = advise(painted(n_objects, background, step, n_planes), elsewhere)
     assert expected in advice
     assert bool(expected) == bool(advice)
+    assert all(len(sentence) < 100 for sentence in advice.split(". "))
 
 
 def test_without_annotations_every_tool_says_why() -> None:
@@ -481,6 +501,52 @@ def test_import_from_a_layer(ready, viewer, until) -> None:
     assert not layer.data[50:60, 0:10].any()
     layer.undo()
     np.testing.assert_array_equal(layer.data, before)
+
+
+@pytest.fixture
+def importing(ready, viewer, monkeypatch):
+    """Return the annotations, and a function that imports objects 11 to 13, a few pixels at a time."""
+    monkeypatch.setattr(pixel_writing, "_N_A_TURN", 16)
+    theirs = np.zeros((64, 64), np.uint8)
+    theirs[40:50, 0:10], theirs[40:50, 10:20], theirs[50:60, 0:10] = 12, 11, 13
+    viewer.add_labels(theirs, name="theirs")
+    ready.annotate.importing.labels.choose(viewer.layers["theirs"])
+    return viewer.layers["cells annotations"], ready.annotate.importing.layer_button.click
+
+
+def test_a_new_object_gets_no_id_that_is_still_to_be_imported(ready, importing, until) -> None:
+    layer, begin = importing
+    taken = []
+
+    def on_painted(_event: object) -> None:
+        layer.events.paint.disconnect(on_painted)
+        QTimer.singleShot(0, lambda: (ready.annotating.new_object(), taken.append(layer.selected_label)))
+
+    layer.events.paint.connect(on_painted)
+    begin()
+    until(lambda: "3 objects imported" in ready.footer.text)
+    assert taken == [14]
+
+
+def test_a_new_object_is_none_that_is_imported(ready, importing, monkeypatch, until) -> None:
+    """The brush has an id, and paints in it or not, while those of the others are looked for."""
+    layer, begin = importing
+    original, looked, gate = annotation_job.run_import, threading.Event(), threading.Event()
+
+    def slowly(*arguments):
+        found = yield from original(*arguments)
+        looked.set()
+        gate.wait(20)
+        return found
+
+    monkeypatch.setattr(annotation_job, "run_import", slowly)
+    begin()
+    until(looked.is_set)
+    layer.data_setitem((np.array([62]), np.array([62])), 11)
+    layer.selected_label = 12
+    gate.set()
+    until(lambda: "3 objects imported" in ready.footer.text)
+    assert (np.count_nonzero(layer.data == 11), layer.data[45, 15], layer.selected_label) == (1, 14, 15)
 
 
 def write_theirs(path: Path, shape: tuple[int, int] = (64, 64)) -> None:
@@ -567,13 +633,19 @@ def test_what_is_on_show_is_complete(spoco, viewer, shape) -> None:
     assert viewer.layers.selection.active.name == "cells annotations"
 
 
-def test_a_box_is_drawn_with_the_mouse(ready, viewer) -> None:
-    ready.annotate.draw_button.click()
-    boxes = ready.annotate.boxes.layer()
+def test_a_box_is_drawn_with_the_mouse(ready, viewer, qtbot) -> None:
+    viewer.show()
+    press(ready, ready.annotate.draw_button, qtbot)
+    boxes, cells = ready.annotate.boxes.layer(), viewer.layers["cells"]
     assert viewer.layers.selection.active.name == boxes.name
     assert boxes.mode == "add_rectangle"
-    ready.annotate.draw_button.click()
+    viewer.reset_view()
+    drag(viewer, cells, (10, 10), (40, 30))
+    press(ready, ready.annotate.draw_button, qtbot)
     assert ready.annotate.boxes.layer() is boxes
+    drag(viewer, cells, (45, 35), (60, 60))
+    bounds = [[[side.start, side.stop] for side in box] for box in ready.annotate.read_boxes()]
+    np.testing.assert_allclose(bounds, [[[10, 41], [10, 31]], [[45, 61], [35, 61]]], atol=1)
 
 
 # The work box
@@ -592,11 +664,11 @@ def large(spoco, viewer):
 
 
 @pytest.fixture
-def box(spoco, viewer, large, until):
+def box(spoco, viewer, large, until, qtbot):
     """Return the annotations of a work box."""
     spoco.annotate.count()
     until(lambda: spoco.annotate.summary.n_objects == 2)
-    button(spoco, "crop_here").click()
+    press(spoco, button(spoco, "crop_here"), qtbot)
     until(lambda: "cells annotations box" in viewer.layers)
     return viewer.layers["cells annotations box"]
 
@@ -612,13 +684,13 @@ def test_a_work_box_lies_where_it_was_cropped(spoco, viewer, large, box) -> None
     assert not button(spoco, "crop_here").isEnabled()
 
 
-def test_only_what_changed_is_written_back(spoco, viewer, large, box, until) -> None:
+def test_only_what_changed_is_written_back(spoco, viewer, large, box, until, qtbot) -> None:
     before = large.data.copy()
     spoco.annotating.new_object()
     assert box.selected_label == 10
     place = np.argwhere(box.data == 4)[0]
     box.data_setitem(tuple(place[:, None]), 10)
-    button(spoco, "write_back").click()
+    press(spoco, button(spoco, "write_back"), qtbot)
     until(lambda: "written back" in spoco.footer.text)
     expected = before.copy()
     expected[tuple(np.argwhere(before == 4)[0])] = 10

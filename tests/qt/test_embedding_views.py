@@ -14,8 +14,7 @@ import napari
 import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
-from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication
+from tests.qt.mouse import click_at, point_at
 
 from napari_spoco._qt import paths
 from napari_spoco._qt.embeddings import picking
@@ -89,15 +88,6 @@ def click(viewer, pixel, *, moved: int = 0) -> object:
     return event
 
 
-def click_canvas(viewer, pixel) -> None:
-    """Click at a pixel of the image on the canvas, with the mouse."""
-    canvas = next(widget for widget in QApplication.allWidgets() if type(widget).__name__.startswith("CanvasBackend"))
-    camera, size = viewer.scene.camera, np.array([canvas.height(), canvas.width()])
-    place = np.array(viewer.layers["two"].data_to_world(pixel))[-2:] - np.array(camera.center)[-2:]
-    y, x = np.rint(place * camera.zoom + size / 2).astype(int).tolist()
-    QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, QPoint(x, y))
-
-
 def pick(widget, until) -> None:
     """Ask for picking, as one does in the tab."""
     widget.tabs.reveal(widget.embeddings.pick)
@@ -138,6 +128,23 @@ def test_the_preview_follows_settings_and_view(widget, viewer, until) -> None:
     widget.segment.preview.click()
     assert "two preview" not in names(viewer)
     assert not widget.views.preview.is_following
+
+
+def test_the_preview_follows_what_is_typed_and_the_slider(widget, viewer, until, qtbot) -> None:
+    tab, editor = widget.segment, widget.segment.quick.editor("min_size")
+    widget.tabs.reveal(editor)
+    qtbot.mouseClick(tab.preview, Qt.MouseButton.LeftButton, pos=QPoint(8, tab.preview.height() // 2))
+    until(lambda: "two preview" in names(viewer) and viewer.layers["two preview"].data.max() == 3)
+    n_planes = min(viewer.layers["two preview"].data.shape[0], 4) if viewer.layers["two"].ndim == 3 else 1
+    editor.spin.selectAll()
+    qtbot.keyClicks(editor.spin, str(n_planes * 16 * 20))
+    qtbot.keyClick(editor.spin, Qt.Key.Key_Return)
+    assert viewer.layers["two preview"].data.max() == 3
+    qtbot.keyClick(editor.spin, Qt.Key.Key_Up)  # One step, and the smaller object is too small.
+    until(lambda: viewer.layers["two preview"].data.max() == 2)
+    qtbot.keyClick(editor.slider, Qt.Key.Key_Home)
+    until(lambda: viewer.layers["two preview"].data.max() == 3)
+    assert editor.value() == 0
 
 
 def test_the_preview_is_the_result(widget, viewer, until) -> None:
@@ -557,7 +564,7 @@ def test_a_pick_with_the_brush_in_hand_paints_nothing_else_and_is_undone_as_a_wh
     place = at(widget, 12, 20)
     if len(place) == 3:
         viewer.dims.set_current_step(0, place[0])
-    click_canvas(viewer, place)
+    click_at(viewer, viewer.layers["two"], place)
     until(lambda: "Annotated as object 1" in widget.footer.text)
     assert {*np.unique(annotations.data)} == {0, 1}
     assert str(annotations.mode) == "paint"
@@ -566,11 +573,33 @@ def test_a_pick_with_the_brush_in_hand_paints_nothing_else_and_is_undone_as_a_wh
     widget.tabs.reveal(widget.segment.background_button)
     widget.segment.foreground.choose("embedding")
     widget.segment.background_button.click()
-    click_canvas(viewer, at(widget, 3, 3))
+    click_at(viewer, viewer.layers["two"], at(widget, 3, 3))
     assert widget.views.background.pixel(viewer.layers["two"]) == at(widget, 3, 3)
     assert not annotations.data.any()
-    click_canvas(viewer, at(widget, 3, 3))
+    click_at(viewer, viewer.layers["two"], at(widget, 3, 3))
     assert {*np.unique(annotations.data)} == {0, 6}  # The brush is there again.
+
+
+def test_the_mouse_on_the_canvas_lights_up_what_it_is_over(widget, viewer, until) -> None:
+    viewer.show()
+    viewer.reset_view()
+    pick(widget, until)
+    two, first = viewer.layers["two"], at(widget, 12, 20)
+    if len(first) == 3:
+        viewer.dims.set_current_step(0, first[0])
+    point_at(viewer, two, first)
+    until(lambda: "two pick" in names(viewer))
+    light = viewer.layers["two pick"]
+    until(lambda: np.count_nonzero(light.data) == 16 * 20)
+    point_at(viewer, two, at(widget, 48, 48))
+    until(lambda: np.count_nonzero(viewer.layers["two pick"].data) == 16 * 24)
+    point_at(viewer, two, at(widget, -2, -2))
+    until(lambda: not viewer.layers["two pick"].visible)
+    point_at(viewer, two, first)
+    until(lambda: viewer.layers["two pick"].visible)
+    click_at(viewer, two, first)
+    until(lambda: "Annotated as object 1" in widget.footer.text)
+    np.testing.assert_array_equal(viewer.layers["two annotations"].data == 1, two.data == 2)
 
 
 def test_what_is_lit_lies_on_top_and_goes_with_the_tab(widget, viewer, until) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
+from napari._app_model import get_app_model
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
@@ -222,6 +223,52 @@ def test_file_save_writes_what_the_ending_asks_for(viewer, tmp_path) -> None:
     (tiff_path,) = viewer.layers.save(str(tmp_path / "a.tif"), selected=True, plugin="napari-spoco")
     assert read_image(tiff_path).scale == pytest.approx(SCALE)
     assert read_image(tiff_path).units == ("micrometer",) * 3
+
+
+def choose_in_dialog(monkeypatch, path: str, *, kind: str) -> str:
+    """Save by napari's dialog: enter a name, and choose a type of file; "" leaves the one that is offered first."""
+    offered = []
+
+    def answer(*_arguments, filter, **_options):  # noqa: A002
+        offered.extend(filter.split(";;"))
+        return path, next(one for one in offered if kind in one)
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", answer)
+    get_app_model().commands.execute_command("napari.window.file.save_layers_dialog.selected").result()
+    return offered[0]
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.ome.tif", "cells 0.5um"])
+def test_in_the_dialog_the_type_of_the_file_decides(viewer, tmp_path, monkeypatch, name) -> None:
+    labels = viewer.add_labels(stack(), name="found", scale=SCALE, units="um")
+    viewer.layers.selection = {labels}
+    first = choose_in_dialog(monkeypatch, str(tmp_path / name), kind="SPOCO Labels as TIFF")
+    assert not first.startswith("SPOCO")  # napari's own; the tooltip and the tutorial say so.
+    (written,) = tmp_path.iterdir()
+    assert written.name == (name if name.endswith(".tif") else f"{name}.tif")
+    assert read_image(written).scale == pytest.approx(SCALE)
+
+
+def test_what_napari_offers_first_drops_the_pixel_size(spoco, viewer, tmp_path, monkeypatch) -> None:
+    """Once this fails, tooltip and tutorial need not warn of it any longer."""
+    viewer.layers.selection = {viewer.add_labels(stack()[1], name="found", scale=SCALE[1:], units="um")}
+    choose_in_dialog(monkeypatch, str(tmp_path / "a.tif"), kind="")
+    assert read_image(tmp_path / "a.tif").scale == (1, 1)
+    with pytest.raises(UserWarning, match="did not return any written paths"):  # An error message, for a person.
+        choose_in_dialog(monkeypatch, str(tmp_path / "a.zarr"), kind="")
+    assert "SPOCO Labels as TIFF" in spoco.export.labels.toolTip()
+    choose_in_dialog(monkeypatch, str(tmp_path / "a"), kind="SPOCO Labels as OME-Zarr")
+    np.testing.assert_array_equal(zarr.open_array(tmp_path / "a.zarr" / "0", mode="r")[:], stack()[1])
+
+
+@pytest.mark.parametrize("name", ["a.zarr", "a.ome.tif"])
+def test_a_name_that_only_we_write_reaches_us_from_a_script(viewer, tmp_path, name) -> None:
+    viewer.layers.selection = {viewer.add_labels(stack(), name="found", scale=SCALE, units="um")}
+    viewer.layers.save(str(tmp_path / name), selected=True)
+    if name.endswith(".zarr"):
+        np.testing.assert_array_equal(zarr.open_array(tmp_path / name / "0", mode="r")[:], stack())
+    else:
+        assert read_image(tmp_path / name).scale == pytest.approx(SCALE)
 
 
 def test_an_image_that_cannot_be_read_gives_no_intensities(spoco, viewer, tmp_path, monkeypatch, until, qtbot) -> None:

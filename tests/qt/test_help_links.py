@@ -22,7 +22,7 @@ def opened(monkeypatch) -> list[QUrl]:
 
 @pytest.mark.parametrize(
     ("heading", "name"),
-    [("3. Train", "3-train"), ("5. Look closer, and correct", "5-look-closer-and-correct"), ("How fast", "how-fast")],
+    [("3. Train", "3-train"), ("5. Look closer, and pick", "5-look-closer-and-pick"), ("How fast", "how-fast")],
 )
 def test_headings_are_linked_to_as_everywhere(heading, name) -> None:
     assert anchor(heading) == name
@@ -35,6 +35,10 @@ def test_every_section_exists(title) -> None:
     assert html.count(f'id="{anchor(place.heading)}"') == 1
     for url in re.findall(r'src="([^"]+)"', html):
         assert Path(QUrl(url).toLocalFile()).is_file()
+
+
+def test_every_tab_has_a_section_of_its_own() -> None:
+    assert len(set(PLACES.values())) == len(PLACES)
 
 
 def test_tables_and_headings_become_html(tmp_path) -> None:

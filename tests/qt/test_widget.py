@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from napari_spoco._qt import paths
+from napari_spoco._qt.model import model_job
 from napari_spoco._qt.session import SessionState
 from napari_spoco.training.reports import TrainingFailed
 
@@ -262,6 +263,25 @@ def test_bad_input_is_refused_with_a_sentence(ready, viewer, processes, until, c
     assert not any(process.is_started for process in processes.made)
     assert ready.session.model_path is None
     assert ready.train.train_button.isEnabled()
+
+
+@pytest.mark.parametrize("error", ["ValueError", "OSError"])
+def test_an_error_in_a_job_comes_with_its_traceback(ready, monkeypatch, until, error) -> None:
+    def load(*_arguments):
+        yield
+        if error == "OSError":
+            raise OSError("The disk is full.")
+        return np.zeros(3) + np.zeros(4)
+
+    monkeypatch.setattr(model_job, "load", load)
+    ready.session.load_model("any")
+    until(lambda: not ready.session.state.is_busy)
+    sentence = "The disk is full." if error == "OSError" else "operands could not be broadcast together"
+    assert ready.footer.text.startswith(sentence)
+    assert "Traceback" in ready.footer.details
+    assert "in load" in ready.footer.details
+    assert f"{error}: {sentence}" in ready.footer.details
+    assert ready.session.state is SessionState.IDLE
 
 
 def test_what_nobody_expected_comes_with_its_traceback(ready) -> None:

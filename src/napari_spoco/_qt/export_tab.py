@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from napari_spoco._qt.session import Controls
 
 _TITLE_WIDTH = 60
+_LABELS_HELP = (
+    "The layer to write. File > Save Selected Layers writes the same if you choose “SPOCO Labels as TIFF” or “… as "
+    "OME-Zarr” as the type of the file there: the first one in that list is napari's own TIFF, without the pixel size."
+)
 _PACKAGE_HELP = (
     "Make a zip for the BioImage Model Zoo (bioimage.io), for other programs to run. To upload it, the zoo wants to "
     "know authors and licence, which `napari-spoco export` puts in."
@@ -44,7 +48,7 @@ class ExportTab(Tab):
         super().__init__("Export")
         self._viewer = viewer
         self.labels = LayerChoice(viewer, layers.labels_layers, fixed=(("none", "no labels"),))
-        self.labels.setToolTip("The layer to write. File > Save writes it too.")
+        self.labels.setToolTip(_LABELS_HELP)
         self.format = ChoiceEditor(tuple((kind, file.title) for kind, file in LABEL_FILES.items()))
         ignore_wheel(self.format)
         self.about_format = sentence()

@@ -74,6 +74,10 @@ _ANNOTATE: _Rows = (
 _TRAIN: _Rows = (
     (_has_no_image, _OPEN),
     (lambda case: case.is_misfit, _MISMATCH),
+    (
+        lambda case: case.n <= 1 and case.facts.is_one_of_several,
+        "Several images are annotated: choose all of them in Train on. Or paint more objects (tab Annotate).",
+    ),
     (lambda case: not case.facts.has_annotations, "First press New object (tab Annotate), and paint a few objects."),
     (lambda case: case.n == 0, "First paint a few objects (tab Annotate)."),
     (lambda case: case.n == 1, "Paint a few more objects first (tab Annotate): five or six are a good start."),

@@ -41,16 +41,18 @@ class SessionFacts:
     `is_any_ticked` says whether an image is left to be trained on, where the user ticks them. `mismatch` says why the
     model does not suit the image; empty where it does. `start` is what the user has chosen to start from, None as long
     as nothing. `is_embedded` says whether the whole image is, under the model in use. Of what only hints look at,
-    `has_found` says whether objects were found in the image, `unknown_size` that the model knows a voxel size and the
-    image does not, empty where there is nothing to say, and `is_picking` whether the mouse picks objects. `is_bright`
-    says that most of the image is, `unlike` that the model in use does not know such images, `few_steps` that it has
-    hardly been trained, and `is_in_batch` that a batch is running. `is_switching` says that a project is being opened
-    or closed, with the model in use, and `hindrance` why the mouse, which is to point at the image, cannot.
+    `is_one_of_several` says that one image alone is trained on though others are annotated, too, `has_found` whether
+    objects were found in the image, `unknown_size` that the model knows a voxel size and the image does not, empty
+    where there is nothing to say, and `is_picking` whether the mouse picks objects. `is_bright` says that most of the
+    image is, `unlike` that the model in use does not know such images, `few_steps` that it has hardly been trained, and
+    `is_in_batch` that a batch is running. `is_switching` says that a project is being opened or closed, with the model
+    in use, and `hindrance` why the mouse, which is to point at the image, cannot.
     """
 
     has_image: bool = False
     has_annotations: bool = False
     is_any_ticked: bool = True
+    is_one_of_several: bool = False
     has_model: bool = False
     can_resume: bool = False
     has_labels: bool = False

@@ -21,6 +21,8 @@ from napari_spoco._qt.annotate.image_layers import newest_objects
 from napari_spoco._qt.annotate.image_lines import ImageLines
 from napari_spoco._qt.annotate.image_reading import ImageReading
 from napari_spoco._qt.annotate.new_annotations import NewAnnotations
+from napari_spoco._qt.annotate.spreading import Spreading
+from napari_spoco._qt.annotate.time_points import TimePoints
 from napari_spoco._qt.annotate.voxel_sizes import VoxelSizes
 from napari_spoco._qt.batch.batch_tab import BatchTab
 from napari_spoco._qt.batch.batching import Batching
@@ -113,10 +115,12 @@ class SpocoWidget(QWidget):
         tabs = (self.annotate, self.embeddings, self.segment)
         self.views = EmbeddingViews(napari_viewer, self._results, self.session, tabs, self.train.settings, parent=self)
         self.annotating = Annotating(napari_viewer, self.annotate, self.train.settings, parent=self)
+        self.spreading = Spreading(napari_viewer, self.annotate, self.images, parent=self)
         self.image_reading = ImageReading(self.annotate, self.train.settings, parent=self)
         self.voxel_sizes = VoxelSizes(napari_viewer, self.annotate, parent=self)
         self.look = ImageLook(self.annotate.image, parent=self)
         self.combining = Combining(napari_viewer, self.annotate, parent=self)
+        self.time_points = TimePoints(napari_viewer, self.annotate, parent=self)
         self.new_annotations = NewAnnotations(napari_viewer, self.annotate, parent=self)
         self.reviewing = Reviewing(napari_viewer, self.session, self.review, parent=self)
         self.batching = Batching(
@@ -131,6 +135,7 @@ class SpocoWidget(QWidget):
             napari_viewer,
             self.train,
             self.annotate,
+            self.embeddings.network,
             self.images,
             self.session,
             self._results,
@@ -144,7 +149,12 @@ class SpocoWidget(QWidget):
         )
         self.files = Files(self.train.start, self.segment, self.export, self.session, self._models_folder, parent=self)
         self.preparation = Preparation(warm_up, parent=self)
-        self.activity = Activity(self.session, self, parent=self)
+        beside = {
+            "SPOCO: batch": self.batching.progressed,
+            "SPOCO: measuring the objects": self.reviewing.progressed,
+            "SPOCO: comparing": self.comparing.progressed,
+        }
+        self.activity = Activity(self.session, beside, self, parent=self)
         self.help = HelpButton(self.tabs)
         self.footer = Footer(self.help)
         self._lay_out()
@@ -169,6 +179,7 @@ class SpocoWidget(QWidget):
             self.image_reading,
             self.voxel_sizes,
             self.combining,
+            self.time_points,
             self.new_annotations,
             self.reviewing,
             self.batching,
@@ -301,6 +312,7 @@ class SpocoWidget(QWidget):
             has_image=image is not None,
             has_annotations=self.annotate.annotations.layer() is not None or bool(self.training.images.pairs()),
             is_any_ticked=self.training.images.is_chosen,
+            is_one_of_several=self.training.images.is_one_of_several,
             has_model=path is not None,
             can_resume=run is not None,
             has_labels=self.export.labels.layer() is not None,

@@ -18,6 +18,7 @@ from napari_spoco.batch.images import find_images, holds_labels, is_pattern
 from napari_spoco.batch.report import REPORT_NAME, former_count, make_row, read_report, write_report
 from napari_spoco.config import BatchConfig
 from napari_spoco.config_files import read_config, write_yaml
+from napari_spoco.data.units import in_micrometers
 from napari_spoco.data.writers import atomic_path, check_folder
 
 if TYPE_CHECKING:
@@ -168,12 +169,12 @@ def run_batch(
         or `plan_batch` finds nothing to do; nothing was done then. Or, after the last image, the report still cannot be
         written.
     """
-    from napari_spoco.models.checkpoint import load_model
+    from napari_spoco.models.reading import read_model
     from napari_spoco.training.devices import choose_device
     from napari_spoco.whole_image import check_method
 
     items = plan_batch(config)
-    model = load_model(config.model).to(choose_device(config.device))
+    model = read_model(config.model).to(choose_device(config.device))
     if config.channels is not None:
         model = model.with_channels(config.channels)
     check_method(model, config.segmentation)
@@ -269,8 +270,6 @@ def _with_size(source: SourceImage, voxel_size: Sequence[float] | None) -> Sourc
 
 
 def _knows_size(source: SourceImage) -> bool:
-    from napari_spoco.data.resampling import in_micrometers
-
     try:
         return in_micrometers(source.scale, source.units, len(source.scale)) is not None
     except ValueError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,20 +14,31 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_SUFFIXES = (".tif", ".tiff")
+IMAGE_SUFFIXES = (".tif", ".tiff", ".tf2", ".tf8", ".btf", ".lsm", ".stk")
+"""Of files that `data.images.read_image` takes: TIFF, BigTIFF, and the TIFF files of Zeiss and MetaMorph."""
 _LABEL_SHARE = 0.5
 """Of the pairs of neighbours that are not both 0: labels have so many of one value, and images hardly any."""
 
 
 def find_images(text: str) -> Sequence[Path]:
-    """Return what a file name, a folder or a pattern stands for; a file need not be there. Hidden ones are none."""
+    """Return what a file name, a folder or a pattern stands for; a file need not be there. Hidden ones are none.
+
+    Numbers in names count: "cell 2.tif" comes before "cell 10.tif".
+    """
     path = Path(text).expanduser()
     if is_folder(text):
-        return sorted(entry for entry in path.iterdir() if entry.suffix.lower() in _SUFFIXES and not _is_hidden(entry))
-    if is_pattern(text) and not path.exists():
-        found = map(Path, glob.glob(str(path), recursive=True))
-        return sorted(entry for entry in found if entry.is_file() and not _is_hidden(entry))
-    return [path]
+        found = (entry for entry in path.iterdir() if entry.suffix.lower() in IMAGE_SUFFIXES)
+    elif is_pattern(text) and not path.exists():
+        found = (entry for entry in map(Path, glob.glob(str(path), recursive=True)) if entry.is_file())
+    else:
+        return [path]
+    return sorted((entry for entry in found if not _is_hidden(entry)), key=_natural)
+
+
+def _natural(path: Path) -> tuple[list[list[str | int]], Path]:
+    """Return what a path is sorted by: text and numbers take turns in the name of every folder; spelling is last."""
+    names = [re.split(r"(\d+)", part.lower()) for part in path.parts]
+    return [[int(part) if index % 2 else part for index, part in enumerate(name)] for name in names], path
 
 
 def _is_hidden(path: Path) -> bool:

@@ -26,6 +26,9 @@ POSSIBLE_AXES: dict[int, tuple[str, ...]] = {
 }
 """By the number of axes: how an array may be read."""
 
+SERIES_AXES = {ndim + 1: tuple(f"T{axes}" for axes in possible) for ndim, possible in POSSIBLE_AXES.items()}
+"""By the number of axes: what an array may be instead, of which one time point can be read."""
+
 _NAMES = {"Z": "Z", "C": "channels", "Y": "Y", "X": "X"}
 _CHANNEL_NAMES = {"c", "ch", "channel", "channels"}
 _TIME_NAMES = {"t", "time", "frame"}
@@ -66,6 +69,33 @@ def guess_axes(shape: Sequence[int], *, names: Sequence[str] = (), scale: Sequen
         if not places:
             return without
     return by_place[min(places or by_place, key=lambda place: shape[place])]
+
+
+def guess_series(shape: Sequence[int], *, names: Sequence[str] = (), scale: Sequence[float] = ()) -> str:
+    """Guess the axes of a time series.
+
+    Parameters
+    ----------
+    shape, names, scale
+        As of `guess_axes`.
+
+    Returns
+    -------
+    str
+        A "T" among axes that `guess_axes` returns for the rest: where the names say so; or first, of five axes. Empty
+        for all else, and where too much is left besides time.
+    """
+    known = [name.strip().lower() for name in names]
+    named = next((place for place, name in enumerate(known) if name in _TIME_NAMES), None)
+    place = 0 if named is None and len(shape) == max(POSSIBLE_AXES) + 1 else named
+    if place is None:
+        return ""
+    rest = guess_axes(_without(shape, place), names=_without(names, place), scale=_without(scale, place))
+    return rest and f"{rest[:place]}T{rest[place:]}"
+
+
+def _without(values: Sequence[Any], place: int) -> Sequence[Any]:
+    return [*values[:place], *values[place + 1 :]]
 
 
 def describe_axes(axes: str, shape: Sequence[int]) -> str:

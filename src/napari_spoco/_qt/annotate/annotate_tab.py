@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton
 
-from napari_spoco._qt.annotate.annotation_status import ACTIONS, IMPORT, PAINTING, TOOLS, WORK_BOX
+from napari_spoco._qt.annotate.annotation_status import ACTIONS, IMPORT, PAINTING, TOOLS, WORK_BOX, AnnotationStatus
 from napari_spoco._qt.annotate.counting import Counting
 from napari_spoco._qt.annotate.image_form import ImageForm
 from napari_spoco._qt.annotate.import_form import ImportForm
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     import napari.viewer
 
-    from napari_spoco._qt.annotate.annotation_status import AnnotationStatus
+    from napari_spoco._qt.annotate.annotation_status import Elsewhere
     from napari_spoco.training.process import Box
 
 _TITLE_WIDTH = 80
@@ -57,7 +58,7 @@ class AnnotateTab(Tab):
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__("Annotate")
         self.summary = AnnotationSummary()
-        self._meaning = AnnotationConfig()
+        self._meaning, self._status = AnnotationConfig(), AnnotationStatus()
         self.counting = Counting(self)
         self.image = LayerChoice(viewer, layers.image_layers, fixed=(("none", "no image"),), takes_first=True)
         self.image.setToolTip(_IMAGE_HELP)
@@ -105,9 +106,13 @@ class AnnotateTab(Tab):
         self.importing.allow(not status.reason(IMPORT))
         for button in (self.draw_button, self.view_button):
             button.setEnabled(status.is_open)
-        for label, text in ((self._about_brush, status.brush), (self._advice, status.advice)):
-            label.setText(text)
-            label.setVisible(bool(text))
+        self._status = replace(status, elsewhere=self._status.elsewhere)
+        self._show_lines()
+
+    def show_elsewhere(self, elsewhere: Elsewhere) -> None:
+        """Advise by what is painted in other images, too."""
+        self._status = replace(self._status, elsewhere=elsewhere)
+        self._show_lines()
 
     def press(self, name: str) -> None:
         """Do what the button of an action does."""
@@ -121,6 +126,11 @@ class AnnotateTab(Tab):
         self.counting.follow(None)
         for choice in (self.image, self.annotations, self.boxes, self.importing.labels):
             choice.disconnect_viewer()
+
+    def _show_lines(self) -> None:
+        for label, text in ((self._about_brush, self._status.brush), (self._advice, self._status.advice)):
+            label.setText(text)
+            label.setVisible(bool(text))
 
     def _lay_out(self) -> None:
         self.column.addLayout(row(self.image, title="Image", title_width=_TITLE_WIDTH))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from napari_spoco._qt.jobs.files_job import AnnotationSummary
 from napari_spoco._qt.review.review_status import Action
@@ -72,6 +72,20 @@ IMPORT = "import"
 """Has a form instead of a button and a key."""
 
 
+class Elsewhere(NamedTuple):
+    """The other images that are trained on with this one, as far as is known.
+
+    `n_objects` are painted in them; `next_image` is the name of one in which the next object is worth most, empty for
+    none.
+    """
+
+    n_objects: int = 0
+    next_image: str = ""
+
+
+_NOWHERE = Elsewhere()
+
+
 @dataclass(frozen=True)
 class AnnotationStatus:
     """How things stand.
@@ -100,6 +114,8 @@ class AnnotationStatus:
         Along which the view shows one plane.
     has_selection : bool
         Whether rows of the list are selected.
+    elsewhere : Elsewhere
+        How other images are annotated.
     """
 
     has_image: bool = False
@@ -115,6 +131,7 @@ class AnnotationStatus:
     label: int = 0
     axis: int = 0
     has_selection: bool = False
+    elsewhere: Elsewhere = _NOWHERE
 
     def reason(self, name: str) -> str:
         """Say why an action is not possible; empty where it is."""
@@ -166,7 +183,7 @@ class AnnotationStatus:
         if not self.is_open or not len(summary.objects):
             return ""
         whole = "volume" if len(summary.shape) == 3 else "image"
-        return f"{_percent(summary.share)} of the {whole} is annotated. {advise(summary)}".rstrip()
+        return f"{_percent(summary.share)} of the {whole} is annotated. {advise(summary, self.elsewhere)}".rstrip()
 
     def _reason_while_closed(self, name: str) -> str:
         if not self.has_image:
@@ -180,7 +197,7 @@ class AnnotationStatus:
         if self.is_working:
             return _WAIT
         if not self.is_croppable:
-            return "Say above which axes of the image are which, with the channels first."
+            return "This image cannot be used as it is: the line below Image, in Annotate, says what to do."
         return "This is a part of an image already: choose the whole first." if self.is_box else ""
 
     def _reason_against_filling(self) -> str:
@@ -198,16 +215,25 @@ class AnnotationStatus:
         return ""
 
 
-def advise(summary: AnnotationSummary) -> str:
-    """Say in a sentence what to annotate next, as docs/tutorial.md has it; empty where there is nothing to say."""
+def advise(summary: AnnotationSummary, elsewhere: Elsewhere = _NOWHERE) -> str:
+    """Say what to annotate next, as docs/benchmarks.md supports it; empty where there is nothing to say.
+
+    Strokes help whatever else is painted. Of as many objects, one in each of several images are the best (Table 16 of
+    the paper, too) and neighbours in one image the worst: a pair or two that touch are asked for, and no more.
+    """
     objects = summary.objects
     middles = objects.middles[objects.ids > 0]
-    if 0 < summary.n_objects < ENOUGH_OBJECTS:
-        return "Five or six objects are a good start."
-    if summary.n_objects and not summary.n_background:
+    if summary.n_objects + elsewhere.n_objects >= ENOUGH_OBJECTS and summary.n_objects and not summary.n_background:
         return "Paint a few strokes of background as well: unpainted is unknown, not background."
+    if summary.n_objects and elsewhere.next_image:
+        return (
+            f"Paint the next one in “{elsewhere.next_image}”: objects of several images teach more than as many of "
+            "one. Where two touch, paint both."
+        )
+    if 0 < summary.n_objects + elsewhere.n_objects < ENOUGH_OBJECTS:
+        return "Five or six objects are a good start."
     if summary.n_objects and not summary.n_touching:
-        return "Take neighbours that touch, too: they teach where one object ends."
+        return "Where objects touch, paint both of a pair or two: they teach where one object ends."
     if len(summary.shape) == 3 and len(middles) and summary.shape[0] > ENOUGH_OBJECTS:
         extent = int(middles[:, 0].max() - middles[:, 0].min() + 1)
         if extent < _NARROW * summary.shape[0]:

@@ -19,11 +19,14 @@ _COLUMNS = 5
 MOST_BOXES = 20
 """Of more channels than this, one chooses by number."""
 _AXES_HELP = (
-    "What the axes of the image are, first to last; C is that of the channels. It is a guess where the file does not "
-    "say: correct it if planes were taken for channels, or channels for planes."
+    "What the axes of the image are, first to last; C is that of the channels, T that of time. It is a guess where the "
+    "file does not say: correct it if planes were taken for channels or for time points, or the other way round."
 )
 _FIRST_HELP = (
     "Move the axis of the channels to the front, so that annotations can lie on the planes. No pixel is changed."
+)
+_TIME_HELP = (
+    "Make an image of the time point that the slider shows, to annotate, train on and segment; nothing is copied."
 )
 _CHANNELS_HELP = (
     "The channels that the network sees, of every image it is trained on. The model remembers them and takes the same "
@@ -41,8 +44,8 @@ _LONGEST_LIST = 8
 class ShownImage(NamedTuple):
     """What the form shows of an image.
 
-    `possible` are the ways to read it and `axes` the one in use, see `data.channels.POSSIBLE_AXES`; `channels` are the
-    names of the channels, `chosen` their numbers, all if None.
+    `possible` are the ways to read it and `axes` the one in use, see `data.channels.POSSIBLE_AXES` and `SERIES_AXES`;
+    `channels` are the names of the channels, `chosen` their numbers, all if None.
     """
 
     text: str
@@ -57,6 +60,7 @@ class ImageForm(QWidget):
 
     axes_chosen = Signal(str)
     first_requested = Signal()
+    time_point_requested = Signal()
     channels_chosen = Signal(object)  # tuple of int; None for all
     combination_requested = Signal()
 
@@ -64,22 +68,25 @@ class ImageForm(QWidget):
         super().__init__()
         self.about, self.voxels = sentence(), VoxelForm()
         self.axes, self.first_button = QComboBox(), QPushButton("Put channels first")
-        self.combine_button = QPushButton()
+        self.combine_button, self.time_button = QPushButton(), QPushButton("Take this time point")
         self.axes.setToolTip(_AXES_HELP)
         self.axes.setPlaceholderText("not known")
         ignore_wheel(self.axes)
         self.first_button.setToolTip(_FIRST_HELP)
+        self.time_button.setToolTip(_TIME_HELP)
         self.boxes: list[QCheckBox] = []
         self._possible: tuple[str, ...] = ()
         self._axes_row, self._channels_row, self._grid = QWidget(), QWidget(), QWidget()
-        self._combine_row = QWidget()
+        self._combine_row, self._time_row = QWidget(), QWidget()
         self._grid.setToolTip(_CHANNELS_HELP)
         self._cells = QGridLayout(self._grid)
         self._cells.setColumnStretch(_COLUMNS, 1)
         self._axes_row.setLayout(row(self.axes, self.first_button, title="Axes", title_width=title_width))
         self._channels_row.setLayout(row(self._grid, title="Channels", title_width=title_width))
         self._combine_row.setLayout(row(self.combine_button, title="Channels", title_width=title_width))
-        layout, rows = QVBoxLayout(self), (self._axes_row, self._channels_row, self._combine_row)
+        self._time_row.setLayout(row(self.time_button, title="Time", title_width=title_width))
+        rows = self._axes_row, self._time_row, self._channels_row, self._combine_row
+        layout = QVBoxLayout(self)
         for part in (layout, self._cells, *(widget.layout() for widget in rows)):
             part.setContentsMargins(0, 0, 0, 0)
         for widget in (self.about, *rows, self.voxels):
@@ -87,6 +94,7 @@ class ImageForm(QWidget):
         self.axes.activated.connect(self._on_axes_activated)
         self.first_button.clicked.connect(self._on_first_clicked)
         self.combine_button.clicked.connect(self._on_combine_clicked)
+        self.time_button.clicked.connect(self._on_time_clicked)
         self.show_image(None)
         self.show_combinable(())
 
@@ -113,7 +121,9 @@ class ImageForm(QWidget):
             self.axes.addItems([name_axes(axes) for axes in image.possible])
         self.axes.setCurrentIndex(image.possible.index(image.axes) if image.axes in image.possible else -1)
         self._axes_row.setVisible(len(image.possible) > 1)
-        self.first_button.setVisible(image.axes.find("C") > 0)
+        is_series = "T" in image.axes
+        self.first_button.setVisible(image.axes.find("C") > 0 and not is_series)
+        self._time_row.setVisible(is_series)
 
     def _show_channels(self, image: ShownImage) -> None:
         names = image.channels if 1 < len(image.channels) <= MOST_BOXES else ()
@@ -137,6 +147,9 @@ class ImageForm(QWidget):
 
     def _on_first_clicked(self) -> None:
         self.first_requested.emit()
+
+    def _on_time_clicked(self) -> None:
+        self.time_point_requested.emit()
 
     def _on_combine_clicked(self) -> None:
         self.combination_requested.emit()

@@ -45,9 +45,13 @@ class ImageReading(QObject):
 
     def _shown(self, layer: Layer) -> ShownImage:
         n, chosen = image_axes.n_channels(layer), self._settings.channels
-        text = ". ".join(filter(None, (describe_image(layer), _about_channels(n, chosen))))
-        names, possible = image_axes.channel_names(layer), image_axes.possible_axes(layer)
-        return ShownImage(text, image_axes.axes_of(layer), possible, names, chosen)
+        is_turned = image_axes.axes_of(layer).find("C") > 0
+        turn = "Press Put channels first to use it" if is_turned else ""
+        text = ". ".join(filter(None, (describe_image(layer), turn, _about_channels(n, chosen))))
+        names = image_axes.channel_names(layer)
+        axes = image_axes.axes_of(layer) or image_axes.series_axes(layer)
+        possible = (*image_axes.possible_axes(layer), *image_axes.possible_series(layer))
+        return ShownImage(text, axes, possible, names, chosen)
 
     def _on_axes_chosen(self, axes: str) -> None:
         if (layer := self._tab.image.layer()) is not None:

@@ -29,10 +29,10 @@ class Place(NamedTuple):
 PLACES = {
     "Annotate": Place("tutorial", "2. Paint a few objects"),
     "Train": Place("tutorial", "3. Train"),
-    "Embeddings": Place("tutorial", "5. Look closer, and correct"),
+    "Embeddings": Place("tutorial", "5. Look closer, and pick"),
     "Segment": Place("tutorial", "4. Segment"),
-    "Review": Place("tutorial", "5. Look closer, and correct"),
-    "Export": Place("tutorial", "6. Export"),
+    "Review": Place("tutorial", "6. Review and correct"),
+    "Export": Place("tutorial", "7. Export"),
     "Batch": Place("command-line", "Batch"),
 }
 """By the titles of the tabs."""

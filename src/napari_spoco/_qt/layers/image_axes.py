@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image
 
-from napari_spoco.data.channels import POSSIBLE_AXES, guess_axes
-from napari_spoco.data.resampling import in_micrometers
+from napari_spoco.data.channels import POSSIBLE_AXES, SERIES_AXES, guess_axes, guess_series
+from napari_spoco.data.units import in_micrometers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
 AXES = "napari-spoco axes"
-"""Key of an image's metadata; the value is one of `POSSIBLE_AXES`."""
+"""Key of an image's metadata; the value is one of `POSSIBLE_AXES` or `SERIES_AXES`."""
 CHANNELS = "napari-spoco channels"
 """Key of an image's metadata; the value are the names of its channels."""
 COLOURS = ("red", "green", "blue")
@@ -53,11 +53,35 @@ def axes_of(layer: Layer) -> str:
     said = layer.metadata.get(AXES)
     if said in possible:
         return str(said)
+    if said in possible_series(layer):
+        return ""
     return guess_axes(pixels_of(layer).shape, names=layer.axis_labels, scale=layer.scale)
 
 
+def series_axes(layer: Layer) -> str:
+    """Return the axes of an image that is a time series, which is not readable as it is; empty for all other layers."""
+    if not isinstance(layer, Image) or layer.rgb or axes_of(layer):
+        return ""
+    said = layer.metadata.get(AXES)
+    if said in possible_series(layer):
+        return str(said)
+    return guess_series(pixels_of(layer).shape, names=layer.axis_labels, scale=layer.scale)
+
+
+def possible_series(layer: Layer) -> tuple[str, ...]:
+    """Return what a layer may be if it is a time series."""
+    return SERIES_AXES.get(layer.ndim, ()) if isinstance(layer, Image) and not layer.rgb else ()
+
+
+def ask_for_axes(layer: Layer) -> str:
+    """Say what to do about an image whose axes are not known."""
+    if series_axes(layer):
+        return "a time series: go to a time point, and press Take this time point"
+    return "say which ones they are" if possible_axes(layer) else "choose an image with 2 or 3, besides channels"
+
+
 def set_axes(layer: Layer, axes: str) -> None:
-    """Read a layer in another one of its `possible_axes`."""
+    """Read a layer in another one of its `possible_axes`, or take it for one of its `possible_series`."""
     layer.metadata[AXES] = axes
 
 
@@ -109,6 +133,12 @@ def is_readable(layer: Layer) -> bool:
     return axes_of(layer).find("C", 1) < 0 and bool(axes_of(layer))
 
 
+def at_index(layer: Layer, axis: int, index: int) -> list[Any]:
+    """Return the pixels of an image at one place of an axis, at every resolution; nothing is copied."""
+    key = (slice(None),) * axis + (index,)
+    return [_lazy(level)[key] for level in levels_of(layer)]
+
+
 def put_channels_first(layer: Layer) -> None:
     """Move the axis of the channels to the front, with everything that places the layer; no pixel is copied.
 
@@ -152,8 +182,13 @@ def _axis_names(labels: Sequence[str], axes: str) -> Sequence[str]:
 
 
 def _moved(pixels: Any, order: list[int]) -> Any:
-    if not hasattr(pixels, "transpose"):  # zarr's arrays have none
-        from dask.array import from_array
+    return _lazy(pixels).transpose(order)
 
-        pixels = from_array(pixels)
-    return pixels.transpose(order)
+
+def _lazy(pixels: Any) -> Any:
+    """Return an array that can be turned and cut without being read: those of zarr cannot."""
+    if hasattr(pixels, "transpose"):
+        return pixels
+    from dask.array import from_array
+
+    return from_array(pixels)

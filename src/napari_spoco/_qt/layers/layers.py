@@ -14,7 +14,7 @@ from napari.layers import Image, Labels, Layer, Shapes
 from napari.utils.transforms import Affine
 from qtpy.QtCore import QTimer
 
-from napari_spoco._qt.layers.image_axes import axes_of, is_readable, n_channels, pixels_of, possible_axes, spatial_axes
+from napari_spoco._qt.layers.image_axes import ask_for_axes, axes_of, is_readable, n_channels, pixels_of, spatial_axes
 from napari_spoco._qt.layers.redrawing import redrawn
 from napari_spoco._qt.layers.sources import Geometry, ImageSource
 from napari_spoco.data.channels import describe_axes
@@ -67,8 +67,7 @@ def describe_image(layer: Layer) -> str:
     """Say how an image is read: "Z 40, channels 3, Y 1024, X 1024; pixels of 1 by 0.2 by 0.2 micrometers"."""
     axes, shape = axes_of(layer), pixels_of(layer).shape
     if not axes:
-        wanted = "say which ones they are" if possible_axes(layer) else "choose an image with 2 or 3, besides channels"
-        return f"{layer.ndim} axes: {wanted}."
+        return f"{layer.ndim} axes: {ask_for_axes(layer)}."
     places = spatial_axes(layer)
     units = {f"{layer.units[axis]:~P}" for axis in places}
     unit = units.pop() if len(units) == 1 else ""
@@ -208,12 +207,12 @@ def _geometry(layer: Layer) -> Geometry:
     return Geometry(scale, units, tuple(layer.axis_labels[axis] for axis in axes))
 
 
-def transforms(layer: Layer, start: Sequence[int] | None = None) -> dict[str, Any]:
-    """Return everything that places the spatial axes of a layer in the world.
+def transforms(layer: Layer, start: Sequence[int] | None = None, axes: Sequence[int] = ()) -> dict[str, Any]:
+    """Return everything that places the spatial axes of a layer, or those given, in the world.
 
     With `start`, a pixel of these axes, it is for the box that begins there.
     """
-    axes = spatial_axes(layer)
+    axes = list(axes) or spatial_axes(layer)
     is_spatial = np.isin(np.triu_indices(layer.ndim, 1), axes).all(axis=0)  # of each pair of axes that is sheared
     inner = {
         "scale": layer.scale[axes],

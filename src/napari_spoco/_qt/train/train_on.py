@@ -68,9 +68,14 @@ class TrainOnForm(QWidget):
         self.ticks.itemChanged.connect(self._on_ticked)
 
     @property
+    def offers_several(self) -> bool:
+        """Whether there are several annotated images."""
+        return len(self._images) > 1
+
+    @property
     def takes_several(self) -> bool:
         """Whether the ticked images are trained on, instead of the one on show."""
-        return self._wants_all and len(self._images) > 1
+        return self._wants_all and self.offers_several
 
     @property
     def ticked(self) -> frozenset[str]:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from napari_spoco._qt.annotate.annotate_tab import AnnotateTab
     from napari_spoco._qt.annotate.annotated_images import AnnotatedImage, AnnotatedImages
     from napari_spoco._qt.controller import SessionController
+    from napari_spoco._qt.forms.editors import ChoiceEditor
     from napari_spoco._qt.layers.result_layers import ResultLayers
     from napari_spoco._qt.session import Controls
     from napari_spoco._qt.train.run_folders import Run
@@ -53,6 +54,8 @@ class Training(QObject):
         What is looked at while the embeddings of the model in training are shown.
     tab, annotate
         The tab that asks for a training, and the one that chooses what it is made on.
+    network
+        Chooses whose embeddings are shown while it is trained.
     images
         What is annotated.
     session
@@ -74,6 +77,7 @@ class Training(QObject):
         viewer: napari.viewer.Viewer,
         tab: TrainTab,
         annotate: AnnotateTab,
+        network: ChoiceEditor,
         images: AnnotatedImages,
         session: SessionController,
         results: ResultLayers,
@@ -89,7 +93,7 @@ class Training(QObject):
         self._is_brought_back = is_brought_back
         self._pairs: list[AnnotatedImage] = []  # that are trained on
         self.painting = LivePainting(session.send_painted, self._layer_now, parent=self)
-        self.view = LiveView(viewer, annotate.image, session.send_view, parent=self)
+        self.view = LiveView(viewer, annotate.image, network, session.send_view, parent=self)
         self.log = TrainingLog(session, tab.log, parent=self)
         self.images = TrainingImages(images, annotate, tab.train_on, tab.settings, parent=self)
         self.memory = MemoryView(self.images, tab, session, parent=self)

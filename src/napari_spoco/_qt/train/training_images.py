@@ -53,6 +53,11 @@ class TrainingImages(QObject):
         return not self._form.takes_several or bool(self._form.ticked)
 
     @property
+    def is_one_of_several(self) -> bool:
+        """Whether one image alone is trained on, though others are annotated, too."""
+        return self._form.offers_several and not self._form.takes_several
+
+    @property
     def n_objects(self) -> int:
         """Number of objects that are painted in what is trained on, as far as they are counted."""
         if not self._form.takes_several:
