@@ -50,6 +50,14 @@ class Variant:
 
 
 _WITHOUT_CLASSES = {"pixel_classes_weight": 0.0}
+_EMBEDDING_WEIGHTS = (
+    "pull_weight",
+    "push_weight",
+    "regularizer_weight",
+    "instance_weight",
+    "unlabeled_push_weight",
+    "consistency_weight",
+)
 
 VARIANTS = {
     "sparse": Variant(),
@@ -62,6 +70,7 @@ VARIANTS = {
     "no-push": Variant({"unlabeled_push_weight": 0.0}),
     "no-classes-no-consistency": Variant({**_WITHOUT_CLASSES, "consistency_weight": 0.0}),
     "no-classes-no-push": Variant({**_WITHOUT_CLASSES, "unlabeled_push_weight": 0.0}),
+    "classes": Variant(dict.fromkeys(_EMBEDDING_WEIGHTS, 0.0)),
     "discriminative": Variant(DISCRIMINATIVE_LOSS.model_dump()),
     "dense": Variant({"supervision": "dense", "consistency_weight": 0.0}),
     "transfer": Variant(from_shipped=True),

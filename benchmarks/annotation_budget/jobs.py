@@ -41,7 +41,7 @@ def grid(minutes: float | None = None) -> list[Job]:
         ("em", "classical", "10%+strokes", (0,), (0,)),
         ("em", "forest", "10%+strokes", (0, 1, 2), (0,)),
         ("em", "sparse unet no-classes no-consistency no-push no-rim mean-background", "10%+strokes", (0, 1, 2), (3,)),
-        ("em", "no-classes-no-consistency no-classes-no-push", "10%+strokes", (0, 1, 2), (3,)),
+        ("em", "no-classes-no-consistency no-classes-no-push classes", "10%+strokes", (0, 1, 2), (3,)),
         ("nuclei", "classical", "10%", (0,), (0,)),
         ("nuclei", "forest", "10%", (0, 1, 2), (0,)),
         ("nuclei", "transfer sparse unet no-classes", "10%", (0, 1, 2), (3,)),

@@ -34,6 +34,7 @@ NAMES = {
     "sparse-full": "ours, sparse, full resolution",
     "no-consistency": "ours without consistency",
     "no-push": "ours without unlabeled push",
+    "classes": "ours with pixel classes alone",
     "no-classes-no-consistency": "ours without pixel classes and consistency",
     "no-classes-no-push": "ours without pixel classes and unlabeled push",
     "no-classes": "ours without pixel classes",

@@ -105,9 +105,9 @@ def test_another_image_of_the_project_is_not_the_one_that_was_not_there(alone, l
     before, painted = entry_of(left), kept(left)
     assert alone.annotate.image.layer().name == "others"
     alone.annotate.annotations.choose(viewer.layers["cells annotations"].__wrapped__)
+    until(lambda: entry_of(left).closed == ("annotations",))  # What is saved are the pixels of this moment.
     viewer.layers["cells annotations"].paint((50, 50), 9)
     until(lambda: (kept(left, "others 2") == 9).any())
-    until(lambda: entry_of(left).closed == ("annotations",))
     assert entry_of(left) == before.model_copy(update={"closed": ("annotations",)})
     np.testing.assert_array_equal(kept(left), painted)
     assert entry_of(left, "others 2").file == entry_of(left, "others").file

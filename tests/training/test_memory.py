@@ -10,7 +10,7 @@ from napari_spoco.config import TrainingConfig
 from napari_spoco.models.network import UNet
 from napari_spoco.training.devices import is_out_of_memory
 from napari_spoco.training.memory import fit_to_memory, rehearse
-from napari_spoco.training.reports import TrainingNotice, TrainingStarted
+from napari_spoco.training.reports import StepReport, TrainingNotice, TrainingStarted
 from napari_spoco.training.trainer import Trainer
 
 Discs = tuple[np.ndarray, np.ndarray]
@@ -100,3 +100,20 @@ def test_the_trial_leaves_no_trace(discs: Discs, tiny_config: TrainingConfig) ->
     for name, value in second._model.network.state_dict().items():
         assert torch.equal(before[name], value), name
     assert all(parameter.grad is None for parameter in first._model.network.parameters())
+
+
+def test_a_loss_of_pixel_classes_alone_is_one(discs: Discs, tiny_config: TrainingConfig) -> None:
+    image, labels = discs
+    weights = {name: 0.0 for name in type(tiny_config.loss).model_fields if name.endswith("_weight")}
+    alone = tiny_config.loss.model_copy(update={**weights, "pixel_classes_weight": 1.0})
+    trainer = Trainer([image], [labels], config=tiny_config.model_copy(update={"loss": alone}))
+    losses = [report.terms.total for report in trainer.run() if isinstance(report, StepReport)]
+    assert losses[0] > losses[-1] > 0
+
+
+def test_a_loss_without_weights_is_refused(discs: Discs, tiny_config: TrainingConfig) -> None:
+    image, labels = discs
+    weights = {name: 0.0 for name in type(tiny_config.loss).model_fields if name.endswith("_weight")}
+    config = tiny_config.model_copy(update={"loss": tiny_config.loss.model_copy(update=weights)})
+    with pytest.raises(ValueError, match="loss: expected a weight above 0"):
+        Trainer([image], [labels], config=config)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_spoco.training.adversarial import AdversarialTerm
+from napari_spoco.training.defaults import choose_rim
 from napari_spoco.training.devices import is_out_of_memory
 from napari_spoco.training.loss import spoco_loss
+from napari_spoco.training.pixel_classes import pixel_class_loss
 from napari_spoco.training.reports import TrainingNotice
 
 if TYPE_CHECKING:
@@ -72,7 +74,13 @@ def fit_to_memory(run: Callable[[tuple[int, ...], int], None], wanted: Attempt, 
 def rehearse(
     network: UNet, config: TrainingConfig, fabric: Fabric, patch_shape: tuple[int, ...], batch_size: int
 ) -> None:
-    """Make a step on an empty batch that leaves no trace in the network."""
+    """Make a step on an empty batch that leaves no trace in the network.
+
+    Raises
+    ------
+    ValueError
+        All weights of the loss are 0.
+    """
     view = torch.zeros((batch_size, network.config.in_channels, *patch_shape), device=fabric.device)
     labels = torch.zeros((batch_size, *patch_shape), dtype=torch.long, device=fabric.device)
     quarter = patch_shape[-1] // 4
@@ -81,10 +89,16 @@ def rehearse(
     buffers = [buffer.clone() for buffer in network.buffers()]
     try:
         with fabric.autocast():
-            student = network(view)
-        student = student.float()[:, : network.config.embedding_dim]
-        terms = spoco_loss(student, student.detach(), labels, config.loss, generator)
-        torch.stack(list(terms.values())).sum().backward()
+            outputs = network(view)
+        student, scores = outputs.float().tensor_split([network.config.embedding_dim], dim=1)
+        terms = [*spoco_loss(student, student.detach(), labels, config.loss, generator).values()]
+        if scores.shape[1]:
+            rim = choose_rim(config, network.config.ndim)
+            terms.append(config.loss.pixel_classes_weight * pixel_class_loss(scores, labels, rim=rim))
+        total = torch.stack(terms).sum()
+        if not total.requires_grad:
+            raise ValueError("loss: expected a weight above 0, got 0 for every term that the network can learn by.")
+        total.backward()
         if config.adversarial.enabled:
             critic = AdversarialTerm(
                 config.adversarial, config.loss, network.config.ndim, patch_shape, fabric.device, seed=0
