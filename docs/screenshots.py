@@ -1,4 +1,6 @@
-"""Make docs/images/window-training.png, window.png and tab-*.png: the window in training, after it, and every tab.
+"""Make docs/images/window-training.png, window.png, tab-*.png and window-stack.png.
+
+They show the window in training, after it, every tab, and a stack segmented by `ovules-small`.
 
 Into docs/images go the dark ones; `--out FOLDER --themes dark light` makes each in both, to be looked at.
 Run on a machine with a display, or under `xvfb-run -a -s "-screen 0 1600x1200x24"`.
@@ -14,9 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import napari
 import numpy as np
+import tifffile
 from qtpy.QtWidgets import QApplication
 
 from napari_spoco._qt import paths
+from napari_spoco.config import BatchConfig
+from napari_spoco.data.samples import load_nuclei
+from napari_spoco.models.registry import shipped_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -110,21 +116,61 @@ def make_tab_pictures(dock: Any, camera: Camera) -> None:
         if name == "review":  # It goes to an object.
             dock.review.start_button.click()
             wait(lambda: dock.reviewing.queue is not None)
+        if name == "batch":
+            run_batch(dock)
         dock.tabs.reveal(getattr(dock, name))
         camera.take(f"tab-{name}", pause=0.5)
+
+
+def run_batch(dock: Any) -> None:
+    """Segment a folder of images with the model in use."""
+    folder = paths.data_folder() / "plate 7"
+    folder.mkdir()
+    for number, sample in enumerate(load_nuclei("val"), start=1):
+        tifffile.imwrite(folder / f"well B{number:02}.tif", sample.image)
+    out = folder.with_name("plate 7 objects")
+    dock.batch.show_config(BatchConfig(model=str(dock.session.model_path), inputs=(str(folder),), out=str(out)))
+    dock.tabs.reveal(dock.batch)
+    dock.batch.run_button.click()
+    wait(lambda: dock.batching.is_running)
+    wait(lambda: not dock.batching.is_running)
+
+
+def make_stack_picture(folder: Path, themes: Sequence[str]) -> None:
+    """Segment the stack that comes with the plugin by the model for such stacks, untouched, and review it."""
+    viewer = napari.Viewer(show_welcome_screen=False)
+    viewer.theme = themes[0]
+    viewer.window.resize(1500, 1120)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-spoco", "SPOCO")
+    viewer.open_sample("napari-spoco", "ovule")
+    viewer.layers.remove("ovule truth")
+    dock.session.load_model(str(shipped_path("ovules-small")))
+    wait(lambda: not dock.session.state.is_busy)
+    dock.tabs.reveal(dock.segment)
+    dock.segment.segment_button.click()
+    wait(lambda: not dock.session.state.is_busy)
+    dock.tabs.reveal(dock.review)
+    dock.review.start_button.click()
+    wait(lambda: dock.reviewing.queue is not None)
+    wait(lambda: not dock.review.order.isVisible() or not dock.review.stop_button.isVisible())
+    viewer.reset_view()
+    Camera(viewer, folder, themes).take("window-stack", pause=1.0)
+    viewer.close()
 
 
 def main() -> None:
     """Read the arguments and make the pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=2.0, help="of training")
+    parser.add_argument("--minutes", type=float, default=2.0, help="of training; 0 makes the stack alone")
     parser.add_argument("--themes", nargs="+", default=["dark"], choices=("dark", "light"), help="of every picture")
     parser.add_argument("--out", type=Path, default=IMAGES, help="folder for the pictures")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:  # of one's own there may be a session to be restored
         paths.data_folder = lambda: Path(folder)
-        make_window_pictures(arguments.out, arguments.minutes, arguments.themes)
+        if arguments.minutes:
+            make_window_pictures(arguments.out, arguments.minutes, arguments.themes)
+        make_stack_picture(arguments.out, arguments.themes)
     print(f"made {arguments.out}")
 
 

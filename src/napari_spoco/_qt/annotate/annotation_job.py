@@ -132,12 +132,13 @@ def run_import(
 class Crop:
     """A part of an image, (*part), (C, *part) or (*part, colours), and the part of its annotations, if it has some.
 
-    `place` are the pixels of the whole, along its spatial axes.
+    `place` are the pixels of the whole, along its spatial axes; `labels` are the box's, to be painted on.
     """
 
     pixels: NDArray[Any]
     place: tuple[slice, ...]
-    box: WorkBox | None
+    box: WorkBox | None = None
+    labels: NDArray[Any] | None = None
 
 
 def run_crop(
@@ -150,8 +151,11 @@ def run_crop(
 ) -> Generator[None, None, Crop]:
     """Copy a part of an image, which may be lazy, and the same part, the `place`, of its annotations."""
     yield
-    box = None if labels is None else WorkBox.of(labels, place, reserved=reserved)
-    return Crop(np.array(image[part]), place, box)
+    pixels = np.array(image[part])
+    if labels is None:
+        return Crop(pixels, place)
+    box = WorkBox.of(labels, place, reserved=reserved)
+    return Crop(pixels, place, box, box.labels.copy())
 
 
 @dataclass(frozen=True, eq=False)

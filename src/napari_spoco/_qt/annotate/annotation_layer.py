@@ -108,11 +108,13 @@ def add_part(viewer: napari.viewer.Viewer, image: Image, pixels: NDArray[Any], s
     return part
 
 
-def add_taken_box(viewer: napari.viewer.Viewer, part: Image, annotations: Labels, box: WorkBox) -> Labels:
-    """Add the annotations of a part of an image where they lie in the whole."""
+def add_taken_box(
+    viewer: napari.viewer.Viewer, part: Image, annotations: Labels, box: WorkBox, pixels: NDArray[Any]
+) -> Labels:
+    """Add the annotations of a part of an image, pixels of the layer's own, where they lie in the whole."""
     kept = {key: value for key, value in annotations.metadata.items() if key == KEPT}
     labels = Labels(
-        box.labels.copy(),
+        pixels,
         name=f"{annotations.name} box",
         metadata={**kept, LINK: identity(part)},
         **transforms(annotations, box.start),

@@ -138,7 +138,7 @@ class WorkBoxes(QObject):
         part = annotation_layer.add_part(self._viewer, image, crop.pixels, [side.start for side in crop.place])
         labels = None
         if annotations is not None and crop.box is not None:
-            labels = annotation_layer.add_taken_box(self._viewer, part, annotations, crop.box)
+            labels = annotation_layer.add_taken_box(self._viewer, part, annotations, crop.box, crop.labels)
         self._tab.image.choose(part)
         self._tab.annotations.choose("none" if labels is None else labels)
         todo = _TRY if labels is None else _ANNOTATE

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     Network = Literal["student", "teacher"]
     Box = tuple[slice, ...]
 
-_DOTS = 2000
+_DOTS = 1500
 """Of the scatter plot: at most so many pixels of the image, and as many annotated ones."""
 
 
