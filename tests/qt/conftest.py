@@ -11,6 +11,7 @@ import pytest
 from qtpy.compat import isalive
 from superqt.utils import GeneratorWorker
 
+from napari_spoco import whole_image  # noqa: F401 - imported during a test it would keep what the test has replaced
 from napari_spoco._qt.project import projects
 from napari_spoco._qt.session import SessionState
 from napari_spoco._qt.widget import SpocoWidget

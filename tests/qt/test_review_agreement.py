@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import threading
-import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +15,8 @@ import pytest
 
 from napari_spoco._qt import paths
 from napari_spoco._qt.embeddings import other_network
+from napari_spoco._qt.embeddings.prediction_job import PredictionProgress
+from napari_spoco._qt.review.review_job import MeasuringProgress
 from napari_spoco._qt.review.review_status import comparing
 from napari_spoco.config import NetworkConfig
 from napari_spoco.segmentation import prediction
@@ -195,8 +196,6 @@ def test_another_model_in_the_same_file_is_not_compared(stage, tmp_path, monkeyp
 
 
 def test_how_far_it_is_is_said() -> None:
-    tiles = types.SimpleNamespace(n_done=3, n_tiles=40)
-    objects = types.SimpleNamespace(n_done=7, n_objects=90)
-    assert "3 of 40 parts" in comparing(tiles)
-    assert "7 of 90 objects" in comparing(objects)
+    assert "3 of 40 parts" in comparing(PredictionProgress(3, 40))
+    assert "7 of 90 objects" in comparing(MeasuringProgress(7, 90))
     assert comparing() == "Student and teacher are being compared; the order of the objects follows."

@@ -44,14 +44,12 @@ class ImageReading(QObject):
         self._form.show_image(None if layer is None else self._shown(layer))
 
     def _shown(self, layer: Layer) -> ShownImage:
-        n, chosen = image_axes.n_channels(layer), self._settings.channels
-        is_turned = image_axes.axes_of(layer).find("C") > 0
-        turn = "Press Put channels first to use it" if is_turned else ""
+        n, chosen, axes = image_axes.n_channels(layer), self._settings.channels, image_axes.axes_of(layer)
+        turn = "Press Put channels first to use it" if axes.find("C") > 0 else ""
         text = ". ".join(filter(None, (describe_image(layer), turn, _about_channels(n, chosen))))
-        names = image_axes.channel_names(layer)
-        axes = image_axes.axes_of(layer) or image_axes.series_axes(layer)
         possible = (*image_axes.possible_axes(layer), *image_axes.possible_series(layer))
-        return ShownImage(text, axes, possible, names, chosen)
+        names = image_axes.channel_names(layer)
+        return ShownImage(text, axes or image_axes.series_axes(layer), possible, names, chosen)
 
     def _on_axes_chosen(self, axes: str) -> None:
         if (layer := self._tab.image.layer()) is not None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from napari_spoco._qt.notices import short_size
 from napari_spoco._qt.train.run_folders import Run, find_run, model_in, model_name
 from napari_spoco.data.channels import count_channels
-from napari_spoco.data.resampling import in_micrometers
+from napari_spoco.data.units import in_micrometers
 
 if TYPE_CHECKING:
     from collections.abc import Generator

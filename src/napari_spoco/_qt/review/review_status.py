@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_spoco._qt.embeddings.prediction_job import PredictionProgress
 from napari_spoco._qt.notices import Notice, failure
 from napari_spoco.review.locks import LockedError
 
 if TYPE_CHECKING:
-    from napari_spoco._qt.embeddings.prediction_job import PredictionProgress
     from napari_spoco._qt.review.review_job import MeasuringProgress
     from napari_spoco.project.file import ReviewDecisions
     from napari_spoco.review.queue import ObjectScore, ReviewQueue
@@ -165,7 +165,7 @@ def describe(score: ObjectScore, queue: ReviewQueue) -> str:
 def comparing(progress: PredictionProgress | MeasuringProgress | None = None) -> str:
     """Say that student and teacher are being compared, and how far that is."""
     done = ""
-    if hasattr(progress, "n_tiles"):
+    if isinstance(progress, PredictionProgress):
         done = f" (embedding the image: {progress.n_done} of {progress.n_tiles} parts)"
     elif progress is not None and progress.n_objects:
         done = f" ({progress.n_done} of {progress.n_objects} objects)"
