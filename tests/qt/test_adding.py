@@ -13,6 +13,7 @@ from qtpy.QtCore import Qt, QTimer
 
 from napari_spoco._qt.layers import adding_job, pixel_writing
 from napari_spoco._qt.layers.adding import ObjectAdding
+from napari_spoco.data.label_import import import_objects
 
 N_OBJECTS = 8
 SIZE = 8
@@ -161,6 +162,22 @@ def test_the_brush_keeps_off_objects_that_are_added(adder, label) -> None:
     adder.until(lambda: adder.said)
     np.testing.assert_array_equal(adder.layer.data, adder.expected)
     assert adder.layer.selected_label == (14 if 5 < label < 14 else label)
+
+
+def test_no_id_of_theirs_is_free_once_the_first_part_is_written(adder) -> None:
+    """An import, which keeps the ids that are free, may look at the annotations then."""
+    kept = []
+
+    def look() -> None:
+        theirs = np.zeros_like(adder.before)
+        theirs[..., 35:37, :] = np.arange(90) % N_OBJECTS + 6  # 6 to 13, as those that are being added
+        kept.append(set(import_objects(adder.layer.data, theirs).change.new_ids) & set(range(6, 6 + N_OBJECTS)))
+
+    at_first_part(adder.layer, look)
+    adder.add()
+    adder.until(lambda: adder.said)
+    assert kept == [set()]
+    np.testing.assert_array_equal(adder.layer.data, adder.expected)
 
 
 def test_nothing_is_written_into_a_stroke(adder, monkeypatch, qtbot) -> None:

@@ -14,12 +14,13 @@ from typer.testing import CliRunner
 from napari_spoco._qt import paths
 from napari_spoco._qt.batch.batch_job import BatchPlanned, TileDone, run
 from napari_spoco._qt.batch.batch_tab import BatchTab
-from napari_spoco._qt.batch.batching import Batching, describe, summarize
+from napari_spoco._qt.batch.batch_table import BatchTable
+from napari_spoco._qt.batch.batching import Batching, advise, describe, summarize
 from napari_spoco._qt.jobs.worker import JobContext
 from napari_spoco._qt.notices import Notice
 from napari_spoco._qt.segment.segment_tab import SegmentTab
 from napari_spoco._qt.session import SessionState
-from napari_spoco.batch.batch import ImageDone, ImageStarted, read_batch_config
+from napari_spoco.batch.batch import IN_PIXELS, ImageDone, ImageStarted, read_batch_config
 from napari_spoco.batch.report import REPORT_NAME
 from napari_spoco.cli import app
 from napari_spoco.config import BatchConfig, NetworkConfig, SegmentationConfig
@@ -177,7 +178,7 @@ def test_the_settings_that_are_used_are_told(window) -> None:
 
 
 def test_the_foot_follows_the_batch(trained, batch, monkeypatch, qtbot, until) -> None:
-    """While it runs nothing asks for files, nor is anything of before told; at its end its folder is offered."""
+    """While it runs nothing asks for files, nor is anything of before told; its end tells how to go on."""
     going = []
 
     def predict(_model, _image, *, stop, **_kwargs):
@@ -196,9 +197,76 @@ def test_the_foot_follows_the_batch(trained, batch, monkeypatch, qtbot, until) -
     assert trained.footer.text == ""
     qtbot.mouseClick(trained.batch.stop_button, Qt.MouseButton.LeftButton)
     until(lambda: not trained.batching.is_running)
-    assert trained.footer.hint.text().startswith("Add files")
+    assert trained.footer.hint.text() == "0 of 3 images segmented. Run goes on with the others."
     assert not trained.footer.folder_button.isHidden()
     assert trained.footer.folder_button.folder == batch.out
+    qtbot.mouseClick(trained.batch.clear_button, Qt.MouseButton.LeftButton)
+    assert trained.footer.hint.text().startswith("Add files")
+
+
+def test_what_went_wrong_is_said_in_the_foot_until_one_moves_on(trained, batch, qtbot, until) -> None:
+    """The tab goes on saying it."""
+    footer, tabs = trained.footer, trained.tabs
+    trained.batch.show_config(batch)
+    tabs.reveal(trained.batch.run_button)
+    qtbot.mouseClick(trained.batch.run_button, Qt.MouseButton.LeftButton)
+    tabs.setCurrentIndex(0)
+    until(lambda: not trained.batching.is_running)
+    tabs.reveal(trained.batch.run_button)
+    assert footer.text.startswith(f"{trained.batch.report.text()} The first: b.tif: expected")
+    assert footer.hint.text().startswith("2 of 3 images segmented. The table says what is wrong with the others")
+    tabs.setCurrentIndex(0)
+    assert footer.text == ""
+    assert footer.folder_button.isHidden()
+    footer.show_notice(Notice("Saved in z03.csv.", "good"))
+    tabs.reveal(trained.batch.run_button)
+    tabs.setCurrentIndex(0)
+    assert footer.text == "Saved in z03.csv."
+    assert trained.batch.table.states.texts[1].startswith("failed: b.tif: expected")
+
+
+@pytest.mark.parametrize(
+    ("done", "text"),
+    [
+        ((), "0 of 3 images segmented. Run goes on with the others."),
+        (
+            [ImageDone(Path("a.tif"), "skipped", outputs=(Path("a.csv"),))] * 3,
+            "3 of 3 images segmented. They are in the folder Results; or add other files.",
+        ),
+        (
+            [ImageDone(Path("a.tif"), "done", 1, outputs=(Path("a.csv"),), notices=(IN_PIXELS,))] * 2
+            + [ImageDone(Path("b.tif"), "failed")],
+            "2 of 3 images segmented. The table says what is wrong with the others: mend that, and press Run again. "
+            "For sizes in micrometers enter the pixel size, tick Overwrite, and press Run.",
+        ),
+        ([ImageDone(Path("a.tif"), "stopped")] * 3, "0 of 3 images segmented. Run goes on with the others."),
+    ],
+    ids=["not begun", "there", "failed", "stopped"],
+)
+def test_how_to_go_on_after_a_batch(done, text: str) -> None:
+    assert advise(done, n_images=3) == text
+
+
+def test_all_that_is_said_of_an_image_can_be_read(qtbot, until) -> None:
+    """In its row, as soon as that is in sight, however narrow the dock is; and in lines in the tooltip."""
+    table, images = BatchTable(), [Path(f"{index}.tif") for index in range(500)]
+    qtbot.addWidget(table)
+    table.resize(340, 200)
+    table.show()
+    table.states.begin(images, "waiting")
+    text = "done, 12 objects: Its pixel size is not known, so sizes are in pixels. At <0.5 none is seen."
+    for image in (images[0], images[-1]):
+        table.states.say(image, text)
+    short, wide = table.rowHeight(1), table.rowHeight(0)
+    assert wide == table.sizeHintForRow(0) > 2 * short
+    table.resize(260, 200)
+    until(lambda: table.rowHeight(0) > wide)
+    assert table.rowHeight(0) == table.sizeHintForRow(0)
+    table.reveal(images[-1])
+    assert table.rowHeight(499) == table.sizeHintForRow(499) > wide
+    tooltip = table.states.data(table.states.index(0, 1), Qt.ItemDataRole.ToolTipRole)
+    assert Qt.mightBeRichText(tooltip)  # Else it is one line, which may be wider than the screen.
+    assert "At &lt;0.5 none" in tooltip
 
 
 def test_stop_ends_it_after_the_tile(window, batch, monkeypatch, until) -> None:
@@ -224,6 +292,8 @@ def test_what_cannot_be_run_is_said(window, batch, viewer, until) -> None:
     window.press(window.tab.run_button)
     until(lambda: not window.batching.is_running)
     assert "there is no model file at nowhere.safetensors" in window.said[-1]
+    assert window.tab.report.text() == f"The batch could not be run: {window.said[-1]}"
+    assert window.batching.advice.startswith("The batch could not be run: below the table is why.")
     window.segment.foreground.choose(viewer.add_labels(np.ones((4, 4), int), name="mask"))
     window.press(window.tab.run_button)
     assert window.said[-1].startswith("foreground: expected one that suits all images")
@@ -283,6 +353,7 @@ def test_an_image_in_a_line(done: ImageDone, text: str) -> None:
 
 def test_a_batch_that_was_stopped_at_once() -> None:
     assert summarize((), n_images=2) == "2 not begun."
+    assert advise((), n_images=0) == "0 of 0 images segmented. Run goes on with the others."
 
 
 def test_the_dock_takes_its_batch_along_when_it_closes(trained, batch, monkeypatch, until) -> None:

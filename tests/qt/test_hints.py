@@ -70,6 +70,8 @@ UNSUITED = replace(BOTH, mismatch="It is for others {of them}.")
         ("Export", FOUND, 0, "Press Save"),
         ("Export", replace(FOUND, has_voxel_size=False), 0, "sizes will be in pixels: enter it in Annotate"),
         ("Batch", NOTHING, 0, "Add files"),
+        ("Batch", replace(NOTHING, is_in_batch=True, batch_advice="2 of 3 {of them}."), 0, "The batch runs by itself"),
+        ("Batch", replace(NOTHING, batch_advice="2 of 3 {of them}."), 0, "2 of 3 {of them}."),
     ],
 )
 def test_the_next_step_at_rest(tab: str, facts: SessionFacts, n_objects: int, expected: str) -> None:

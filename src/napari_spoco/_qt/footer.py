@@ -98,8 +98,7 @@ class Footer(QWidget):
     def withdraw(self, notice: Notice) -> None:
         """Take a sentence away, if it is still the one on show: it holds no longer."""
         if self.text == notice.text:
-            self.message.clear()
-            self._folded.hide()
+            self.show_notice(Notice(""))
 
     def pass_by(self) -> None:
         """Take the sentence away, since something else begins; what it offers to bring back stays on offer."""

@@ -34,7 +34,7 @@ _Rows = tuple[tuple["Callable[[_Case], bool]", str], ...]
 _PAINT_ONE = "Paint over one object. Press New object for the next one, and paint that."
 _PAINT_MORE = "Press New object and paint a few more: five or six are a good start."
 _OPEN = "Open an image, or try File > Open Sample > SPOCO."
-_MISMATCH, _HINDRANCE = "{mismatch}", "{hindrance}"
+_MISMATCH, _HINDRANCE, _ADVICE = "{mismatch}", "{hindrance}", "{advice}"
 _IN_PIXELS = "The pixel size is not known, so all sizes will be in pixels: enter it in Annotate. Then press Save…"
 
 
@@ -146,6 +146,7 @@ _BATCH: _Rows = (
         lambda case: case.facts.is_in_batch,
         "The batch runs by itself; you may go on in the other tabs. Stop ends it after the current tile.",
     ),
+    (lambda case: bool(case.facts.batch_advice), _ADVICE),
     (_always, "Add files, choose a model and a folder for the results, and press Run."),
 )
 HINTS: dict[str, _Rows] = {
@@ -188,7 +189,7 @@ def next_step(state: SessionState, facts: SessionFacts, n_objects: int, tab: str
     case = _Case(facts, n_objects)
     text = next(text for holds, text in HINTS[tab] if holds(case))
     start = START_TEXTS[derive_start(facts)][0]
-    return text.format(start=start, mismatch=facts.mismatch, hindrance=facts.hindrance)
+    return text.format(start=start, mismatch=facts.mismatch, hindrance=facts.hindrance, advice=facts.batch_advice)
 
 
 def warn(facts: SessionFacts, tab: str) -> str:

@@ -44,9 +44,10 @@ class SessionFacts:
     `is_one_of_several` says that one image alone is trained on though others are annotated, too, `has_found` whether
     objects were found in the image, `unknown_size` that the model knows a voxel size and the image does not, empty
     where there is nothing to say, and `is_picking` whether the mouse picks objects. `is_bright` says that most of the
-    image is, `unlike` that the model in use does not know such images, `few_steps` that it has hardly been trained, and
-    `is_in_batch` that a batch is running. `is_switching` says that a project is being opened or closed, with the model
-    in use, and `hindrance` why the mouse, which is to point at the image, cannot.
+    image is, `unlike` that the model in use does not know such images, `few_steps` that it has hardly been trained,
+    `is_in_batch` that a batch is running, and `batch_advice` what came out of the last one, and what to do now.
+    `is_switching` says that a project is being opened or closed, with the model in use, and `hindrance` why the mouse,
+    which is to point at the image, cannot.
     """
 
     has_image: bool = False
@@ -62,6 +63,7 @@ class SessionFacts:
     has_found: bool = False
     is_reviewing: bool = False
     is_in_batch: bool = False
+    batch_advice: str = ""
     has_voxel_size: bool = True
     unknown_size: str = ""
     is_bright: bool = False

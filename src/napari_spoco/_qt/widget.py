@@ -197,7 +197,8 @@ class SpocoWidget(QWidget):
         self.train.settings.changed.connect(self._on_settings_changed)
         for changed in (self.training.images.changed, self.look.changed):
             changed.connect(self._show_state)
-        self.tabs.currentChanged.connect(self.views.follow)
+        for follow in (self.views.follow, self._on_tab_changed):
+            self.tabs.currentChanged.connect(follow)
         self.views.pointing_changed.connect(self._show_hint)
         reviewed, in_batch = (self.review.start_requested, self.review.end_requested), self.batching.turned
         for turned in (self.tabs.currentChanged, self.embeddings.pick_toggled, *reviewed, in_batch):
@@ -220,7 +221,8 @@ class SpocoWidget(QWidget):
         self.reviewing.accepted.connect(self._on_accepted)
         self.reviewing.decided.connect(self.projects.touch)
         self.projects.left.connect(self.reviewing.note_kept)
-        self.reviewing.withdrawn.connect(self.footer.withdraw)
+        for source in (self.reviewing, self.batching):
+            source.withdrawn.connect(self.footer.withdraw)
         keys = {"annotate_keys": self.annotating.keys, "review_keys": self.reviewing.keys}
         self.preferences.follow(self.train.settings, keys)
         self.preparation.noticed.connect(self._on_prepared)
@@ -294,6 +296,10 @@ class SpocoWidget(QWidget):
     def _on_begun(self, _what: Any = None) -> None:
         self.footer.pass_by()
 
+    def _on_tab_changed(self) -> None:
+        if self.tabs.current_title != self.batch.title:
+            self.batching.withdraw()
+
     def _on_prepared(self, notice: Notice) -> None:
         if not self.session.state.is_busy:  # What a job says comes first.
             self.footer.show_notice(notice)
@@ -322,6 +328,7 @@ class SpocoWidget(QWidget):
             has_found=image is not None and newest_objects(self._viewer, image) is not None,
             is_reviewing=self.reviewing.layer is not None,
             is_in_batch=self.batching.is_running,
+            batch_advice=self.batching.advice,
             has_voxel_size=image is not None and voxel_size(image) is not None,
             is_bright=is_bright(image),
             unlike=find_unlike(path, image),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSize, Qt
@@ -57,12 +58,12 @@ class ImageStates(QAbstractTableModel):
         return 0 if parent is not None and parent.isValid() else len(_HEADINGS)
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Return the text of a cell; the tooltip has what the cell is too narrow for."""
+        """Return the text of a cell; the tooltip has what the cell is too narrow for, in lines that fit the screen."""
         image, text = self._images[index.row()], self._texts[index.row()]
         if role == Qt.ItemDataRole.DisplayRole:
             return text if index.column() else image.name
         if role == Qt.ItemDataRole.ToolTipRole:
-            return text if index.column() else str(image)
+            return f"<qt>{escape(text if index.column() else str(image))}</qt>"
         return None
 
     def headerData(
@@ -74,19 +75,23 @@ class ImageStates(QAbstractTableModel):
 
 
 class BatchTable(QTableView):
-    """Shows the states of images."""
+    """Shows the states of images, each in as many lines as it takes; only the rows in sight are measured for that."""
 
     def __init__(self) -> None:
         super().__init__()
         self.states = ImageStates()
         self.setModel(self.states)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setWordWrap(False)
         self.setMinimumHeight(_LEAST_HEIGHT)
         self.verticalHeader().hide()
         header = self.horizontalHeader()
         header.resizeSection(0, _IMAGE_WIDTH)
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
+        # A header tells of a new width before the column has it.
+        header.sectionResized.connect(self._fit_rows, Qt.ConnectionType.QueuedConnection)
+        self.verticalScrollBar().valueChanged.connect(self._fit_rows)
+        for changed in (self.states.dataChanged, self.states.modelReset):
+            changed.connect(self._fit_rows)
 
     def sizeHint(self) -> QSize:
         """Ask for no more than the least height: what room is left is taken all the same."""
@@ -95,3 +100,8 @@ class BatchTable(QTableView):
     def reveal(self, image: Path) -> None:
         """Scroll so that an image is in sight."""
         self.scrollTo(self.states.index(self.states.row(image), 0))
+
+    def _fit_rows(self, *_: object) -> None:
+        top, bottom = self.rowAt(0), self.rowAt(self.viewport().height() - 1)
+        for row in range(max(top, 0), (bottom if bottom >= 0 else self.states.rowCount() - 1) + 1):
+            self.resizeRowToContents(row)

@@ -21,7 +21,7 @@ from napari_spoco._qt.batch.batch_job import BatchPlanned, TileDone
 from napari_spoco._qt.jobs.worker import Job
 from napari_spoco._qt.layers import layers
 from napari_spoco._qt.layers.image_axes import voxel_size
-from napari_spoco._qt.notices import Notice, settings_line
+from napari_spoco._qt.notices import Notice, failure, settings_line
 from napari_spoco._qt.train.run_folders import model_in
 from napari_spoco.batch.batch import IN_PIXELS, ImageDone, ImageStarted, read_batch_config
 from napari_spoco.batch.report import REPORT_NAME
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from napari_spoco.config import BatchConfig
 
 _WAITING = "waiting"
+_NOT_RUN = "The batch could not be run: below the table is why. Mend that, and press Run again."
 
 
 class Batching(QObject):
@@ -57,9 +58,10 @@ class Batching(QObject):
     """
 
     noticed = Signal(object)  # Notice
+    withdrawn = Signal(object)  # Notice
     failed = Signal(object)  # Exception
     begun = Signal()
-    turned = Signal()  # begun or ended
+    turned = Signal()  # begun or ended, or the next one is being chosen
     progressed = Signal(int, int)  # images done, and in all; 0 of 0 at the end
 
     def __init__(
@@ -78,7 +80,9 @@ class Batching(QObject):
         self._job: Job | None = None
         self._image, self._out = Path(), ""
         self._done: list[ImageDone] = []
-        tab.edited.connect(self.follow)
+        self._error: Notice | None = None  # that the user was told last
+        self._advice = ""
+        tab.edited.connect(self._on_edited)
         tab.added.connect(self._on_added)
         segment.changed.connect(self._show_settings)
         tab.run_requested.connect(self._on_run_requested)
@@ -92,6 +96,17 @@ class Batching(QObject):
     def is_running(self) -> bool:
         """Whether a batch is running."""
         return self._job is not None
+
+    @property
+    def advice(self) -> str:
+        """What has come out of the last batch, and what can be done now; empty once another one is being chosen."""
+        return self._advice
+
+    def withdraw(self) -> None:
+        """Take back what was said to be wrong, since the user has moved on; of a batch the tab goes on saying it."""
+        if self._error is not None:
+            self.withdrawn.emit(self._error)
+            self._error = None
 
     def follow(self) -> None:
         """Show what may be pressed now; there may be another model in use."""
@@ -108,10 +123,10 @@ class Batching(QObject):
         try:
             config = self._config()
         except ValueError as error:
-            self.failed.emit(error)
+            self._fail(error)
             return
         self._generation += 1
-        self._done, self._out = [], config.out
+        self._done, self._out, self._error = [], config.out, None
         self._tab.table.states.begin((), _WAITING)
         self._tab.show_report("Loading the model …")
         self._job = job = Job(self._generation, batch_job.run, config, parent=self)
@@ -137,7 +152,7 @@ class Batching(QObject):
                     temporary.write_text(write_yaml(config), encoding="utf-8")
                 self.noticed.emit(Notice(f"Saved in {path}.", "good"))
         except (OSError, ValueError) as error:
-            self.failed.emit(error)
+            self._fail(error)
 
     def _on_load_requested(self) -> None:
         path = paths.ask_batch_to_load(self._tab)
@@ -146,7 +161,7 @@ class Batching(QObject):
         try:
             config = read_batch_config(path)
         except (OSError, ValueError) as error:
-            self.failed.emit(error)
+            self._fail(error)
             return
         self._tab.show_config(config)
         self._segment.show_config(config.segmentation)
@@ -181,22 +196,35 @@ class Batching(QObject):
 
     def _on_job_ended(self, generation: int, _result: object = None) -> None:
         if generation == self._generation:
-            text = summarize(self._done, n_images=self._tab.table.states.rowCount())
+            n_images = self._tab.table.states.rowCount()
+            text, self._advice = summarize(self._done, n_images=n_images), advise(self._done, n_images=n_images)
             self._tab.show_report(text)
             self._forget()
-            self.noticed.emit(conclude(self._done, text, self._out))
+            notice = conclude(self._done, text, self._out)
+            self._error = notice if notice.tone == "bad" else None
+            self.noticed.emit(notice)
 
     def _on_job_failed(self, generation: int, error: Exception) -> None:
         if generation == self._generation:
-            self._tab.show_report("The batch could not be run.")
+            self._advice = _NOT_RUN
+            self._tab.show_report(f"The batch could not be run: {failure(error).text}")
             self._forget()
-            self.failed.emit(error)
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        self._error = failure(error)
+        self.failed.emit(error)
 
     def _forget(self) -> None:
         if self._job is not None:
             self._job.deleteLater()
         self._job = None
         self.progressed.emit(0, 0)
+        self.follow()
+        self.turned.emit()
+
+    def _on_edited(self) -> None:
+        self._advice = ""
         self.follow()
         self.turned.emit()
 
@@ -238,6 +266,22 @@ def summarize(done: Sequence[ImageDone], *, n_images: int) -> str:
         parts.append(f"{n_images - len(done)} not begun")
     where = f"; {REPORT_NAME} lies with the results" if done else ""
     return f"{', '.join(parts)}{where}."
+
+
+def advise(done: Sequence[ImageDone], *, n_images: int) -> str:
+    """Say of how many images the results are there, and what can be done next."""
+    n_there = sum(bool(one.outputs) for one in done)
+    states = {one.state for one in done}
+    is_over = 0 < n_images == len(done) and "stopped" not in states
+    has_failed, is_in_pixels = "failed" in states, any(IN_PIXELS in one.notices for one in done)
+    advice = (
+        (not is_over, "Run goes on with the others."),
+        (is_over and has_failed, "The table says what is wrong with the others: mend that, and press Run again."),
+        (is_over and is_in_pixels, "For sizes in micrometers enter the pixel size, tick Overwrite, and press Run."),
+        (is_over and not has_failed and not is_in_pixels, "They are in the folder Results; or add other files."),
+    )
+    there = f"{n_there} of {n_images} image{'' if n_images == 1 else 's'} segmented."
+    return " ".join((there, *(text for holds, text in advice if holds)))
 
 
 def conclude(done: Sequence[ImageDone], summary: str, folder: str) -> Notice:

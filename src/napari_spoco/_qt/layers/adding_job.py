@@ -28,7 +28,8 @@ class FreePixels:
     pixels : ndarray
         int64 (N,), flat indices in C order, at which nothing was painted.
     ids : ndarray
-        (N,), in the type of the annotations, the greatest first: as soon as it is painted, the others are not free.
+        (N,), in the type of the annotations, the greatest first, and each once before any of them comes again: as soon
+        as these pixels are painted, whoever looks for free ids finds none of them.
     shape : tuple of int
         Of the annotations.
     n_objects : int
@@ -48,7 +49,7 @@ class FreePixels:
     @property
     def new_ids(self) -> range:
         """The ids, none of which anything had."""
-        return range(int(self.ids[-1]), self.next_id) if self.n_pixels else range(0)
+        return range(self.next_id - self.n_objects, self.next_id)
 
     @property
     def next_id(self) -> int:
@@ -107,6 +108,7 @@ def _numbered(objects: Sequence[NDArray[np.int64]], painted: Any) -> FreePixels:
             f"annotations: expected room for {n_objects} more ids of type {dtype}, got {greatest} as the greatest one."
         )
     ids = np.arange(greatest + n_objects, greatest, -1).astype(dtype)
-    ids = np.repeat(ids, [len(pixels) for pixels in objects])
-    pixels = np.concatenate(objects) if objects else np.empty(0, np.int64)
-    return FreePixels(pixels, ids, tuple(painted.shape), n_objects)
+    firsts = np.array([pixels[0] for pixels in objects], np.int64)
+    others = [pixels[1:] for pixels in objects]
+    ids = np.concatenate([ids, np.repeat(ids, np.array([len(pixels) for pixels in others], np.intp))])
+    return FreePixels(np.concatenate([firsts, *others]), ids, tuple(painted.shape), n_objects)
