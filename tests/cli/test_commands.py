@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from pathlib import Path
 
@@ -10,12 +11,15 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from rich.console import Console
 
+from napari_spoco.cli import description
 from napari_spoco.config import TRAINING_PRESETS, NetworkConfig, SegmentationConfig
 from napari_spoco.config_files import read_segmentation_config, read_training_config
 from napari_spoco.data.samples import load_nuclei
 from napari_spoco.models.checkpoint import EmbeddingModel, ModelCard, load_model, save_model
 from napari_spoco.models.network import UNet, make_teacher
+from napari_spoco.models.registry import shipped_card, shipped_models
 from napari_spoco.segmentation import readout
 
 
@@ -166,8 +170,27 @@ def test_import_mistakes(run, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [checkpoint]
 
 
-def test_models_lists_what_ships(run) -> None:
-    assert "nuclei-small" in run("models")
+def test_models_lists_what_ships_with_its_cards(run) -> None:
+    said = run("models")
+    assert "│ nuclei-small │ 2D fluorescent nuclei" in said
+    places = [said.index(" ".join(shipped_card(name).split())) for name in shipped_models()]
+    assert places == sorted(places)
+    assert 0 < said.index("ovules-small") < places[0]
+
+
+def test_models_prints_one_card(run) -> None:
+    assert run("models", "ovules-small") == " ".join(shipped_card("ovules-small").split())
+    sentence = "NAME: expected a model that ships, nuclei-small or ovules-small, got 'nuclei'"
+    assert sentence in run("models", "nuclei", code=1)
+
+
+def test_a_card_is_laid_out_on_a_terminal(run, monkeypatch) -> None:
+    terminal = Console(force_terminal=True, width=100, file=io.StringIO())
+    monkeypatch.setattr(description, "console", terminal)
+    run("models", "nuclei-small")
+    shown = terminal.file.getvalue()
+    assert "\x1b[1mTrained on" in shown
+    assert "**" not in shown
 
 
 def test_info_names_versions_and_device(run) -> None:

@@ -13,7 +13,7 @@ import pytest
 import tifffile
 import torch
 
-from napari_spoco.cli.outcome import model_line
+from napari_spoco.cli.outcome import model_line, outcome_lines
 from napari_spoco.cli.training_data import place_boxes, read_files, read_project
 from napari_spoco.config import AnnotationConfig, TrainingConfig
 from napari_spoco.config_files import read_training_config
@@ -21,10 +21,11 @@ from napari_spoco.data.annotations import BACKGROUND, UNLABELED
 from napari_spoco.models.checkpoint import load_model
 from napari_spoco.project.project import Project
 from napari_spoco.training import trainer as trainer_module
-from napari_spoco.training.reports import LossTerms, StepReport
+from napari_spoco.training.reports import LossTerms, ScoreReport, StepReport
 from napari_spoco.training.trainer import Trainer, TrainingResult
 
 Files = tuple[Path, Path]
+TERMS = LossTerms(1, 0, 0, 0, 0, 0)
 
 
 def test_the_folder_of_a_run(run, files: Files, tiny: Path, tmp_path: Path) -> None:
@@ -73,7 +74,8 @@ def test_a_shipped_model_is_replaced_by_no_worse_one(run, files: Files, tiny: Pa
     options = ("--steps", 2, "--learning-rate", 1, "--start-from", "nuclei-small", "--out", tmp_path / "run")
     said = run("train", image, "-a", labels, "--config", tiny, *options)
     assert "at step 0 (objects: 2)" in said
-    assert "The model you started from was better and is kept" in said
+    assert re.search(r"Score on objects left out \(1 is perfect\): 0\.\d+ before, 0\.\d+ after", said)
+    assert "The model you started from scored higher and is kept" in said
     start, kept = load_model("nuclei-small"), load_model(tmp_path / "run")
     assert all(torch.equal(kept.network.state_dict()[k], v) for k, v in start.network.state_dict().items())
 
@@ -203,17 +205,56 @@ def test_errors_of_the_program_are_not_hidden(invoke, files: Files, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("best_step", "sentence"),
+    ("best_step", "n_steps", "sentence"),
     [
-        (None, "The model to use is the last one: somewhere"),
-        (0, "The model you started from was better and is kept: somewhere"),
-        (40, "The model to use is the best one, of step 40: somewhere"),
+        (None, 1, "The model to use is the last one: somewhere"),
+        (0, 0, "The model you started from is kept: somewhere"),
+        (0, 1, "The model you started from scored higher and is kept: somewhere"),
+        (40, 1, "The model to use is the best one, of step 40: somewhere"),
     ],
 )
-def test_which_model_is_to_be_used(best_step: int | None, sentence: str) -> None:
+def test_which_model_is_to_be_used(best_step: int | None, n_steps: int, sentence: str) -> None:
     model = load_model("nuclei-small")
-    report = StepReport(1, 1, LossTerms(1, 0, 0, 0, 0, 0), 1e-3, 0.0, 0.0)
-    assert model_line(TrainingResult(model, model, best_step, (report,), (), False, Path("somewhere"))) == sentence
+    reports = (StepReport(1, 1, TERMS, 1e-3, 0.0, 0.0),) * n_steps
+    assert model_line(TrainingResult(model, model, best_step, reports, (), False, Path("somewhere"))) == sentence
+
+
+def score(step: int, value: float, n_objects: int = 4) -> ScoreReport:
+    return ScoreReport(step, value, value, value, n_objects, 0.5, is_best=False)
+
+
+@pytest.mark.parametrize(
+    ("scores", "n_steps", "told"),
+    [
+        pytest.param([score(0, 0.42), score(100, 0.47)], 100, ["0.42 before, 0.47 after"], id="fine-tuned"),
+        pytest.param([score(50, 0.42), score(100, 0.47)], 100, ["best 0.500, last 0.470"], id="from scratch"),
+        pytest.param(
+            [score(0, 0.42, 1), score(100, 0.47, 1)],
+            100,
+            [
+                "One left-out object tells too little of whether the model got better. Paint 15 objects or more.",
+                "0.42 before, 0.47 after",
+            ],
+            id="fine-tuned, one object left out",
+        ),
+        pytest.param([score(50, 0.42, 1), score(100, 0.47, 1)], 100, ["best 0.500, last 0.470"], id="new, one object"),
+        pytest.param(
+            [score(0, 0.42), score(99, 0.47)],
+            99,
+            [
+                "That is too few to tell whether the model got better. Give it 5 minutes or more.",
+                "0.42 before, 0.47 after",
+            ],
+            id="fine-tuned for too few steps",
+        ),
+    ],
+)
+def test_how_good_the_model_is(scores: list[ScoreReport], n_steps: int, told: list[str]) -> None:
+    model = load_model("nuclei-small")
+    reports = tuple(StepReport(step, n_steps, TERMS, 1e-3, 0.0, 0.0) for step in range(1, n_steps + 1))
+    result = TrainingResult(model, model, n_steps, reports, tuple(scores), False, Path("somewhere"))
+    *doubts, last = told
+    assert outcome_lines(result)[1:-1] == (*doubts, f"Score on objects left out (1 is perfect): {last}")
 
 
 def test_boxes_belong_to_their_images() -> None:

@@ -423,6 +423,19 @@ def test_what_is_said_at_the_end(n_steps, best_step, score, start, expected) -> 
     assert notices.finished(message, report, start).text == expected
 
 
+@pytest.mark.parametrize(
+    ("best_step", "change", "expected"),
+    [
+        (300, (0.42, 0.47), "Best model from step 300 (score 0.42 before, 0.47 after). To go back, load mine again."),
+        (0, (0.42, 0.38), "Still better, mine stays in use (score 0.42 before, 0.38 after). The new model is"),
+    ],
+)
+def test_the_scores_before_and_after_are_told_at_the_end(best_step, change, expected) -> None:
+    message = TrainingFinished("run/best.safetensors", 400, False, best_step, change)
+    report = ScoreReport(400, 0.5, 1.0, 0.7, 4, 0.75, is_best=False)
+    assert notices.finished(message, report, "mine").text.startswith(f"Done after 400 steps. {expected}")
+
+
 def test_the_model_that_is_being_loaded_is_shown_at_once(ready, viewer, rest, choose_start, qtbot) -> None:
     choose_start("nuclei-small")
     assert ready.session.state is SessionState.LOADING
@@ -474,6 +487,17 @@ def test_a_score_is_shown_and_explained(training, processes, until) -> None:
     assert training.train.score.text() == "Score on 2 left-out objects: 0.62 (the best)"
     tooltip = training.train.score.toolTip()
     assert all(part in tooltip for part in ("not shown", "IoU", "Step 100", "0.50", "0.75"))
+
+
+def test_the_score_line_ends_with_before_and_after(training, processes, until, rest) -> None:
+    processes.last.say(ScoreReport(100, 0.5, 0.75, 0.625, 2, 0.625, is_best=True))
+    processes.last.save()
+    path = Path(processes.last.request.folder) / "last.safetensors"
+    path.write_bytes(b"model")
+    processes.last.say(TrainingFinished(str(path), 400, False, 100, (0.42, 0.625)))
+    rest()
+    assert training.train.score.text() == "Score on left-out objects: 0.42 before, 0.62 after"
+    assert "(score 0.42 before, 0.62 after)" in training.footer.text
 
 
 def test_a_shipped_model_is_fine_tuned(ready, processes, until, rest, choose_start) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from napari_spoco.training.clock import RunClock
 from napari_spoco.training.process import TrainingProcess, TrainingRequest
 from napari_spoco.training.reports import (
     Preview,
+    ScoreReport,
     StepReport,
     TrainingFailed,
     TrainingFinished,
@@ -56,6 +58,19 @@ def test_messages_end_with_a_model_file(discs: Discs, tiny_config: TrainingConfi
     card = load_model(messages[-1].model_path).card
     assert (card.voxel_size, card.units) == ((0.5, 0.5), ("um", "um"))
     assert not process.is_alive()
+
+
+def test_the_end_of_a_fine_tuning_tells_the_score_before_and_after(
+    discs: Discs, tiny_config: TrainingConfig, tmp_path: Path
+) -> None:
+    config = tiny_config.model_copy(update={"replay": 0.0})
+    asked = replace(request(discs, config, tmp_path / "run", steps=1), start_from="nuclei-small")
+    process = TrainingProcess(asked)
+    process.start()
+    *messages, last = process.messages()
+    before, after = (message.score for message in messages if isinstance(message, ScoreReport))
+    assert isinstance(last, TrainingFinished)
+    assert last.score_change == (before, after)
 
 
 def test_stop_saves_a_complete_model(discs: Discs, tiny_config: TrainingConfig, tmp_path: Path) -> None:

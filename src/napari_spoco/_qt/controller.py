@@ -39,6 +39,7 @@ from napari_spoco.training.reports import (
     TrainingNotice,
     TrainingStarted,
 )
+from napari_spoco.training.verdict import FEWEST_STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -335,7 +336,7 @@ class SessionController(QObject):
     def _warn_of_few_steps(self, report: StepReport) -> None:
         """Say so where the limit of minutes, not that of steps, ends a training early."""
         is_new, limit = self._is_new, None if self._run is None else self._run.config.max_minutes
-        enough = notices.FEWEST_NEW_STEPS if is_new else notices.FEWEST_STEPS
+        enough = notices.FEWEST_NEW_STEPS if is_new else FEWEST_STEPS
         left, minutes = self._pace.n_steps_left(), self._pace.minutes(enough)
         if limit is None or left is None or minutes is None or report.n_steps < enough:
             return
@@ -350,7 +351,7 @@ class SessionController(QObject):
             self._model_path = message.model_path
             self._model_summary = notices.model_summary(self.model_name, message)
         is_new, can_resume = self._is_new, self._run is not None and can_be_resumed(self._run.folder)
-        missing = notices.FEWEST_NEW_STEPS - message.n_steps if is_new else notices.FEWEST_STEPS
+        missing = notices.FEWEST_NEW_STEPS - message.n_steps if is_new else FEWEST_STEPS
         minutes = self._pace.minutes(missing)
         name = start and model_name(start)
         self.noticed.emit(notices.finished(message, self._score, name, minutes, is_new=is_new, can_resume=can_resume))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from napari_spoco.config import Parameters
 from napari_spoco.models.registry import RUN_MODELS
+from napari_spoco.training.verdict import FEWEST_STEPS, change_in_words, doubt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,14 +33,10 @@ _DEVICES = {
     "cpu": "the processor (CPU)",
 }
 _UNNAMED = "the model that it started from"
-FEWEST_STEPS = 100
-"""With fewer, nothing tells whether a model is better."""
 FEWEST_NEW_STEPS = 250
 """With fewer, a new model is none yet: so many are the fewest that came close to what more reach (docs/benchmarks.md,
 nuclei in one minute and in three; in EM and in stacks more of them still pay)."""
 _TO_TELL = "to tell whether the model gets better"
-_FEWEST_LEFT_OUT = 2
-"""With fewer, a score does not tell whether a fine-tuned model is better."""
 
 
 @dataclass(frozen=True)
@@ -114,33 +111,32 @@ def _too_new(minutes: int | None, *, can_resume: bool) -> str:
 
 
 def _refused(message: TrainingFinished, score: ScoreReport | None, start: str, minutes: int | None) -> str:
-    doubt = _doubt(message, score, minutes)
-    why = f"{doubt[0]}; {start} stays in use. {doubt[1]}" if doubt else f"Still better, {start} stays in use."
+    unsure = _doubt(message, score, minutes)
+    change = f" (score {change_in_words(message.score_change)})" if message.score_change else ""
+    better = f"Still better, {start} stays in use{change}."
+    why = f"{unsure[0]}; {start} stays in use. {unsure[1]}" if unsure else better
     return f"{why} The new model is {RUN_MODELS[-1]} in the folder of the training (Load model…)."
 
 
 def _accepted(message: TrainingFinished, score: ScoreReport | None, start: str, minutes: int | None) -> str:
-    doubt = _doubt(message, score, minutes)
-    why = f"{doubt[0]}; the new model is in use. {doubt[1]}" if doubt else _best(message, score)
+    unsure = _doubt(message, score, minutes)
+    why = f"{unsure[0]}; the new model is in use. {unsure[1]}" if unsure else _best(message, score)
     return f"{why} To go back, load {start} again."
 
 
 def _doubt(message: TrainingFinished, score: ScoreReport | None, minutes: int | None) -> tuple[str, str] | None:
-    """Say why nothing tells whether a fine-tuned model is better, and what to do; None where it can be told."""
-    if message.n_steps < FEWEST_STEPS:
-        enough = "5 minutes or more" if minutes is None else f"{_count(minutes, 'more minute')}: {FEWEST_STEPS} steps"
-        return "That is too few to tell whether the model got better", f"Give it {enough}."
-    if score is None or score.n_objects < _FEWEST_LEFT_OUT:
-        known = "One left-out object tells" if score else "So few objects tell"
-        return f"{known} too little of whether the model got better", "Paint 15 objects or more."
-    return None
+    if minutes is None:
+        return doubt(message.n_steps, score)
+    return doubt(message.n_steps, score, f"{_count(minutes, 'more minute')}: {FEWEST_STEPS} steps")
 
 
 def _best(message: TrainingFinished, score: ScoreReport | None) -> str:
-    """Say from which step the model is; nothing of the last one."""
+    """Say from which step the model is, and how good it is; nothing of the last one."""
     if message.best_step is None:
         return ""
     best = f" (highest score {score.best_score:.2f})" if score is not None else ""
+    if message.score_change:
+        best = f" (score {change_in_words(message.score_change)})"
     return f"Best model from step {message.best_step}{best}."
 
 
@@ -191,6 +187,11 @@ def score_line(report: ScoreReport) -> str:
     return f"Score on {_count(report.n_objects, 'left-out object')}: {report.score:.2f} " + (
         "(the best)" if report.is_best else f"(highest {report.best_score:.2f})"
     )
+
+
+def change_line(change: tuple[float, float]) -> str:
+    """Say how well left-out objects were found before a fine-tuning, and are after it."""
+    return f"Score on left-out objects: {change_in_words(change)}"
 
 
 def score_help(report: ScoreReport) -> str:

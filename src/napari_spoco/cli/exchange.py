@@ -59,12 +59,12 @@ def export_model(
     """
     from napari_spoco.models.bioimageio import export_package
     from napari_spoco.models.checkpoint import load_model
-    from napari_spoco.models.registry import shipped_models, shipped_path
+    from napari_spoco.models.registry import shipped_card, shipped_models
 
     documentation = ""
     if model in shipped_models():
         author, licence = author or ["The napari-spoco developers"], licence or "MIT"
-        documentation = shipped_path(model).with_suffix(".md").read_text(encoding="utf-8")
+        documentation = shipped_card(model)
     with sentences():
         export_package(
             load_model(model),

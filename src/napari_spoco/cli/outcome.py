@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from napari_spoco.cli.terminal import console
+from napari_spoco.training.verdict import change_in_words, doubt, score_change
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from napari_spoco.training.trainer import TrainingResult
@@ -34,15 +36,21 @@ def tell(result: TrainingResult, folder: Path) -> None:
     for name, what in _CONTENTS.items():
         if (folder / name).exists():
             table.add_row(f"  {name}", what)
-    for line in (_loss_line(result), _score_line(result), model_line(result), f"{folder} holds"):
+    for line in (*outcome_lines(result), f"{folder} holds"):
         console.print(line, soft_wrap=True, markup=False, highlight=False)
     console.print(table)
+
+
+def outcome_lines(result: TrainingResult) -> tuple[str, ...]:
+    """Say how the training went, how good the model is, how far that can be trusted, and which model is to be used."""
+    return (_loss_line(result), *_doubt_line(result), _score_line(result), model_line(result))
 
 
 def model_line(result: TrainingResult) -> str:
     """Say which model is the one to use."""
     if result.best_step == 0:
-        return f"The model you started from was better and is kept: {result.path}"
+        why = "scored higher and is kept" if result.reports else "is kept"
+        return f"The model you started from {why}: {result.path}"
     if result.best_step is None:
         return f"The model to use is the last one: {result.path}"
     return f"The model to use is the best one, of step {result.best_step}: {result.path}"
@@ -57,5 +65,11 @@ def _loss_line(result: TrainingResult) -> str:
 def _score_line(result: TrainingResult) -> str:
     if not result.scores:
         return "There is no score: no objects were left out, or there were too few steps."
-    last = result.scores[-1]
-    return f"Score on objects left out (1 is perfect): best {last.best_score:.3f}, last {last.score:.3f}"
+    change, last = score_change(result.scores, result.best_step), result.scores[-1]
+    scores = change_in_words(change) if change else f"best {last.best_score:.3f}, last {last.score:.3f}"
+    return f"Score on objects left out (1 is perfect): {scores}"
+
+
+def _doubt_line(result: TrainingResult) -> Iterator[str]:
+    if score_change(result.scores, result.best_step) and (unsure := doubt(len(result.reports), result.scores[-1])):
+        yield f"{unsure[0]}. {unsure[1]}"

@@ -21,11 +21,15 @@ def shipped_path(name: str) -> Path:
     return _FOLDER / f"{name}.safetensors"
 
 
+def shipped_card(name: str) -> str:
+    """Return the card of the shipped model of that name, in Markdown: training data, scores, limits."""
+    return shipped_path(name).with_suffix(".md").read_text(encoding="utf-8")
+
+
 @cache
 def describe_shipped(name: str) -> str:
     """Return what the shipped model of that name is for: the first sentence of its card, which begins "2D" or "3D"."""
-    card = shipped_path(name).with_suffix(".md").read_text(encoding="utf-8")
-    sentence = card.split("\n\n")[1].split(". ")[0]
+    sentence = shipped_card(name).split("\n\n")[1].split(". ")[0]
     return " ".join(sentence.split())
 
 

@@ -23,6 +23,7 @@ from napari_spoco.training.reports import (
     TrainingMessage,
     TrainingNotice,
 )
+from napari_spoco.training.verdict import score_change
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -254,7 +255,8 @@ def _train(request: TrainingRequest, updates: Connection, window: _Window) -> It
         return
     yield TrainingNotice("Finishing: the model is measured and saved …")
     result = trainer.result()
-    yield TrainingFinished(str(result.path), len(result.reports), result.stopped, result.best_step)
+    change = score_change(result.scores, result.best_step)
+    yield TrainingFinished(str(result.path), len(result.reports), result.stopped, result.best_step, change)
 
 
 def _take_updates(

@@ -113,12 +113,14 @@ class TrainingFinished:
     """Sent last. `stopped` says that the run was ended early; the model at `model_path` is complete either way.
 
     It is the best by the objects left out (`best_step`; 0 is the model that was started from), or the last (None).
+    `score_change` has the scores before and after a fine-tuning, where both are known (`training/verdict.py`).
     """
 
     model_path: str
     n_steps: int
     stopped: bool
     best_step: int | None = None
+    score_change: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,11 @@ class TrainTab(Tab):
         self.score.setToolTip(notices.score_help(report))
         self.score.show()
 
+    def show_change(self, change: tuple[float, float]) -> None:
+        """Show the scores before and after a fine-tuning."""
+        self.score.setText(notices.change_line(change))
+        self.score.show()
+
     def _on_train_clicked(self) -> None:
         self.train_requested.emit()
 

@@ -25,7 +25,7 @@ from napari_spoco._qt.train.run_images import check_resumed, read_run_images
 from napari_spoco._qt.train.training_images import TrainingImages
 from napari_spoco._qt.train.training_job import TrainedImages, TrainingInputs
 from napari_spoco._qt.train.training_log import TrainingLog
-from napari_spoco.training.reports import Preview, ScoreReport, StepReport, TrainingStarted
+from napari_spoco.training.reports import Preview, ScoreReport, StepReport, TrainingFinished, TrainingStarted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -194,6 +194,8 @@ class Training(QObject):
                 self.view.begin([pair.image for pair in self._pairs])
             case ScoreReport():
                 self._tab.show_score(message)
+            case TrainingFinished() if message.score_change:
+                self._tab.show_change(message.score_change)
             case StepReport():
                 self._tab.show_step(message)
                 self.stepped.emit(message)
