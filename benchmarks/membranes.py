@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 
 SHAPE, N_STACKS, FIRST_SEED = (48, 128, 128), 3, 9100
 UNSEEN_COLUMNS = 190
-"""Of the real ovule at the voxel size of the model, `pretraining/ovules_small.py` sees those before."""
+"""Of the real ovule at the voxel size of the model, `pretraining/tissue_pool.py` takes those before."""
 ROOT_ANISOTROPY = 0.25 / 0.1625
 CELL_VOLUME = 37_000 * float(np.prod(OVULE_SCALE)) * float(np.exp(TissueGeometry().size_spread ** 2))
 """Half of the volume of the tissue that the model was trained on is in larger cells."""

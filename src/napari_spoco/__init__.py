@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from napari_spoco.data.annotations import BACKGROUND, IGNORE, UNLABELED, AnnotationStore, SparseAnnotations
     from napari_spoco.data.images import read_image, read_labels
     from napari_spoco.data.interpolation import interpolate_planes
+    from napari_spoco.data.nuclei import NucleusAppearance, place_nuclei, render_nuclei
     from napari_spoco.data.ome_zarr import write_ome_zarr_labels
+    from napari_spoco.data.synthetic import SyntheticStack
     from napari_spoco.data.tissue import nuclei_stack, tissue_stack
-    from napari_spoco.data.tissue_geometry import TissueGeometry
-    from napari_spoco.data.tissue_rendering import MembraneAppearance, render_membranes
+    from napari_spoco.data.tissue_geometry import TissueGeometry, grow_cells
+    from napari_spoco.data.tissue_rendering import MEMBRANE_PRESETS, MembraneAppearance, render_membranes
     from napari_spoco.data.writers import write_labels
     from napari_spoco.models.bioimageio import export_package
     from napari_spoco.models.checkpoint import EmbeddingModel, load_model, save_model
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BACKGROUND",
     "IGNORE",
+    "MEMBRANE_PRESETS",
     "TRAINING_PRESETS",
     "UNLABELED",
     "AnnotationConfig",
@@ -62,10 +65,12 @@ __all__ = [
     "InstancePicker",
     "LossConfig",
     "MembraneAppearance",
+    "NucleusAppearance",
     "Project",
     "Reclustering",
     "SegmentationConfig",
     "SparseAnnotations",
+    "SyntheticStack",
     "TissueGeometry",
     "TrainingConfig",
     "TrainingResult",
@@ -74,6 +79,7 @@ __all__ = [
     "embedding_affinities",
     "evaluate_segmentation",
     "export_package",
+    "grow_cells",
     "import_checkpoint",
     "import_package",
     "instance_around",
@@ -81,6 +87,7 @@ __all__ = [
     "load_model",
     "match_objects",
     "nuclei_stack",
+    "place_nuclei",
     "predict_embeddings",
     "predict_outputs",
     "read_batch_config",
@@ -90,6 +97,7 @@ __all__ = [
     "read_segmentation_config",
     "read_training_config",
     "render_membranes",
+    "render_nuclei",
     "run_batch",
     "save_model",
     "score_by_threshold",
@@ -123,10 +131,12 @@ _HOMES = {
     "data.annotations": ("BACKGROUND", "IGNORE", "UNLABELED", "AnnotationStore", "SparseAnnotations"),
     "data.images": ("read_image", "read_labels"),
     "data.interpolation": ("interpolate_planes",),
+    "data.nuclei": ("NucleusAppearance", "place_nuclei", "render_nuclei"),
     "data.ome_zarr": ("write_ome_zarr_labels",),
+    "data.synthetic": ("SyntheticStack",),
     "data.tissue": ("nuclei_stack", "tissue_stack"),
-    "data.tissue_geometry": ("TissueGeometry",),
-    "data.tissue_rendering": ("MembraneAppearance", "render_membranes"),
+    "data.tissue_geometry": ("TissueGeometry", "grow_cells"),
+    "data.tissue_rendering": ("MEMBRANE_PRESETS", "MembraneAppearance", "render_membranes"),
     "data.writers": ("write_labels",),
     "models.bioimageio": ("export_package",),
     "models.checkpoint": ("EmbeddingModel", "load_model", "save_model"),

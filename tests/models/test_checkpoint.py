@@ -17,6 +17,7 @@ from napari_spoco.models.checkpoint import (
     load_model,
     save_model,
 )
+from napari_spoco.models.checksum import write_checksum
 from napari_spoco.models.network import make_teacher
 
 CARD = ModelCard(
@@ -90,3 +91,19 @@ def test_unreadable_card(tmp_path: Path) -> None:
 def test_missing_folder(model: EmbeddingModel, tmp_path: Path) -> None:
     with pytest.raises(OSError, match="its folder does not exist"):
         save_model(model, tmp_path / "no" / "model.safetensors")
+
+
+@pytest.mark.parametrize("style", ["{sum}  {name}", "SHA256 ({name}) = {sum}"], ids=["coreutils", "BSD"])
+def test_a_file_is_held_against_the_checksum_beside_it(model: EmbeddingModel, tmp_path: Path, style: str) -> None:
+    path = save_model(model, tmp_path / "m.safetensors")
+    beside = tmp_path / "m.safetensors.sha256"
+    beside.write_text(style.format(sum=write_checksum(path), name=path.name))
+    assert load_model(path).card == CARD
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1  # a weight: the file can still be read
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"^path: .*m.safetensors is not the file that m.safetensors.sha256 beside it"):
+        load_model(path)
+    beside.write_text("nothing of the kind")
+    with pytest.raises(ValueError, match=r"^path: expected the SHA-256 of m.safetensors in .*, found none"):
+        load_model(path)

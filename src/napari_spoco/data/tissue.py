@@ -43,7 +43,7 @@ def tissue_stack(
     geometry : TissueGeometry, optional
         Sizes and shapes of the cells.
     appearance : MembraneAppearance
-        Staining and microscope: `CLEAN`, `HARD`, or anything else.
+        Staining and microscope: one of `MEMBRANE_PRESETS`, or anything else.
 
     Returns
     -------

@@ -74,6 +74,8 @@ HARD = MembraneAppearance(
     noise=14.0,
 )
 """A poor stack: bright, uneven cells, faint faces, noise."""
+MEMBRANE_PRESETS = {"clean": CLEAN, "hard": HARD}
+"""Starting points by name."""
 
 
 class _Walls(NamedTuple):
@@ -102,7 +104,7 @@ def render_membranes(
     rng : numpy.random.Generator
         Draws the staining and the noise.
     appearance : MembraneAppearance
-        `CLEAN`, `HARD`, or anything else.
+        One of `MEMBRANE_PRESETS`, or anything else.
 
     Returns
     -------

@@ -19,6 +19,7 @@ from napari_spoco.config import Channels, Foreground, Method, NetworkConfig, Nor
 from napari_spoco.data.channels import count_channels, take_channels
 from napari_spoco.data.resampling import plan_resampling
 from napari_spoco.data.writers import atomic_path
+from napari_spoco.models.checksum import check_sum
 from napari_spoco.models.header import METADATA_KEY
 from napari_spoco.models.network import UNet
 from napari_spoco.models.registry import model_in_folder, shipped_models, shipped_path
@@ -188,12 +189,14 @@ def load_model(path: str | os.PathLike[str]) -> EmbeddingModel:
     FileNotFoundError
         There is no such file.
     ValueError
-        The file is truncated, is no model of this package, or its weights do not fit its card.
+        The file is truncated, is no model of this package, is not the one whose checksum lies beside it (NAME.sha256),
+        or its weights do not fit its card.
     """
     path = shipped_path(str(path)) if str(path) in shipped_models() else model_in_folder(Path(path))
     if not path.is_file():
         names = ", ".join(shipped_models())
         raise FileNotFoundError(f"path: there is no model file at {path}, and no shipped model of that name ({names}).")
+    check_sum(path)
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             metadata = file.metadata() or {}
