@@ -10,7 +10,7 @@ from benchmarks.annotation_budget.budget import train_for
 from benchmarks.annotation_budget.contestants import Fitted, Readout, Setting
 from benchmarks.annotation_budget.readouts import Embedded, modes, object_readouts, radii, tissue_readouts
 
-from napari_spoco.config import DISCRIMINATIVE_LOSS, LossConfig, TrainingConfig, ValidationConfig
+from napari_spoco.config import CLASSES_ALONE, DISCRIMINATIVE_LOSS, LossConfig, TrainingConfig, ValidationConfig
 from napari_spoco.data.annotations import BACKGROUND
 from napari_spoco.models.checkpoint import load_model
 from napari_spoco.segmentation.prediction import predict_outputs, split_outputs
@@ -50,14 +50,6 @@ class Variant:
 
 
 _WITHOUT_CLASSES = {"pixel_classes_weight": 0.0}
-_EMBEDDING_WEIGHTS = (
-    "pull_weight",
-    "push_weight",
-    "regularizer_weight",
-    "instance_weight",
-    "unlabeled_push_weight",
-    "consistency_weight",
-)
 
 VARIANTS = {
     "sparse": Variant(),
@@ -70,7 +62,7 @@ VARIANTS = {
     "no-push": Variant({"unlabeled_push_weight": 0.0}),
     "no-classes-no-consistency": Variant({**_WITHOUT_CLASSES, "consistency_weight": 0.0}),
     "no-classes-no-push": Variant({**_WITHOUT_CLASSES, "unlabeled_push_weight": 0.0}),
-    "classes": Variant(dict.fromkeys(_EMBEDDING_WEIGHTS, 0.0)),
+    "classes": Variant(CLASSES_ALONE.model_dump()),
     "discriminative": Variant(DISCRIMINATIVE_LOSS.model_dump()),
     "dense": Variant({"supervision": "dense", "consistency_weight": 0.0}),
     "transfer": Variant(from_shipped=True),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_spoco.config import AnnotationConfig, LossConfig, TrainingConfig
+from napari_spoco.config import CLASSES_ALONE, AnnotationConfig, LossConfig, TrainingConfig
 from napari_spoco.models.checkpoint import load_model, save_model
 from napari_spoco.training.reports import Preview, StepReport, TrainingStarted
 from napari_spoco.training.run import train
@@ -167,6 +167,30 @@ def test_bad_input_gets_a_sentence_that_names_it(case: str, discs: Discs, tiny_c
     images, labels = make(*discs)
     with pytest.raises((ValueError, TypeError), match=message):
         Trainer(images, labels, config=tiny_config)
+
+
+def test_classes_alone_leave_the_embeddings_as_they_were(discs: Discs, tiny_config: TrainingConfig) -> None:
+    image, labels = discs
+    config = tiny_config.model_copy(update={"loss": CLASSES_ALONE, "weight_decay": 0.0})
+    trainer = Trainer([image], [labels], config=config)
+    before = trainer._learner.student.state_dict()["final_conv.weight"].clone()
+    terms = [report.terms for report in trainer.run() if isinstance(report, StepReport)]
+    assert all(each.total == each.pixel_classes > 0 for each in terms)
+    result = trainer.result()
+    torch.testing.assert_close(result.model.network.final_conv.weight, before, rtol=0, atol=0)
+    assert result.model.card.method in ("mutex_watershed", "pixel_classes")
+
+
+def test_a_loss_that_teaches_nothing_is_refused(discs: Discs, tiny_config: TrainingConfig) -> None:
+    image, labels = discs
+    alone = tiny_config.model_copy(update={"loss": CLASSES_ALONE})
+    with pytest.raises(
+        ValueError, match=r"loss: expected a term of the embeddings .* does not tell pixel classes apart"
+    ):
+        Trainer([image], [labels], start_from=load_model("nuclei-small"), config=alone)
+    nothing = CLASSES_ALONE.model_copy(update={"pixel_classes_weight": 0.0, "regularizer_weight": 1.0})
+    with pytest.raises(ValueError, match=r"loss: expected at least one term with a weight above 0, got none"):
+        Trainer([image], [labels], config=tiny_config.model_copy(update={"loss": nothing}))
 
 
 def test_model_of_another_kind_is_refused(discs: Discs, tiny_config: TrainingConfig) -> None:

@@ -10,6 +10,7 @@ from napari_spoco.config.examples import (
     ValidationConfig,
 )
 from napari_spoco.config.loss import (
+    CLASSES_ALONE,
     DISCRIMINATIVE_LOSS,
     AdversarialConfig,
     LossConfig,
@@ -41,6 +42,7 @@ from napari_spoco.config.training import (
 )
 
 __all__ = [
+    "CLASSES_ALONE",
     "DISCRIMINATIVE_LOSS",
     "PAPER_TRAINING",
     "PIXEL_CLASSES",

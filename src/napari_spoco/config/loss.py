@@ -6,6 +6,8 @@ from typing import Literal
 
 from napari_spoco.config.parameters import Fraction, Parameters, setting
 
+_OF_EMBEDDINGS = ("pull_weight", "push_weight", "instance_weight", "unlabeled_push_weight", "consistency_weight")
+
 
 class LossConfig(Parameters):
     """What the network learns to avoid, the SPOCO loss (docs/method.md); the defaults are the paper's."""
@@ -130,9 +132,16 @@ class LossConfig(Parameters):
         "Consistency: no more places are looked for where less than this share (0 to 1) of the image is left.",
     )
 
+    @property
+    def learns_embeddings(self) -> bool:
+        """Whether any term tells objects apart by their embeddings."""
+        return any(getattr(self, name) > 0 for name in _OF_EMBEDDINGS)
+
 
 DISCRIMINATIVE_LOSS = LossConfig(instance_weight=0.0, unlabeled_push_weight=0.0, consistency_weight=0.0)
 """Pull, push and regularizer alone: the baseline of the paper (De Brabandere et al., 2017)."""
+CLASSES_ALONE = LossConfig(**dict.fromkeys(_OF_EMBEDDINGS, 0.0), regularizer_weight=0.0, pixel_classes_weight=5.0)
+"""No embeddings: where objects stay apart the same minutes teach the pixel classes more (docs/benchmarks.md)."""
 
 
 class AdversarialConfig(Parameters):
