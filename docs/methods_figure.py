@@ -88,13 +88,15 @@ def main() -> None:
     parser.add_argument("--nuclei", default="nuclei-small")
     parser.add_argument("--membranes", default="ovules-small")
     chosen = examples(parser.parse_args())
-    figure = Figure(figsize=(23, 5.4), layout="constrained")
-    axes = figure.subplots(2, 3 + len(METHODS))
+    models = [load_model(example.model) for example in chosen]
+    has_teachers = all(model.teacher is not None for model in models)
+    methods = {name: method for name, method in METHODS.items() if has_teachers or name != "consistency"}
+    figure = Figure(figsize=(2.1 * (3 + len(methods)), 5.4), layout="constrained")
+    axes = figure.subplots(2, 3 + len(methods))
     print(f"| method | {' | '.join(f'{e.name}: CPU s | {e.measure}' for e in chosen)} |")
     print("|---" * (1 + 2 * len(chosen)) + "|")
-    rows: dict[str, list[str]] = {name: [] for name in METHODS}
-    for line, example in zip(axes, chosen, strict=True):
-        model = load_model(example.model)
+    rows: dict[str, list[str]] = {name: [] for name in methods}
+    for line, example, model in zip(axes, chosen, models, strict=True):
         embeddings = predict_embeddings(model, example.image)
         teacher = None if model.teacher is None else predict_embeddings(model, example.image, teacher=True)
         context = ReadoutContext(image=example.image[None], teacher_embeddings=teacher)
@@ -103,16 +105,14 @@ def main() -> None:
         grey = np.clip((example.image[middle] - low) / (high - low), 0, 1) ** 0.7
         rgb = PcaProjection().fit_transform(embeddings)[middle]
         panels = [(example.name, grey), ("embeddings", rgb), ("truth", outlined(grey, example.truth[middle]))]
-        for name, method in METHODS.items():
-            if name == "consistency" and teacher is None:
-                continue
+        for name, method in methods.items():
             labels, seconds = read(example, embeddings, model.card, context, **method)
             score = evaluate_segmentation(labels, example.truth)[example.measure]
             rows[name] += [f"{seconds:.2f}", f"{score:.3f}"]
             panels.append((f"{name}\n{seconds:.2f} s, {score:.3f}", outlined(grey, labels[middle])))
         for panel in line:
             panel.axis("off")
-        for panel, (title, picture) in zip(line, panels, strict=False):
+        for panel, (title, picture) in zip(line, panels, strict=True):
             panel.imshow(picture, cmap="gray", interpolation="nearest")
             panel.set_title(title, fontsize=10)
         measure = {"sbd": "SBD", "arand_error": "ARand"}[example.measure]
