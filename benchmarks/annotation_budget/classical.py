@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 def fit(task: Task) -> Fitted:
     """Learn nothing; the choice among the settings is all there is."""
-    readouts = {"h-minima watershed": _tissue_settings()} if task.is_tissue else _object_readouts(task.images[0].ndim)
+    tissue = {"h-minima or distance watershed": _tissue_settings()}
+    readouts = tissue if task.is_tissue else _object_readouts(task.images[0].ndim)
     return Fitted(
         [None] * len(task.images), lambda _: None, {name: Readout(settings) for name, settings in readouts.items()}
     )

@@ -25,7 +25,7 @@ MAIN_READOUTS = (
     "watershed of probabilities",
     "darkest blobs",
     "local threshold, distance transform",
-    "h-minima watershed",
+    "h-minima or distance watershed",
 )
 NAMES = {
     "sparse": "ours, sparse",
