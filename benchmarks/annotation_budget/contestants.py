@@ -62,7 +62,7 @@ class Fitted:
 
 
 def fit(name: str, task: Task) -> Fitted:
-    """Let a contestant learn.
+    """Let a contestant learn; one that is called "…-full" from the set's own pixels, however small.
 
     Raises
     ------
@@ -75,10 +75,10 @@ def fit(name: str, task: Task) -> Fitted:
     on_pixels = {"forest": forest.fit, "classical": classical.fit}
     if name in on_pixels:
         return on_pixels[name](task)
-    if name == "unet":
-        return fit_shrunk(task, task.shrink, unet.fit)
-    if name not in embeddings.VARIANTS:
+    learner, factor = name.removesuffix("-full"), 1 if name.endswith("-full") else task.shrink
+    if learner == "unet":
+        return fit_shrunk(task, factor, unet.fit)
+    if learner not in embeddings.VARIANTS:
         others = ", ".join([*embeddings.VARIANTS, "unet", *on_pixels])
         raise ValueError(f"contestant: expected one of {others}, got {name!r}")
-    variant = embeddings.VARIANTS[name]
-    return fit_shrunk(task, 1 if name == "sparse-full" else task.shrink, partial(embeddings.fit, variant=variant))
+    return fit_shrunk(task, factor, partial(embeddings.fit, variant=embeddings.VARIANTS[learner]))

@@ -10,10 +10,11 @@ from benchmarks.annotation_budget.budget import train_for
 from benchmarks.annotation_budget.contestants import Fitted, Readout, Setting
 from benchmarks.annotation_budget.readouts import Embedded, modes, object_readouts, radii, tissue_readouts
 
-from napari_spoco.config import CLASSES_ALONE, DISCRIMINATIVE_LOSS, LossConfig, TrainingConfig, ValidationConfig
+from napari_spoco.config import DISCRIMINATIVE_LOSS, LossConfig, TrainingConfig, ValidationConfig
 from napari_spoco.data.annotations import BACKGROUND
 from napari_spoco.models.checkpoint import load_model
 from napari_spoco.segmentation.prediction import predict_outputs, split_outputs
+from napari_spoco.training.loss import TERMS
 from napari_spoco.training.reports import StepReport
 from napari_spoco.training.run import train
 
@@ -50,10 +51,10 @@ class Variant:
 
 
 _WITHOUT_CLASSES = {"pixel_classes_weight": 0.0}
+_CLASSES_ALONE = {f"{term}_weight": 0.0 for term in TERMS}
 
 VARIANTS = {
     "sparse": Variant(),
-    "sparse-full": Variant(),
     "no-classes": Variant(_WITHOUT_CLASSES),
     "no-rim": Variant(_WITHOUT_CLASSES, {"background_rim": 0}),
     "mean-background": Variant({**_WITHOUT_CLASSES, "background_embedding": "mean"}, {"background_rim": 0}),
@@ -62,7 +63,7 @@ VARIANTS = {
     "no-push": Variant({"unlabeled_push_weight": 0.0}),
     "no-classes-no-consistency": Variant({**_WITHOUT_CLASSES, "consistency_weight": 0.0}),
     "no-classes-no-push": Variant({**_WITHOUT_CLASSES, "unlabeled_push_weight": 0.0}),
-    "classes": Variant(CLASSES_ALONE.model_dump()),
+    "classes": Variant(_CLASSES_ALONE),
     "discriminative": Variant(DISCRIMINATIVE_LOSS.model_dump()),
     "dense": Variant({"supervision": "dense", "consistency_weight": 0.0}),
     "transfer": Variant(from_shipped=True),

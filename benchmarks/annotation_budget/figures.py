@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 _PALETTE = (
     *("#0072B2", "#003B5C", "#56B4E9", "#1B9E77", "#CC79A7", "#D55E00", "#332288", "#F0A3C2"),
-    *("#F2A26B", "#7F3C8D", "#009E73", "#A6761D", "#E69F00", "#8C6D31", "#66A61E", "#003B5C", "#555555"),
+    *("#F2A26B", "#7F3C8D", "#009E73", "#A6761D", "#E69F00", "#8C6D31", "#A6CEE3", "#66A61E", "#B2DF8A", "#003B5C"),
+    "#555555",
 )
 _COLOURS = dict(zip(NAMES, _PALETTE, strict=True))
-_MARKERS = dict(zip(NAMES, "oDsPv^p*H<>pXhd8X", strict=True))
+_MARKERS = dict(zip(NAMES, "oDsPv^p*H<>pXh*dD8X", strict=True))
 _WAYS = {", 16 spread": "^", ", 16 neighbours": "v", ", 16 box": "s", ", 16 spread+strokes": "P"}
 """Ways to spend 16 objects stand beside the line of what was drawn at random."""
 _COLUMNS = 2

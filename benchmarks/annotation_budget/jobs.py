@@ -50,7 +50,8 @@ def grid(minutes: float | None = None) -> list[Job]:
         ("em", "sparse", "10%+strokes", (0, 1, 2), (10, 30)),
         ("em", "sparse", "10%+strokes", (0,), (60,)),
         ("em", "no-consistency no-push unet classes", "10%+strokes", (0, 1, 2), (10,)),
-        ("em", "transfer sparse-full sparse-ball discriminative", "10%+strokes", (0, 1, 2), (3,)),
+        ("em", "sparse-full unet-full classes-full", "10%+strokes", (0, 1, 2), (3, 10)),
+        ("em", "transfer sparse-ball discriminative", "10%+strokes", (0, 1, 2), (3,)),
         ("em", "sparse", "10%", (0, 1, 2), (3,)),
         # Stacks
         ("membranes-clean membranes-hard membranes-plant", "classical", "10%", (0,), (0,)),

@@ -14,7 +14,7 @@ from benchmarks.annotation_budget.contestants import Task, fit
 from benchmarks.annotation_budget.reveal import Reveal, reveal
 from benchmarks.annotation_budget.scores import score_images, score_objects, split_ids
 from benchmarks.annotation_budget.sets import load_set
-from benchmarks.annotation_budget.summary import BEST
+from benchmarks.annotation_budget.summary import BEST, OWN_READOUTS
 
 from napari_spoco.data.annotations import BACKGROUND
 from napari_spoco.segmentation.agreement import AS_GOOD, agreement
@@ -131,13 +131,17 @@ def _best_agreement(agreements: dict[str, float], *, ascending: bool) -> str:
 
 
 def best_readout(scores: dict[str, Any], sign: int, measure: str) -> dict[str, Any]:
-    """Return the scores of the read-outs that a person would choose: by what was painted, or by all labels."""
+    """Return the scores of the read-outs that agree best: with what was painted, or with all labels.
+
+    Of a network that classifies pixels the former is one of those from which a training chooses its own, so it is what
+    a user gets who changes nothing; the latter is any.
+    """
     known = {name: by for name, by in scores.items() if "all labels" in by}
-    ways = {
-        "painted": lambda name: known[name]["painted"]["agreement"],
-        "all labels": lambda name: sign * known[name]["all labels"]["training"][measure],
+    own = [name for name in OWN_READOUTS if name in known] if "pixel classes" in known else list(known)
+    chosen = {
+        "painted": max(own, key=lambda name: known[name]["painted"]["agreement"]),
+        "all labels": max(known, key=lambda name: sign * known[name]["all labels"]["training"][measure]),
     }
-    chosen = {by: max(known, key=value) for by, value in ways.items()}
     return {by: known[name][by] | {"setting": f"{name}, {known[name][by]['setting']}"} for by, name in chosen.items()}
 
 

@@ -16,7 +16,10 @@ Rows = list[dict[str, Any]]
 TISSUES = ("membranes-clean", "membranes-hard", "membranes-plant")
 """Sets that are judged by the adapted Rand error, of which less is better; all others by SBD."""
 BEST = "read-out by what was painted"
-"""The read-out that a person would choose, who knows what was painted and nothing else."""
+"""The read-out that is chosen by who knows what was painted and nothing else."""
+OWN_READOUTS = ("pixel classes, mutex watershed", "pixel classes", "mutex watershed", "between edges")
+"""From which a training chooses that of a network that classifies pixels; the first of equals
+(`training/finishing.py`)."""
 MAIN_READOUTS = (
     BEST,
     "pixel classes, mutex watershed",
@@ -42,7 +45,9 @@ NAMES = {
     "mean-background": "ours without pixel classes and rim, background at its mean",
     "discriminative": "discriminative loss alone",
     "transfer": "ours, sparse, from a shipped model",
+    "classes-full": "ours with pixel classes alone, full resolution",
     "unet": "U-Net of pixel classes",
+    "unet-full": "U-Net of pixel classes, full resolution",
     "forest": "random forest of pixels",
     "classical": "classical, tuned on all labels",
 }

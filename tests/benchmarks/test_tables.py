@@ -56,16 +56,25 @@ def test_seeds_are_gathered_in_their_order(results: Path) -> None:
     assert (first.main_readout, first.chosen_by) == ("foreground by distance", "painted")
 
 
-def test_a_person_chooses_the_readout_by_what_was_painted() -> None:
-    def entry(agreement: float, sbd: float) -> dict[str, Any]:
-        scores = {"setting": "a", "agreement": agreement, "training": {"sbd": sbd}, "evaluation": {"sbd": sbd}}
-        return {"painted": scores, "all labels": scores}
+def entry(agreement: float, sbd: float) -> dict[str, Any]:
+    scores = {"setting": "a", "agreement": agreement, "training": {"sbd": sbd}, "evaluation": {"sbd": sbd}}
+    return {"painted": scores, "all labels": scores}
 
+
+def test_a_person_chooses_the_readout_by_what_was_painted() -> None:
     slow = {"painted": {"setting": "default", "evaluation": {"sbd": 0.99}}}
     scores = {"first": entry(0.7, 0.2), "second": entry(0.6, 0.4), "slow": slow}
     best = best_readout(scores, 1, "sbd")
     assert (best["painted"]["setting"], best["painted"]["evaluation"]["sbd"]) == ("first, a", 0.2)
     assert (best["all labels"]["setting"], best["all labels"]["evaluation"]["sbd"]) == ("second, a", 0.4)
+
+
+def test_where_pixels_are_classified_the_choice_is_that_of_a_training() -> None:
+    scores = {"foreground by distance": entry(0.9, 0.5), "pixel classes": entry(0.8, 0.3)}
+    scores |= {"pixel classes, mutex watershed": entry(0.8, 0.4), "mutex watershed": entry(0.7, 0.2)}
+    best = best_readout(scores, 1, "sbd")
+    assert best["painted"]["setting"] == "pixel classes, mutex watershed, a"
+    assert best["all labels"]["setting"] == "foreground by distance, a"
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from napari_spoco.config import CLASSES_ALONE, AnnotationConfig, LossConfig, TrainingConfig
+from napari_spoco.config import AnnotationConfig, LossConfig, TrainingConfig
 from napari_spoco.models.checkpoint import load_model, save_model
+from napari_spoco.training.loss import TERMS
 from napari_spoco.training.reports import Preview, StepReport, TrainingStarted
 from napari_spoco.training.run import train
 from napari_spoco.training.trainer import Trainer
 
 Discs = tuple[np.ndarray, np.ndarray]
+CLASSES_ALONE = LossConfig(pixel_classes_weight=5.0, **{f"{term}_weight": 0.0 for term in TERMS})
 
 
 def test_run_yields_start_steps_and_previews(discs: Discs, tiny_config: TrainingConfig) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from napari_spoco.config import CLASSES_ALONE, AnnotationConfig, LossConfig, NetworkConfig, ValidationConfig
+from napari_spoco.config import AnnotationConfig, LossConfig, NetworkConfig, ValidationConfig
 from napari_spoco.data.annotations import IGNORE, SparseAnnotations
 from napari_spoco.segmentation.mutex_watershed import segment_mutex_watershed
 from napari_spoco.training import validation
@@ -89,16 +89,6 @@ def test_pixel_classes_count_where_the_network_has_them(shape: tuple[int, ...]) 
     without = Validator(data, network.model_copy(update={"pixel_classes": False}), LossConfig())
     assert by_classes.clustered_iou > {2: 0.9, 3: 0.6}[len(shape)]
     assert without.score(Classifier(), (frozenset({1, 6}),)).clustered_iou < 0.5
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_embeddings_that_nothing_trains_are_not_scored(shape: tuple[int, ...]) -> None:
-    data, left_out = as_data(blocks(shape)), (frozenset({1, 6}),)
-    network = NetworkConfig(ndim=len(shape), embedding_dim=32, pixel_classes=True)
-    with_them = Validator(data, network, LossConfig()).score(Classifier(), left_out)
-    alone = Validator(data, network, CLASSES_ALONE).score(Classifier(), left_out)
-    assert alone.clustered_iou == with_them.clustered_iou > 2 * with_them.soft_iou
-    assert alone.score == alone.clustered_iou
 
 
 def test_fragments_are_a_third_of_whole_objects_though_one_plane_was_painted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,6 @@ from napari_spoco.config.examples import (
     ValidationConfig,
 )
 from napari_spoco.config.loss import (
-    CLASSES_ALONE,
     DISCRIMINATIVE_LOSS,
     AdversarialConfig,
     LossConfig,
@@ -42,7 +41,6 @@ from napari_spoco.config.training import (
 )
 
 __all__ = [
-    "CLASSES_ALONE",
     "DISCRIMINATIVE_LOSS",
     "PAPER_TRAINING",
     "PIXEL_CLASSES",

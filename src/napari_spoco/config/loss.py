@@ -140,8 +140,6 @@ class LossConfig(Parameters):
 
 DISCRIMINATIVE_LOSS = LossConfig(instance_weight=0.0, unlabeled_push_weight=0.0, consistency_weight=0.0)
 """Pull, push and regularizer alone: the baseline of the paper (De Brabandere et al., 2017)."""
-CLASSES_ALONE = LossConfig(**dict.fromkeys(_OF_EMBEDDINGS, 0.0), regularizer_weight=0.0, pixel_classes_weight=5.0)
-"""No embeddings: where objects stay apart the same minutes teach the pixel classes more (docs/benchmarks.md)."""
 
 
 class AdversarialConfig(Parameters):

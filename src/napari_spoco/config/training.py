@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from napari_spoco.config.examples import AnnotationConfig, AugmentationConfig, ValidationConfig
-from napari_spoco.config.loss import CLASSES_ALONE, DISCRIMINATIVE_LOSS, AdversarialConfig, LossConfig
+from napari_spoco.config.loss import DISCRIMINATIVE_LOSS, AdversarialConfig, LossConfig
 from napari_spoco.config.network import Norm, Normalization
 from napari_spoco.config.parameters import Channels, Parameters, setting
 
@@ -241,7 +241,6 @@ TRAINING_PRESETS = {
     "quick": TrainingConfig(),
     "normal": TrainingConfig(max_steps=8_000, max_minutes=20.0),
     "thorough": TrainingConfig(max_steps=50_000, max_minutes=120.0),
-    "classes": TrainingConfig(loss=CLASSES_ALONE),
     "paper": PAPER_TRAINING,
     "paper-adversarial": PAPER_TRAINING.model_copy(
         update={"max_steps": 200_000, "learning_rate": 1e-4, "adversarial": AdversarialConfig(enabled=True)}

@@ -3,8 +3,7 @@
 This module alone knows how objects are chosen to be left out and how their recovery is measured. Taking them out of
 the annotations is the trainer's business, and what follows from the score too. A left-out object is compared with the
 soft mask around its own anchor (what one click would give) and with the best segment of a mutex watershed around it,
-which begins where pixels are surely inside of objects if the network says so; with the segment alone where embeddings
-are not trained.
+which begins where pixels are surely inside of objects if the network says so.
 """
 
 from __future__ import annotations
@@ -172,22 +171,19 @@ class Validator:
         target = self._targets[index, instance_id]
         outputs = embed_box(network, self._data[index].image[(slice(None), *target.box)])
         embeddings, scores = split_outputs(outputs, self._network)
-        step = math.ceil(math.sqrt(target.mask[target.near].size / _CLUSTERED_PIXELS))
-        near = (*target.near[:-2], *(slice(axis.start, axis.stop, step) for axis in target.near[-2:]))
-        segments = self._segment(
-            embeddings[(slice(None), *near)], None if scores is None else scores[(slice(None), *near)], step
-        )
-        clustered = best_iou(segments, target.mask[near], target.is_counted[near])
-        return self._soft_iou(embeddings, target) if self._loss.learns_embeddings else clustered, clustered
-
-    def _soft_iou(self, embeddings: NDArray[np.float32], target: _Target) -> float:
         found = instance_around(
             embeddings,
             target.anchor,
             delta_var=self._loss.delta_var,
             kernel_threshold=self._loss.kernel_threshold,
         )
-        return best_iou(found.astype(np.uint32), target.mask, target.is_counted)
+        soft = best_iou(found.astype(np.uint32), target.mask, target.is_counted)
+        step = math.ceil(math.sqrt(target.mask[target.near].size / _CLUSTERED_PIXELS))
+        near = (*target.near[:-2], *(slice(axis.start, axis.stop, step) for axis in target.near[-2:]))
+        segments = self._segment(
+            embeddings[(slice(None), *near)], None if scores is None else scores[(slice(None), *near)], step
+        )
+        return soft, best_iou(segments, target.mask[near], target.is_counted[near])
 
     def _segment(
         self, embeddings: NDArray[np.float32], scores: NDArray[np.float32] | None, step: int

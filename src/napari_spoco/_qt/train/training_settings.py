@@ -40,10 +40,10 @@ _BLANKS = {
 }
 _EDITED = "edited"
 _PRESET_HELP = (
-    "quick, normal, thorough: minutes to hours, from a few objects. classes: no embeddings, only inside, border and "
-    "outside of objects, which is learned sooner; for objects that stay apart, with strokes of background. paper: the "
-    "published settings, for many hours; adversarial: the same with a second network that judges outlines. "
-    "discriminative: pull and push alone, the older method that it is compared with. Choosing one fills all settings."
+    "quick, normal, thorough: minutes to hours, from a few objects. paper: the published settings, for many hours; "
+    "adversarial: the same with a second network that judges outlines. discriminative: pull and push alone, the older "
+    "method that it is compared with. "
+    "Choosing one fills all settings."
 )
 
 
