@@ -353,7 +353,9 @@ def test_an_image_in_a_line(done: ImageDone, text: str) -> None:
 
 def test_a_batch_that_was_stopped_at_once() -> None:
     assert summarize((), n_images=2) == "2 not begun."
-    assert advise((), n_images=0) == "0 of 0 images segmented. Run goes on with the others."
+    assert summarize((), n_images=0) == "Stopped before the images were listed."
+    assert advise((), n_images=0) == "Stopped before the images were listed. Run begins again."
+    assert advise((), n_images=2) == "0 of 2 images segmented. Run goes on with the others."
 
 
 def test_the_dock_takes_its_batch_along_when_it_closes(trained, batch, monkeypatch, until) -> None:

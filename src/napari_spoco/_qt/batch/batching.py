@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from napari_spoco.config import BatchConfig
 
 _WAITING = "waiting"
+_NOT_LISTED = "Stopped before the images were listed."
 _NOT_RUN = "The batch could not be run: below the table is why. Mend that, and press Run again."
 
 
@@ -260,6 +261,8 @@ def describe(done: ImageDone) -> str:
 
 def summarize(done: Sequence[ImageDone], *, n_images: int) -> str:
     """Say how a batch has ended: "3 done, 1 failed, 2 not begun; batch_report.csv lies with the results."."""
+    if not n_images:
+        return _NOT_LISTED
     counts = Counter(one.state for one in done)
     parts = [f"{count} {state}" for state, count in counts.items()]
     if n_images > len(done):
@@ -270,6 +273,8 @@ def summarize(done: Sequence[ImageDone], *, n_images: int) -> str:
 
 def advise(done: Sequence[ImageDone], *, n_images: int) -> str:
     """Say of how many images the results are there, and what can be done next."""
+    if not n_images:
+        return f"{_NOT_LISTED} Run begins again."
     n_there = sum(bool(one.outputs) for one in done)
     states = {one.state for one in done}
     is_over = 0 < n_images == len(done) and "stopped" not in states
