@@ -183,16 +183,11 @@ def test_classes_alone_leave_the_embeddings_as_they_were(discs: Discs, tiny_conf
     assert result.model.card.method in ("mutex_watershed", "pixel_classes")
 
 
-def test_a_loss_that_teaches_nothing_is_refused(discs: Discs, tiny_config: TrainingConfig) -> None:
+def test_a_loss_that_the_model_cannot_learn_by_is_refused(discs: Discs, tiny_config: TrainingConfig) -> None:
     image, labels = discs
     alone = tiny_config.model_copy(update={"loss": CLASSES_ALONE})
-    with pytest.raises(
-        ValueError, match=r"loss: expected a term of the embeddings .* does not tell pixel classes apart"
-    ):
+    with pytest.raises(ValueError, match=r"loss: expected a weight above 0, got 0 for every term .* can learn by"):
         Trainer([image], [labels], start_from=load_model("nuclei-small"), config=alone)
-    nothing = CLASSES_ALONE.model_copy(update={"pixel_classes_weight": 0.0, "regularizer_weight": 1.0})
-    with pytest.raises(ValueError, match=r"loss: expected at least one term with a weight above 0, got none"):
-        Trainer([image], [labels], config=tiny_config.model_copy(update={"loss": nothing}))
 
 
 def test_model_of_another_kind_is_refused(discs: Discs, tiny_config: TrainingConfig) -> None:

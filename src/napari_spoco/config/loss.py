@@ -6,8 +6,6 @@ from typing import Literal
 
 from napari_spoco.config.parameters import Fraction, Parameters, setting
 
-_OF_EMBEDDINGS = ("pull_weight", "push_weight", "instance_weight", "unlabeled_push_weight", "consistency_weight")
-
 
 class LossConfig(Parameters):
     """What the network learns to avoid, the SPOCO loss (docs/method.md); the defaults are the paper's."""
@@ -131,11 +129,6 @@ class LossConfig(Parameters):
         "Least unlabeled",
         "Consistency: no more places are looked for where less than this share (0 to 1) of the image is left.",
     )
-
-    @property
-    def learns_embeddings(self) -> bool:
-        """Whether any term tells objects apart by their embeddings."""
-        return any(getattr(self, name) > 0 for name in _OF_EMBEDDINGS)
 
 
 DISCRIMINATIVE_LOSS = LossConfig(instance_weight=0.0, unlabeled_push_weight=0.0, consistency_weight=0.0)

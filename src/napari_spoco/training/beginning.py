@@ -60,7 +60,6 @@ class Beginning:
             # Its channels are the law for its own run.
             return cls(config.model_copy(update={"channels": model.card.channels}), model, kept, state)
         config = config or TrainingConfig()
-        _check_terms(config, start_from)
         if start_from is None:
             return cls(config, None, kept, None)
         card = start_from.card
@@ -80,17 +79,3 @@ class Beginning:
             return TrainingScale.from_state(self.state.get("scale"), given)
         of_model = self.start_from.card.known_voxel_size if self.start_from else None
         return choose_scale(given, of_model=of_model, wanted=self.config.voxel_size)
-
-
-def _check_terms(config: TrainingConfig, start_from: EmbeddingModel | None) -> None:
-    """Refuse a loss that teaches the network nothing."""
-    has_classes = start_from is None or start_from.config.pixel_classes
-    if config.loss.learns_embeddings or config.adversarial.enabled:
-        return
-    if config.loss.pixel_classes_weight and not has_classes:
-        raise ValueError(
-            "loss: expected a term of the embeddings with a weight above 0, as the model that the training starts from "
-            "does not tell pixel classes apart, got pixel classes alone. Start from scratch, or choose another preset."
-        )
-    if not config.loss.pixel_classes_weight:
-        raise ValueError("loss: expected at least one term with a weight above 0, got none.")
