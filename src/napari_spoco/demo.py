@@ -46,7 +46,7 @@ BY_CLASSES, BY_EMBEDDING = "mutex watershed", "foreground by embedding, split by
 READOUTS = {
     BY_CLASSES: SegmentationConfig(method="mutex_watershed"),
     BY_EMBEDDING: SegmentationConfig(foreground="embedding", method="watershed"),
-    "foreground by intensity, mutex watershed": SegmentationConfig(foreground="intensity"),
+    "foreground by intensity, mutex watershed": SegmentationConfig(foreground="intensity", method="mutex_watershed"),
 }
 CLASSICAL: dict[str, Literal["otsu", "local"]] = {
     "classical: Otsu + distance-transform watershed": "otsu",
