@@ -11,7 +11,7 @@ is kept: only if the error of embedding edges falls on the hard stacks and does 
 Network, patch, batch, rate and number of steps are the paper's for its ovules; it trains on the device that there is,
 in the precision that suits it. Voxel size, staining and augmentation are those of `ovules-small`, so that both are
 compared on the same grid. There are eight times as many stacks (`tissue_pool.py`): they are made when the run begins,
-in about five minutes of one core, and kept in its folder. Ctrl-C ends the run after its step, and `--resume` goes on as
+in a few minutes of one core, and kept in its folder. Ctrl-C ends the run after its step, and `--resume` goes on as
 if it had never ended. CELLS is as in `ovules_small.py`, DATA as in the benchmark; `--minutes` counts from the start of
 the run.
 
@@ -27,29 +27,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ovules_small import CONFIG as SMALL
 from runs import read_options, release, run
 from tissue_pool import REPLAY, VOXEL_SIZE, PoolSize, read_pool
 
-from napari_spoco import TrainingConfig
-from napari_spoco.config import AugmentationConfig, LossConfig, ValidationConfig
-
 LOG = Path(__file__).with_suffix(".csv")
 POOL = PoolSize(192)
-CONFIG = TrainingConfig(
-    max_steps=200_000,
-    learning_rate=2e-4,
-    batch_size=8,
-    feature_maps=(64, 128, 256, 512),
-    norm="group",
-    patch_shape=(40, 64, 64),
-    preview_seconds=1e9,
-    # A run that starts from an earlier one goes on at the full rate.
-    fine_tuning_factor=1.0,
-    # Nothing is unlabeled, so there is nothing for the teacher to agree on.
-    loss=LossConfig(supervision="dense", consistency_weight=0.0),
-    augmentation=AugmentationConfig(scaling=0.3, gamma=0.6, blur=1.0, noise=0.08),
-    validation=ValidationConfig(left_out="none"),
-)
+PAPER = {"max_steps": 200_000, "learning_rate": 2e-4, "batch_size": 8, "patch_shape": (40, 64, 64)}
+CONFIG = SMALL.model_copy(update={**PAPER, "feature_maps": (64, 128, 256, 512)})
 
 
 def main() -> None:

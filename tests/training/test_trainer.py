@@ -171,18 +171,6 @@ def test_bad_input_gets_a_sentence_that_names_it(case: str, discs: Discs, tiny_c
         Trainer(images, labels, config=tiny_config)
 
 
-def test_classes_alone_leave_the_embeddings_as_they_were(discs: Discs, tiny_config: TrainingConfig) -> None:
-    image, labels = discs
-    config = tiny_config.model_copy(update={"loss": CLASSES_ALONE, "weight_decay": 0.0})
-    trainer = Trainer([image], [labels], config=config)
-    before = trainer._learner.student.state_dict()["final_conv.weight"].clone()
-    terms = [report.terms for report in trainer.run() if isinstance(report, StepReport)]
-    assert all(each.total == each.pixel_classes > 0 for each in terms)
-    result = trainer.result()
-    torch.testing.assert_close(result.model.network.final_conv.weight, before, rtol=0, atol=0)
-    assert result.model.card.method in ("mutex_watershed", "pixel_classes")
-
-
 def test_a_loss_that_the_model_cannot_learn_by_is_refused(discs: Discs, tiny_config: TrainingConfig) -> None:
     image, labels = discs
     alone = tiny_config.model_copy(update={"loss": CLASSES_ALONE})
