@@ -47,7 +47,11 @@ def test_a_doubt_says_what_helps() -> None:
     assert doubt(100, report(100, 0.5, 2)) is None
     few_steps = doubt(99, report(99, 0.5, 2), "an hour")
     assert few_steps == ("That is too few to tell whether the model got better", "Give it an hour.")
-    one, none = doubt(100, report(100, 0.5, 1)), doubt(100, None)
-    assert one is not None
-    assert one[0].startswith("One left-out object tells too little")
-    assert none == ("So few objects tell too little of whether the model got better", one[1])
+    one = doubt(100, report(100, 0.5, 1))
+    assert one == ("One left-out object tells too little of whether the model got better", "Paint 15 objects or more.")
+
+
+def test_where_none_was_left_out_more_objects_alone_do_not_help() -> None:
+    why, cure = doubt(100, None) or ("", "")
+    assert why.startswith("No object was left out")
+    assert "Left out" in cure

@@ -56,7 +56,10 @@ def doubt(n_steps: int, score: ScoreReport | None, enough: str = "5 minutes or m
     """
     if n_steps < FEWEST_STEPS:
         return "That is too few to tell whether the model got better", f"Give it {enough}."
-    if score is None or score.n_objects < _FEWEST_LEFT_OUT:
-        known = "One left-out object tells" if score else "So few objects tell"
-        return f"{known} too little of whether the model got better", "Paint 15 objects or more."
+    if score is None:
+        # So few are painted, or the settings say so: it is not known which.
+        cure = "Paint 15 objects or more, with Left out not at none."
+        return "No object was left out, so nothing tells whether the model got better", cure
+    if score.n_objects < _FEWEST_LEFT_OUT:
+        return "One left-out object tells too little of whether the model got better", "Paint 15 objects or more."
     return None
