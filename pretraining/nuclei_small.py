@@ -88,6 +88,8 @@ def read_pool(folder: Path) -> tuple[list[NDArray[np.float32]], list[SparseAnnot
         for _ in range(REPEATS if is_near else 1):
             images.append(resize(image, shape, order=1, preserve_range=True, anti_aliasing=bool(factor < 1)))
             annotations.append(dense)
+    if not images:
+        raise ValueError(f"pool: expected images/*.tif with objects in {folder}, got none")
     return images, annotations
 
 
