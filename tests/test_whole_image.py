@@ -73,6 +73,13 @@ def test_sizes_that_follow_from_the_model_are_of_its_own_grid(
     assert segment_source(model, image_of(0.5), settings).n_objects == n_objects
 
 
+@pytest.mark.parametrize(("share", "n_objects"), [(1 / 8, 4), (1 / 3, 0)])
+def test_the_model_knows_which_share_of_an_object_is_none(model: EmbeddingModel, share: float, n_objects: int) -> None:
+    model = replace(model, card=model.card.model_copy(update={"median_object_size": 1600.0, "smallest_share": share}))
+    settings = SETTINGS.model_copy(update={"min_size": None})
+    assert segment_source(model, image_of(0.5), settings).n_objects == n_objects
+
+
 def test_what_the_user_has_shown_is_resampled_too(model: EmbeddingModel) -> None:
     source = image_of(0.5)
     mask = np.zeros((160, 240), np.uint8)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_spoco.data.annotations import BACKGROUND
-from napari_spoco.segmentation.agreement import agreement, best_class_threshold
+from napari_spoco.segmentation.agreement import agreement, best_class_settings, last_as_good, steadied
 
 
 def image(n_objects=12):
@@ -69,16 +69,20 @@ def test_objects_in_the_strokes_count_for_all_that_nobody_looked_at():
     assert agreement([found], [annotations]) == pytest.approx(2 * precision / (1 + precision), rel=1e-6)
 
 
+def classes(inside):
+    return np.stack([1 - inside, inside, np.zeros_like(inside)]).astype(np.float32)
+
+
 @pytest.mark.parametrize("level", [0.55, 0.65, 0.85])
 def test_the_threshold_lies_between_objects_and_what_is_taken_for_them(level):
-    """Between the rows something is inside of objects with a probability of `level`, the objects with .95."""
+    """Between the rows something is inside of objects with a probability of `level`, the objects with .995."""
     truth, annotations = image()
     taken = np.zeros(truth.shape, dtype=bool)
     taken[31:39, 10:150] = taken[71:79, 10:150] = True
-    inside = np.where(truth > 0, 0.95, np.where(taken, level, 0.01)).astype(np.float32)
-    probabilities = np.stack([1 - inside, inside, np.zeros_like(inside)])
-    chosen = best_class_threshold([probabilities] * 2, [annotations, annotations], min_size=50)
-    assert level < chosen < 0.95
+    probabilities = classes(np.where(truth > 0, 0.995, np.where(taken, level, 0.01)))
+    chosen = best_class_settings([probabilities] * 2, [annotations, annotations], object_size=400)
+    assert level < chosen.threshold < 0.995
+    assert chosen.agreement == pytest.approx(1.0, abs=0.01)
 
 
 def test_of_thresholds_that_are_as_good_the_highest_is_chosen():
@@ -87,6 +91,31 @@ def test_of_thresholds_that_are_as_good_the_highest_is_chosen():
     annotations[annotations == BACKGROUND] = 0
     blobs = np.zeros(truth.shape, dtype=bool)
     blobs[31:39, 50:58] = blobs[71:79, 90:98] = True
-    inside = np.where(truth > 0, 0.95, np.where(blobs, 0.75, 0.01)).astype(np.float32)
-    probabilities = np.stack([1 - inside, inside, np.zeros_like(inside)])
-    assert best_class_threshold([probabilities], [annotations], min_size=50) == 0.9
+    probabilities = classes(np.where(truth > 0, 0.995, np.where(blobs, 0.75, 0.01)))
+    assert best_class_settings([probabilities], [annotations]).threshold == 0.99
+
+
+def test_a_threshold_beside_one_that_loses_painted_objects_is_not_chosen():
+    """One object is lost above .9: .9 agrees as well as lower ones, but what is like it would be lost next."""
+    truth, annotations = image()
+    probabilities = classes(np.where(truth == 1, 0.93, np.where(truth > 0, 0.995, 0.01)))
+    assert best_class_settings([probabilities], [annotations]).threshold == 0.8
+
+
+def test_small_finds_are_no_objects_unless_such_an_object_was_painted():
+    """Squares of 400 pixels; one of 100 is small, more than an eighth of them and less than a third."""
+    truth, annotations = image()
+    truth[12:22, 35:45] = 13
+    probabilities = classes(np.where(truth > 0, 0.995, 0.01))
+    assert best_class_settings([probabilities], [annotations], object_size=400).smallest_share == pytest.approx(1 / 3)
+    annotations[truth == 13] = 13
+    assert best_class_settings([probabilities], [annotations], object_size=400).smallest_share == pytest.approx(1 / 8)
+
+
+def test_neighbours_count_half():
+    assert steadied([1.0, 0.0, 0.0, 0.8]) == pytest.approx([0.75, 0.25, 0.2, 0.6])
+
+
+def test_the_last_that_is_as_good():
+    assert last_as_good([0.5, 0.9, 0.895, 0.7], 0.01) == 2
+    assert last_as_good([0.5, 0.9, 0.895, 0.7], 0.0) == 1

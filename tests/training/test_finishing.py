@@ -58,6 +58,19 @@ def test_a_background_that_became_an_object_is_noticed_without_strokes(scene) ->
     assert chosen == {"method": "mutex_watershed", "knows_outside": False}
 
 
+@pytest.mark.parametrize(("n_doubtful", "by_classes"), [(1, True), (2, False)])
+def test_embeddings_alone_have_to_agree_better_by_a_margin(scene, n_doubtful: int, by_classes: bool) -> None:
+    """Classes have lost a corner of some painted objects, which embeddings know."""
+    embeddings, scores, painted = scene
+    embeddings[:, 60:70, 50:70] = embeddings[:, 52:53, 52:53]
+    for i in (1, 11)[:n_doubtful]:
+        rows, columns = np.nonzero(painted == i)
+        lost = slice(rows.min(), rows.min() + 6 * n_doubtful), slice(columns.min(), columns.max() + 1)
+        scores[(slice(None), *lost)] = np.array([8.0, 0.0, 0.0])[:, None, None]
+    chosen = _best_readout(card(knows_outside=True), [embeddings], [ReadoutContext(class_scores=scores)], [painted])
+    assert chosen["knows_outside"] == by_classes
+
+
 @pytest.mark.parametrize(("voxel_size", "expected"), [((2.0, 1.0, 1.0), 1.0), (None, 2.0)], ids=["known", "unknown"])
 def test_the_card_tells_the_size_of_whole_objects_though_one_plane_was_painted(
     voxel_size: tuple[float, ...] | None, expected: float

@@ -64,7 +64,8 @@ class ModelCard(Parameters):
     Sizes are in pixels of `voxel_size`: what is predicted is brought there first, see `resampling`. `method` is the
     read-out that suits the model best, `foreground` where objects may be then; a model that classifies pixels
     `knows_outside` if it was shown what lies outside of objects, and is better off when its classes say where objects
-    may be. `channels` are those of the images that it was trained on, all if None.
+    may be. Objects smaller than `smallest_share` of the median one are none. `channels` are those of the images that it
+    was trained on, all if None.
     """
 
     format_version: int = 1
@@ -82,6 +83,7 @@ class ModelCard(Parameters):
     median_object_size: float | None = None
     foreground_radius: float | None = None
     class_threshold: float | None = None
+    smallest_share: float | None = Field(None, gt=0)
     replay: ReplaySpec | None = None
     method: Method | None = None
     foreground: Foreground | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -15,9 +15,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-AS_GOOD = 0.03
-"""Agreements that lie so close together tell nothing apart: a few painted objects do not know more."""
+_THRESHOLDS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99)
+"""About evenly spaced in their log-odds: networks that have learned a few objects for long are sure of much."""
+_SMALLEST_SHARES = (1 / 8, 1 / 3)
+"""Of the median annotated object."""
+AS_GOOD = 0.01
+"""Agreements that lie so close together tell no thresholds apart."""
+_AS_GOOD_SIZES = 0.03
+"""The same for the smallest object, with which all is lost but what is small."""
 
 
 def agreement(found: Sequence[NDArray[Any]], annotations: Sequence[NDArray[Any]]) -> float:
@@ -60,14 +65,33 @@ def agreement(found: Sequence[NDArray[Any]], annotations: Sequence[NDArray[Any]]
     return 2 * dice * precision / (dice + precision)
 
 
-def best_class_threshold(
-    probabilities: Sequence[NDArray[np.float32]], annotations: Sequence[NDArray[Any]], *, min_size: int = 0
-) -> float:
-    """Return the highest threshold of `segment_pixel_classes` that agrees with what was painted as well as the best.
+class ClassSettings(NamedTuple):
+    """How to read pixel classes.
+
+    Attributes
+    ----------
+    threshold : float
+        Of `segment_pixel_classes`.
+    smallest_share : float
+        How small an object may be, as a share of the median annotated one.
+    agreement : float
+        With what was painted, as far as neighbouring thresholds agree, too.
+    """
+
+    threshold: float
+    smallest_share: float
+    agreement: float
+
+
+def best_class_settings(
+    probabilities: Sequence[NDArray[np.float32]], annotations: Sequence[NDArray[Any]], *, object_size: float = 0.0
+) -> ClassSettings:
+    """Return the strictest settings of pixel classes that agree with what was painted about as well as the best.
 
     Networks that have seen little background take too much for objects, those that have seen all of it do not. What is
-    wrongly found where nothing was painted does not lower the agreement, and a low threshold finds more of it: of
-    thresholds whose agreements differ by no more than `AS_GOOD` the highest is chosen.
+    wrongly found where nothing was painted does not lower the agreement, and neither low thresholds nor small sizes
+    keep it out; but the painted objects are those the network knows best, so what is too strict loses others first. As
+    a few objects make the agreement jump, it is averaged with those of the next thresholds.
 
     Parameters
     ----------
@@ -75,13 +99,29 @@ def best_class_threshold(
         Per image (3, *spatial), smoothed, from `class_probabilities`.
     annotations
         As for `agreement`.
-    min_size
-        Of the objects, in pixels.
+    object_size
+        Median of the annotated objects, in pixels.
     """
-    scores = {
-        threshold: agreement(
-            [segment_pixel_classes(p, threshold=threshold, min_size=min_size) for p in probabilities], annotations
-        )
-        for threshold in _THRESHOLDS
-    }
-    return max(t for t, score in scores.items() if score >= max(scores.values()) - AS_GOOD)
+
+    def judge(threshold: float, share: float) -> float:
+        size = int(share * object_size)
+        found = [segment_pixel_classes(p, threshold=threshold, min_size=size) for p in probabilities]
+        return agreement(found, annotations)
+
+    by_share = []
+    for share in _SMALLEST_SHARES:
+        scores = steadied([judge(threshold, share) for threshold in _THRESHOLDS])
+        index = last_as_good(scores, AS_GOOD)
+        by_share.append(ClassSettings(_THRESHOLDS[index], share, scores[index]))
+    return by_share[last_as_good([own.agreement for own in by_share], _AS_GOOD_SIZES)]
+
+
+def steadied(scores: Sequence[float]) -> list[float]:
+    """Average the scores of ascending settings with those of the next ones, which count half."""
+    padded = np.pad(np.asarray(scores, dtype=float), 1, mode="edge")
+    return [float(score) for score in np.convolve(padded, (0.25, 0.5, 0.25), mode="valid")]
+
+
+def last_as_good(scores: Sequence[float], tolerance: float) -> int:
+    """Return the index of the last score that lies no further than the tolerance below the best."""
+    return max(i for i, score in enumerate(scores) if score >= max(scores) - tolerance)

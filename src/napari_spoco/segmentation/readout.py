@@ -295,9 +295,4 @@ def _bandwidth(view: View) -> float:
 
 def _min_size(view: View) -> int:
     size = view.settings.min_size
-    return smallest_object(view.object_size) if size is None else size
-
-
-def smallest_object(object_size: float) -> int:
-    """Return how small an object may be, in pixels, where they have this median size."""
-    return int(object_size * _SMALLEST_SHARE)
+    return int(view.object_size * (view.card.smallest_share or _SMALLEST_SHARE)) if size is None else size
