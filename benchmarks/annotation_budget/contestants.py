@@ -43,7 +43,7 @@ class Readout(NamedTuple):
     """Settings to choose from on the training images; one that `is_slow` has one, and skips those images.
 
     Settings that are `ascending` thresholds find less and less: of those that agree with what was painted as well as
-    the best, the last is chosen, as a training chooses its own (`agreement.best_class_threshold`).
+    the best, the last is chosen, as a training chooses its own (`agreement.best_class_settings`).
     """
 
     settings: Sequence[Setting]

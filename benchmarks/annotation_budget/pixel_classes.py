@@ -24,7 +24,7 @@ OUTSIDE, INSIDE, BORDER, UNKNOWN = 0, 1, 2, -1
 N_CLASSES = 3
 _RIM = 1
 """Width of the border inside of an object, and of what is known around it, in pixels."""
-_THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+_THRESHOLDS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99)
 
 
 def classify_pixels(labels: NDArray[Any], *, is_tissue: bool) -> NDArray[np.int64]:

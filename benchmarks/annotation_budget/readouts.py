@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from benchmarks.annotation_budget.contestants import Readout, Setting
+from benchmarks.annotation_budget.summary import AS_TRAINED
 
 from napari_spoco.config import SegmentationConfig
 from napari_spoco.segmentation.background import distance_to_background, find_background
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 _QUANTILES = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7)
 """Shares of the annotated pixels that lie within the radius around the background's embedding."""
-_THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+_THRESHOLDS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99)
 """Of the probabilities of pixel classes."""
 _MERGE_DISTANCES = (1.0, 1.5, 2.0)
 _SMOOTHING = 1.0
@@ -135,13 +136,14 @@ def object_readouts(card: ModelCard, by_share: dict[float, float]) -> dict[str, 
 
 
 def _class_readouts(card: ModelCard) -> dict[str, Readout]:
-    """Return the read-outs by pixel classes; none where the network does not tell them apart."""
+    """Return the read-outs by pixel classes, and what the training chose; none where no classes are told apart."""
     methods: dict[str, Method] = {"pixel classes": "pixel_classes"}
     if card.knows_outside:
         methods["pixel classes, mutex watershed"] = "mutex_watershed"
     if not card.network.pixel_classes:
         return {}
-    return {
+    as_trained = Readout([Setting("default", partial(_by_settings, card, SegmentationConfig()))])
+    return {AS_TRAINED: as_trained} | {
         name: Readout(
             [
                 Setting(

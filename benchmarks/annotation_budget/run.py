@@ -14,10 +14,10 @@ from benchmarks.annotation_budget.contestants import Task, fit
 from benchmarks.annotation_budget.reveal import Reveal, reveal
 from benchmarks.annotation_budget.scores import score_images, score_objects, split_ids
 from benchmarks.annotation_budget.sets import load_set
-from benchmarks.annotation_budget.summary import BEST, OWN_READOUTS
+from benchmarks.annotation_budget.summary import AS_TRAINED, BEST, OWN_READOUTS
 
 from napari_spoco.data.annotations import BACKGROUND
-from napari_spoco.segmentation.agreement import AS_GOOD, agreement
+from napari_spoco.segmentation.agreement import AS_GOOD, agreement, last_as_good, steadied
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,19 +124,19 @@ class _Judge:
 
 
 def _best_agreement(agreements: dict[str, float], *, ascending: bool) -> str:
-    """Return the setting that agrees best; of ascending thresholds the last that is as good."""
-    least = max(agreements.values()) - AS_GOOD * ascending
-    best = [name for name, value in agreements.items() if value >= least]
-    return best[-1] if ascending else best[0]
+    """Return the setting that agrees best; of ascending thresholds the one that a training would choose."""
+    if ascending:
+        return [*agreements][last_as_good(steadied([*agreements.values()]), AS_GOOD)]
+    return max(agreements, key=lambda name: agreements[name])
 
 
 def best_readout(scores: dict[str, Any], sign: int, measure: str) -> dict[str, Any]:
     """Return the scores of the read-outs that agree best: with what was painted, or with all labels.
 
-    Of a network that classifies pixels the former is one of those from which a training chooses its own, so it is what
-    a user gets who changes nothing; the latter is any.
+    Of a network that classifies pixels the former is one of those from which a training chooses its own; the latter is
+    any. What the training did choose is apart.
     """
-    known = {name: by for name, by in scores.items() if "all labels" in by}
+    known = {name: by for name, by in scores.items() if "all labels" in by and name != AS_TRAINED}
     own = [name for name in OWN_READOUTS if name in known] if "pixel classes" in known else list(known)
     chosen = {
         "painted": max(own, key=lambda name: known[name]["painted"]["agreement"]),

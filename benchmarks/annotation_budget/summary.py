@@ -17,10 +17,12 @@ TISSUES = ("membranes-clean", "membranes-hard", "membranes-plant")
 """Sets that are judged by the adapted Rand error, of which less is better; all others by SBD."""
 BEST = "read-out by what was painted"
 """The read-out that is chosen by who knows what was painted and nothing else."""
+AS_TRAINED = "as trained"
+"""The read-out that a training gave its model, with all settings left alone: what a user gets (newer results)."""
 OWN_READOUTS = ("pixel classes, mutex watershed", "pixel classes", "mutex watershed", "between edges")
-"""From which a training chooses that of a network that classifies pixels; the first of equals
-(`training/finishing.py`)."""
+"""From which `BEST` is chosen for a network that classifies pixels; the first of equals."""
 MAIN_READOUTS = (
+    AS_TRAINED,
     BEST,
     "pixel classes, mutex watershed",
     "foreground by distance",

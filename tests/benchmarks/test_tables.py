@@ -10,7 +10,7 @@ import skimage.io
 from benchmarks.annotation_budget.figures import draw_figures
 from benchmarks.annotation_budget.jobs import RESULTS, Job, append_result, chosen, grid, read_results
 from benchmarks.annotation_budget.run import best_readout
-from benchmarks.annotation_budget.summary import group, spread
+from benchmarks.annotation_budget.summary import AS_TRAINED, BEST, group, spread
 from benchmarks.annotation_budget.tables import BEGIN, END, write_tables
 
 
@@ -72,9 +72,19 @@ def test_a_person_chooses_the_readout_by_what_was_painted() -> None:
 def test_where_pixels_are_classified_the_choice_is_that_of_a_training() -> None:
     scores = {"foreground by distance": entry(0.9, 0.5), "pixel classes": entry(0.8, 0.3)}
     scores |= {"pixel classes, mutex watershed": entry(0.8, 0.4), "mutex watershed": entry(0.7, 0.2)}
+    scores["as trained"] = entry(1.0, 1.0)  # What it did choose is no read-out to choose from.
     best = best_readout(scores, 1, "sbd")
     assert best["painted"]["setting"] == "pixel classes, mutex watershed, a"
     assert best["all labels"]["setting"] == "foreground by distance, a"
+
+
+def test_what_a_training_chose_comes_before_all_that_could_be_chosen(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    line = result(0.4)
+    line["scores"] |= {BEST: entry(0.9, 0.5), AS_TRAINED: entry(0.8, 0.3)}
+    append_result(path, Job("em", "sparse", "10%+strokes", 0, 3.0), line)
+    (only,) = group(read_results(path))
+    assert only.main_readout == AS_TRAINED
 
 
 @pytest.mark.parametrize(
