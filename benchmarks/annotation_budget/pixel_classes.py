@@ -11,6 +11,7 @@ from bioimage_cpp.segmentation import watershed
 from scipy import ndimage
 
 from napari_spoco.data.annotations import BACKGROUND
+from napari_spoco.segmentation.agreement import CLASS_THRESHOLDS
 from napari_spoco.segmentation.cleanup import remove_small
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ OUTSIDE, INSIDE, BORDER, UNKNOWN = 0, 1, 2, -1
 N_CLASSES = 3
 _RIM = 1
 """Width of the border inside of an object, and of what is known around it, in pixels."""
-_THRESHOLDS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99)
 
 
 def classify_pixels(labels: NDArray[Any], *, is_tissue: bool) -> NDArray[np.int64]:
@@ -58,7 +58,7 @@ def readouts(annotations: Sequence[SparseAnnotations], *, is_tissue: bool) -> di
     """Return the watershed of the probabilities, with seeds where the inside is probable, by thresholds."""
     sizes = [size for a in annotations for size in a.sizes.values()]
     least = float(np.median(sizes)) / 4
-    settings = [Setting(f"threshold {t}", partial(_segment, t, least, is_tissue)) for t in _THRESHOLDS]
+    settings = [Setting(f"threshold {t}", partial(_segment, t, least, is_tissue)) for t in CLASS_THRESHOLDS]
     return {"watershed of probabilities": Readout(settings, ascending=True)}
 
 

@@ -11,6 +11,7 @@ from benchmarks.annotation_budget.contestants import Readout, Setting
 from benchmarks.annotation_budget.summary import AS_TRAINED
 
 from napari_spoco.config import SegmentationConfig
+from napari_spoco.segmentation.agreement import CLASS_THRESHOLDS
 from napari_spoco.segmentation.background import distance_to_background, find_background
 from napari_spoco.segmentation.cleanup import clean_up, measure_segments
 from napari_spoco.segmentation.foreground import split_foreground
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 _QUANTILES = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7)
 """Shares of the annotated pixels that lie within the radius around the background's embedding."""
-_THRESHOLDS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99)
-"""Of the probabilities of pixel classes."""
 _MERGE_DISTANCES = (1.0, 1.5, 2.0)
 _SMOOTHING = 1.0
 _FRAGMENT_SHARE = 1 / 3
@@ -149,7 +148,7 @@ def _class_readouts(card: ModelCard) -> dict[str, Readout]:
                 Setting(
                     f"threshold {t}", partial(_by_settings, card, SegmentationConfig(method=method, class_threshold=t))
                 )
-                for t in _THRESHOLDS
+                for t in CLASS_THRESHOLDS
             ],
             ascending=True,
         )

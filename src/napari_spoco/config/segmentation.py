@@ -104,8 +104,8 @@ class SegmentationConfig(Parameters):
         None,
         "Smallest object",
         "Smaller objects (in pixels of the image) are removed: raise it against specks, lower it if small objects are "
-        "missing. If empty an eighth of the median annotated object, or a third where a training found that none of "
-        "the painted objects is lost by it.",
+        "missing. If empty an eighth of the median annotated object, or a third where a training found that hardly "
+        "any painted object is lost by it.",
         unit="pixels",
         ge=0,
         slider=(0, 20_000),

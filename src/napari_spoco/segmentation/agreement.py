@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_THRESHOLDS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99)
+CLASS_THRESHOLDS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99)
 """About evenly spaced in their log-odds: networks that have learned a few objects for long are sure of much."""
 _SMALLEST_SHARES = (1 / 8, 1 / 3)
 """Of the median annotated object."""
 AS_GOOD = 0.01
 """Agreements that lie so close together tell no thresholds apart."""
 _AS_GOOD_SIZES = 0.03
-"""The same for the smallest object, with which all is lost but what is small."""
+"""The same for the smallest object: a larger one loses nothing but small objects."""
 
 
 def agreement(found: Sequence[NDArray[Any]], annotations: Sequence[NDArray[Any]]) -> float:
@@ -110,9 +110,9 @@ def best_class_settings(
 
     by_share = []
     for share in _SMALLEST_SHARES:
-        scores = steadied([judge(threshold, share) for threshold in _THRESHOLDS])
+        scores = steadied([judge(threshold, share) for threshold in CLASS_THRESHOLDS])
         index = last_as_good(scores, AS_GOOD)
-        by_share.append(ClassSettings(_THRESHOLDS[index], share, scores[index]))
+        by_share.append(ClassSettings(CLASS_THRESHOLDS[index], share, scores[index]))
     return by_share[last_as_good([own.agreement for own in by_share], _AS_GOOD_SIZES)]
 
 
